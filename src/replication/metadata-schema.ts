@@ -1,0 +1,148 @@
+/**
+ * What sqlsync adds to the application's file: one prefix, listed here whole, removed without trace by `uninstall`.
+ */
+
+import { quoteIdentifier } from './sql-text.js';
+import type { TableIdentity } from './table-schema.js';
+
+export const PREFIX = '_sqlsync_';
+
+/** The format of everything below. A file of a newer format is refused. */
+export const FORMAT_VERSION = 1;
+
+/** What a log entry says happened to the row. */
+export const OP = { insert: 1, update: 2, delete: 3, check: 4, marker: 5 } as const;
+
+/** Columns whose bits fit one mask column: SQLite's integers are signed, and one bit is left unused. */
+export const MASK_BITS = 62;
+
+/** The name of mask column `index` (0-based), and of key column `index` (0-based), in the log. */
+export const maskColumn = (index: number): string => (index === 0 ? 'mask' : `mask${index + 1}`);
+export const keyColumn = (index: number): string => `k${index + 1}`;
+
+/**
+ * The change log, appended to by triggers inside the application's own transactions.
+ *   hlc    the change's hybrid logical clock and its place in the log
+ *   tbl    the table's number in _sqlsync_table
+ *   op     OP: insert, update, delete, check (a row that REPLACE may have evicted), marker (a clock, no row)
+ *   mask   bit set of the columns an update changed, MASK_BITS a column; NULL: all
+ *   k1 …   the row's key, native
+ * The newest entry is never removed, so that no HLC is used twice.
+ */
+export function createLog(maskCount: number, keyWidth: number): string {
+  const masks = Array.from({ length: maskCount }, (_, i) => maskColumn(i));
+  const keys = Array.from({ length: keyWidth }, (_, i) => keyColumn(i));
+  return `CREATE TABLE ${PREFIX}log(hlc INTEGER PRIMARY KEY, tbl, op, ${[...masks, ...keys].join(', ')})`;
+}
+
+/**
+ * Facts of the node, one row each: name → value. Names are those of StateRow in node-state.ts.
+ */
+const CREATE_STATE = `CREATE TABLE ${PREFIX}state(name TEXT PRIMARY KEY, value) WITHOUT ROWID`;
+
+/**
+ * The registry of captured tables.
+ *   id       the number in log entries; 1 to 9 are sqlsync's own tables
+ *   name     the table's name
+ *   columns  JSON array of column names; a column's place is its bit; null where one has been dropped
+ *   hash     the table's schema hash when its triggers were installed
+ */
+const CREATE_TABLE_REGISTRY = `CREATE TABLE ${PREFIX}table(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, columns TEXT NOT NULL, hash TEXT NOT NULL)`;
+
+/** Tables left out by rule or on request: name and why. */
+const CREATE_EXCLUDED = `CREATE TABLE ${PREFIX}excluded(name TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID`;
+
+/**
+ * Sessions this node has heard of; those with an hlc are its version vector.
+ *   id    the number by which metadata refers to a session
+ *   name  node.random64@birth
+ *   hlc   the highest HLC of which everything is here; NULL: known by name only
+ */
+const CREATE_SESSION = `CREATE TABLE ${PREFIX}session(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, hlc INTEGER)`;
+
+/**
+ * What each member has acknowledged, as far as this node has heard.
+ *   vector   JSON: session name → HLC
+ *   horizon  the member's horizon
+ *   hold     HLC at and above which the member acknowledges nothing (it holds quarantined rows); NULL: none
+ */
+const CREATE_ACK = `CREATE TABLE ${PREFIX}ack(node TEXT PRIMARY KEY, vector TEXT NOT NULL, horizon INTEGER NOT NULL, hold INTEGER) WITHOUT ROWID`;
+
+/** How far this node has read in a peer's arrival order: good for that session of the peer only. */
+const CREATE_CURSOR = `CREATE TABLE ${PREFIX}cursor(session TEXT PRIMARY KEY, arrival INTEGER NOT NULL) WITHOUT ROWID`;
+
+/**
+ * Versions that this node holds but whose images are not in their table.
+ *   tbl, key  the table's number and the row's key, encoded as on the wire
+ *   arrival   local order, for shipping on
+ *   version   the whole row version with its image, encoded as on the wire
+ *   reason    parked (waits for the end of its cut) or the class of the error
+ *   error     SQLite's words
+ *   hlc       the version's stamp; nothing at or above the lowest is acknowledged
+ */
+const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL, key BLOB NOT NULL, arrival INTEGER NOT NULL, version BLOB NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, PRIMARY KEY(tbl, key)) WITHOUT ROWID`;
+
+/** Members of the data set, replicated. `access` is write or read; `removed` is set when a member no longer belongs. */
+const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_id TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
+
+/** Rules of the data set, replicated: table (or * for all others) → strategy and options. */
+const CREATE_RULE = `CREATE TABLE ${PREFIX}rule(tbl TEXT PRIMARY KEY, strategy TEXT, node_order TEXT, key_collision TEXT, orphan TEXT, included INTEGER) WITHOUT ROWID`;
+
+/**
+ * Conflict records, replicated, insert only. See conflict-record.ts for what the columns hold.
+ */
+const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl TEXT, key TEXT, kind TEXT, strategy TEXT, columns TEXT, winner TEXT, loser TEXT, detected_at INTEGER) WITHOUT ROWID`;
+
+/** Resolutions of conflicts, replicated, insert only. */
+const CREATE_RESOLUTION = `CREATE TABLE ${PREFIX}resolution(id TEXT PRIMARY KEY, conflict TEXT, choice TEXT, node TEXT, operator TEXT, at INTEGER) WITHOUT ROWID`;
+
+/** sqlsync's own replicated tables and their fixed numbers. */
+export const INTERNAL_TABLES = [
+  { id: 1, name: `${PREFIX}member`, create: CREATE_MEMBER },
+  { id: 2, name: `${PREFIX}rule`, create: CREATE_RULE },
+  { id: 3, name: `${PREFIX}conflict`, create: CREATE_CONFLICT },
+  { id: 4, name: `${PREFIX}resolution`, create: CREATE_RESOLUTION },
+] as const;
+
+/** The lowest number an application's table gets. */
+export const FIRST_TABLE_ID = 10;
+
+/** Tables of one node's own, in the order in which they are made. */
+export const LOCAL_TABLES: readonly string[] = [
+  CREATE_STATE,
+  CREATE_TABLE_REGISTRY,
+  CREATE_EXCLUDED,
+  CREATE_SESSION,
+  CREATE_ACK,
+  CREATE_CURSOR,
+  CREATE_QUARANTINE,
+];
+
+/** The name of a table's metadata table. */
+export const metadataTable = (tableId: number): string => `${PREFIX}meta_${tableId}`;
+
+/**
+ * A table's row metadata: only of rows that are not settled.
+ *   arrival                     local order in which this node learned the version; what peers page by
+ *   k1 …                        the row's key, native, unique under the key's collations
+ *   alive                       1, or 0 for a tombstone
+ *   hlc, session                stamp of the latest write
+ *   life_hlc, life_session      stamp of the insert or delete it lives or died by; NULL: the same as the stamp.
+ *                               life_session 0: settled, up to life_hlc
+ *   edits                       how many writes the row has had
+ *   vector                      JSON [[session id, hlc], …] of all that went into it; NULL: the stamp alone
+ *   cols                        JSON [[column id, session id, hlc], …] of columns written later than the life; NULL: none
+ */
+export function createMetadata(tableId: number, identity: TableIdentity): string[] {
+  const name = metadataTable(tableId);
+  const integer = identity.source === 'integer-primary-key';
+  const keys = identity.columns.map((column, i) =>
+    integer
+      ? `${keyColumn(i)} INTEGER NOT NULL`
+      : `${keyColumn(i)} NOT NULL COLLATE ${quoteIdentifier(column.collation)}`,
+  );
+  const names = identity.columns.map((_, i) => keyColumn(i)).join(', ');
+  return [
+    `CREATE TABLE ${name}(arrival INTEGER PRIMARY KEY, ${keys.join(', ')}, alive INTEGER NOT NULL, hlc INTEGER NOT NULL, session INTEGER NOT NULL, life_hlc INTEGER, life_session INTEGER, edits INTEGER NOT NULL, vector TEXT, cols TEXT, UNIQUE(${names}))`,
+  ];
+}

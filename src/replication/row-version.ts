@@ -1,0 +1,50 @@
+/**
+ * What the engine knows of a row beyond its values, and the row's values themselves.
+ */
+import type { Stamp } from './stamp.js';
+import type { VersionVector } from './version-vector.js';
+
+/**
+ * Text whose bytes a JavaScript string cannot hold: invalid UTF-8 (or text that already contains U+FFFD, which cannot
+ * be told from it). `bytes` are those of CAST(x AS BLOB), in the file's encoding; CAST(? AS TEXT) puts them back.
+ */
+export class RawText {
+  constructor(readonly bytes: Buffer) {}
+}
+
+/**
+ * A value with SQLite's storage class: null is NULL, bigint INTEGER, number REAL (never an integer), string or RawText
+ * TEXT, Buffer BLOB.
+ */
+export type SqlValue = null | bigint | number | string | RawText | Buffer;
+
+/** The causal facts of one version of a row. */
+export interface RowVersion {
+  readonly alive: boolean;
+  /** The insert or delete that the row lives or died by. */
+  readonly life: Stamp;
+  /** The latest write that went into this version. */
+  readonly stamp: Stamp;
+  /** All that went into it; null when that is `stamp` alone. */
+  readonly vector: VersionVector | null;
+  /** Column id → stamp, for the columns written later than `life`; null when there are none. Empty for tombstones. */
+  readonly columnStamps: ReadonlyMap<number, Stamp> | null;
+  /** How many writes the row has had, as far as this version knows. */
+  readonly edits: number;
+}
+
+/** A version together with its values: null image for a tombstone. `image` is in the order of the table's columns. */
+export interface VersionedRow {
+  readonly version: RowVersion;
+  readonly image: readonly SqlValue[] | null;
+}
+
+/** The vector of a version, spelled out. */
+export function vectorOf(version: RowVersion): VersionVector {
+  return version.vector ?? new Map([[version.stamp.session, version.stamp.hlc]]);
+}
+
+/** The stamp of one column of a live row. */
+export function columnStampOf(version: RowVersion, columnId: number): Stamp {
+  return version.columnStamps?.get(columnId) ?? version.life;
+}

@@ -1,0 +1,79 @@
+/**
+ * What the engine knows of an application's table. Reading it from a file is read-schema.ts's work.
+ */
+
+/** SQLite's column affinities (https://sqlite.org/datatype3.html, section 3.1). A STRICT table's ANY column is BLOB. */
+export type Affinity = 'BLOB' | 'TEXT' | 'NUMERIC' | 'INTEGER' | 'REAL';
+
+export interface ColumnSchema {
+  readonly name: string;
+  readonly declaredType: string;
+  readonly affinity: Affinity;
+  /** BINARY, NOCASE, RTRIM, or one of the application's own. */
+  readonly collation: string;
+  readonly notNull: boolean;
+  /** Generated columns are read from no image and never shipped. */
+  readonly generated: 'no' | 'virtual' | 'stored';
+}
+
+/** What tells a table's rows apart. `integer-primary-key` keys are allocated by SQLite when the application gives none. */
+export interface TableIdentity {
+  readonly source: 'integer-primary-key' | 'primary-key' | 'unique-index';
+  /** Key columns in order, each with the collation under which identity is equality. */
+  readonly columns: readonly { readonly name: string; readonly collation: string; readonly affinity: Affinity }[];
+}
+
+/** A UNIQUE index beyond the identity. */
+export interface UniqueIndexSchema {
+  readonly name: string;
+  /** Per term: the column's name, or null and its expression as SQL over bare column names. */
+  readonly terms: readonly {
+    readonly column: string | null;
+    readonly expression: string | null;
+    readonly collation: string;
+  }[];
+  /** A partial index's WHERE, verbatim; null for a whole one. */
+  readonly where: string | null;
+}
+
+export interface ForeignKeySchema {
+  readonly columns: readonly string[];
+  readonly parentTable: string;
+  /** Empty: the parent's primary key. */
+  readonly parentColumns: readonly string[];
+  readonly onUpdate: string;
+  readonly onDelete: string;
+}
+
+export interface TableSchema {
+  readonly name: string;
+  readonly withoutRowid: boolean;
+  readonly strict: boolean;
+  readonly columns: readonly ColumnSchema[];
+  readonly identity: TableIdentity;
+  readonly uniqueIndexes: readonly UniqueIndexSchema[];
+  readonly foreignKeys: readonly ForeignKeySchema[];
+  /** Hash of what two nodes must have alike to exchange this table: columns, affinities, identity, unique indexes. */
+  readonly hash: string;
+}
+
+/** How concurrent versions of a table's rows are settled. */
+export type Strategy = 'merge' | 'lww' | 'version';
+
+/** A column with the number that stands for it in masks and column stamps: its bit. Numbers are never used again. */
+export interface CapturedColumn {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** A table the file's registry names: it has a number, a metadata table `_sqlsync_meta_<id>`, and triggers unless internal. */
+export interface CapturedTable {
+  readonly id: number;
+  readonly name: string;
+  /** The columns that ship, in the table's order: generated ones are not among them. */
+  readonly columns: readonly CapturedColumn[];
+  readonly schema: TableSchema;
+  readonly strategy: Strategy;
+  /** One of sqlsync's own replicated tables (members, conflicts …): written by the engine, captured without triggers. */
+  readonly internal: boolean;
+}

@@ -1,0 +1,85 @@
+/**
+ * The messages of an exchange that are not rows: JSON, validated strictly, since a peer may send anything.
+ * docs/protocol.md tells how they follow each other.
+ */
+import { z } from 'zod';
+import { isSessionName } from './version-vector.js';
+
+/** The wire version this code speaks, and the oldest it still understands. */
+export const WIRE_VERSION = 1;
+export const WIRE_VERSION_MIN = 1;
+
+/** Optional abilities; both sides use what both have. */
+export const CAPABILITIES: readonly string[] = ['gzip'];
+
+/** Bounds on what a message may hold. */
+const VECTOR_ENTRIES_MAX = 100_000;
+const MEMBERS_MAX = 10_000;
+
+const hlc = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const nodeName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}$/);
+const session = z.string().refine(isSessionName, 'not a session name');
+const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${length}}$`));
+
+const vector = z
+  .record(session, hlc)
+  .refine((entries) => Object.keys(entries).length <= VECTOR_ENTRIES_MAX, 'too many sessions');
+
+const acknowledgement = z.strictObject({ vector, horizon: hlc, hold: hlc.nullable() });
+
+/** What a node says of itself at the start of every exchange. */
+export const helloSchema = z.strictObject({
+  wireVersion: z.number().int(),
+  wireVersionMin: z.number().int(),
+  capabilities: z.array(z.string().max(64)).max(64),
+  /** The database's name in the configuration: the same on every node. */
+  database: z.string().min(1).max(128),
+  dataset: hex(32),
+  node: nodeName,
+  nodeId: hex(32),
+  /** The session whose arrival order this node's cursors count in; null while it has none. */
+  session: session.nullable(),
+  encoding: z.enum(['UTF-8', 'UTF-16le', 'UTF-16be']),
+  schemaHash: hex(64),
+  rulesHash: hex(64),
+  clockMs: z.number(),
+  vector,
+  horizon: hlc,
+  /** The highest entry that has left this node's vector: a peer whose horizon is below it is stale. */
+  dropped: hlc,
+  hold: hlc.nullable(),
+  /** Half of a catch-up is applied: this node ships nothing and claims nothing until it is whole. */
+  catchingUp: z.boolean(),
+  /** How far it has read in the other's arrival order, by the other's session. */
+  cursors: z.record(session, count),
+  /** What it has heard of the other members. */
+  acknowledged: z.record(nodeName, acknowledgement),
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+/** What closes a stream: all up to `vector` that the other lacked has been sent. */
+export const endMarkerSchema = z.strictObject({
+  vector,
+  horizon: hlc,
+  dropped: hlc,
+  hold: hlc.nullable(),
+  /** The sender's session and the next cursor in its arrival order. */
+  session: session.nullable(),
+  cursor: count,
+  rows: count,
+  acknowledged: z.record(nodeName, acknowledgement),
+});
+export type EndMarker = z.infer<typeof endMarkerSchema>;
+export type Acknowledgement = z.infer<typeof acknowledgement>;
+
+export const membersMax = MEMBERS_MAX;
+export { nodeName as nodeNameSchema };
+
+/** Names a table of the stream: rows refer to it by its place among the definitions. */
+export const tableDefinitionSchema = z.strictObject({
+  name: z.string().min(1).max(1_000_000),
+  columns: z.array(z.string().max(1_000_000)).min(1).max(32_767),
+  key: z.array(z.string().max(1_000_000)).min(1).max(32_767),
+});
+export type TableDefinition = z.infer<typeof tableDefinitionSchema>;
