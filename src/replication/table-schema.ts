@@ -12,6 +12,8 @@ export interface ColumnSchema {
   /** BINARY, NOCASE, RTRIM, or one of the application's own. */
   readonly collation: string;
   readonly notNull: boolean;
+  /** The DEFAULT as SQL; null when there is none. */
+  readonly defaultSql: string | null;
   /** Generated columns are read from no image and never shipped. */
   readonly generated: 'no' | 'virtual' | 'stored';
 }

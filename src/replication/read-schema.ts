@@ -1,0 +1,198 @@
+/**
+ * Reads the tables of a file as the engine sees them, and says by name which it cannot capture and why. Only the schema
+ * is read, in a fixed number of statements however many tables there are; what a table holds is null-keys.ts's to judge.
+ */
+import type { Database } from 'better-sqlite3';
+import { affinityOf, columnCollations } from './column-type.js';
+import { PREFIX } from './metadata-schema.js';
+import { tableHash } from './schema-hash.js';
+import { identityOf, uniqueIndexesOf, type IndexReading } from './table-identity.js';
+import type { ColumnSchema, ForeignKeySchema, TableSchema } from './table-schema.js';
+
+/** Columns a key may have: each is a column of the change log. */
+const KEY_COLUMNS_MAX = 64;
+
+export type RefusalCode = 'no-identity' | 'key-too-wide' | 'unknown-collation' | 'null-key';
+
+/** A table that cannot be captured: why, in words for the operator. */
+export interface TableRefusal {
+  readonly name: string;
+  readonly code: RefusalCode;
+  readonly reason: string;
+}
+
+export interface SchemaReading {
+  /** The application's tables that can be captured, in the order of their names. */
+  readonly tables: readonly TableSchema[];
+  readonly refused: readonly TableRefusal[];
+  /** Virtual tables and their shadow tables: each node's own. */
+  readonly local: readonly string[];
+  /** sqlsync's own tables. */
+  readonly internal: readonly TableSchema[];
+}
+
+interface TableRow {
+  name: string;
+  sql: string;
+  type: 'table' | 'virtual' | 'shadow';
+  withoutRowid: 0 | 1;
+  strict: 0 | 1;
+}
+interface ColumnRow {
+  tbl: string;
+  name: string;
+  type: string;
+  notNull: number;
+  dflt: string | null;
+  pk: number;
+  hidden: number;
+}
+interface TermRow {
+  tbl: string;
+  idx: string;
+  isUnique: number;
+  origin: 'c' | 'u' | 'pk';
+  partial: number;
+  name: string | null;
+  coll: string;
+}
+interface ForeignKeyRow {
+  tbl: string;
+  id: number;
+  parent: string;
+  from: string;
+  to: string | null;
+  onUpdate: string;
+  onDelete: string;
+}
+
+const ORDINARY = `s.type = 'table' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`;
+const SELECT_TABLES = `SELECT s.name, s.sql, l.type, l.wr AS withoutRowid, l.strict
+  FROM main.sqlite_schema s JOIN pragma_table_list l ON l.schema = 'main' AND l.name = s.name
+  WHERE ${ORDINARY} ORDER BY s.name`;
+const SELECT_COLUMNS = `SELECT s.name AS tbl, x.name, x.type, x."notnull" AS "notNull", x.dflt_value AS dflt, x.pk, x.hidden
+  FROM main.sqlite_schema s JOIN pragma_table_xinfo(s.name, 'main') x WHERE ${ORDINARY} ORDER BY s.name, x.cid`;
+const SELECT_TERMS = `SELECT s.name AS tbl, i.name AS idx, i."unique" AS isUnique, i.origin, i.partial, x.name, x.coll
+  FROM main.sqlite_schema s JOIN pragma_index_list(s.name, 'main') i JOIN pragma_index_xinfo(i.name, 'main') x
+  WHERE ${ORDINARY} AND x.key = 1 ORDER BY s.name, i.name, x.seqno`;
+const SELECT_INDEX_SQL = `SELECT name, sql FROM main.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL`;
+const SELECT_FOREIGN_KEYS = `SELECT s.name AS tbl, f.id, f."table" AS parent, f."from", f."to", f.on_update AS onUpdate, f.on_delete AS onDelete
+  FROM main.sqlite_schema s JOIN pragma_foreign_key_list(s.name, 'main') f WHERE ${ORDINARY} ORDER BY s.name, f.id, f.seq`;
+
+/** Reads all of the file's tables. */
+export function readSchema(db: Database): SchemaReading {
+  const all = <Row>(sql: string): Row[] => db.prepare<[], Row>(sql).safeIntegers(false).all();
+  const columns = groupBy(all<ColumnRow>(SELECT_COLUMNS), (row) => row.tbl);
+  const terms = groupBy(all<TermRow>(SELECT_TERMS), (row) => row.tbl);
+  const foreignKeys = groupBy(all<ForeignKeyRow>(SELECT_FOREIGN_KEYS), (row) => row.tbl);
+  const indexSql = new Map(all<{ name: string; sql: string }>(SELECT_INDEX_SQL).map(({ name, sql }) => [name, sql]));
+  const collations = new Set(all<{ name: string }>('PRAGMA collation_list').map(({ name }) => name.toUpperCase()));
+
+  const reading = { tables: [], refused: [], local: [], internal: [] } as {
+    -readonly [Part in keyof SchemaReading]: SchemaReading[Part][number][];
+  };
+  for (const row of all<TableRow>(SELECT_TABLES)) {
+    if (row.type !== 'table') {
+      reading.local.push(row.name);
+      continue;
+    }
+    const indexes = readIndexes(terms.get(row.name) ?? []);
+    const table = readTable(row, columns.get(row.name) ?? [], indexes, indexSql, foreignKeys.get(row.name) ?? []);
+    const refusal = table === null ? noIdentity(row.name) : refusalOf(table, indexes, collations);
+    if (refusal !== null) reading.refused.push(refusal);
+    else if (table !== null) (isOurs(row.name) ? reading.internal : reading.tables).push(table);
+  }
+  return reading;
+}
+
+/** Does a name begin with sqlsync's prefix, in whatever case? */
+export function isOurs(name: string): boolean {
+  return name.toLowerCase().startsWith(PREFIX);
+}
+
+function readTable(
+  row: TableRow,
+  columnRows: readonly ColumnRow[],
+  indexes: readonly IndexReading[],
+  indexSql: ReadonlyMap<string, string>,
+  foreignKeyRows: readonly ForeignKeyRow[],
+): TableSchema | null {
+  const columns = readColumns(row, columnRows);
+  const primaryKey = columnRows.filter((column) => column.pk > 0).map((column) => column.name);
+  const identity = identityOf(columns, primaryKey, indexes);
+  if (identity === null) return null;
+  const table = {
+    name: row.name,
+    withoutRowid: row.withoutRowid === 1,
+    strict: row.strict === 1,
+    columns,
+    identity,
+    uniqueIndexes: uniqueIndexesOf(columns, identity, indexes, indexSql),
+    foreignKeys: readForeignKeys(foreignKeyRows),
+  };
+  return { ...table, hash: tableHash(table) };
+}
+
+function readColumns(row: TableRow, columnRows: readonly ColumnRow[]): ColumnSchema[] {
+  const collations = columnCollations(row.sql, columnRows.length);
+  return columnRows.map((column, i) => ({
+    name: column.name,
+    declaredType: column.type,
+    affinity: affinityOf(column.type, row.strict === 1),
+    collation: collations[i] ?? 'BINARY',
+    notNull: column.notNull !== 0,
+    defaultSql: column.dflt,
+    generated: column.hidden === 2 ? 'virtual' : column.hidden === 3 ? 'stored' : 'no',
+  }));
+}
+
+function readIndexes(rows: readonly TermRow[]): IndexReading[] {
+  return [...groupBy(rows, (row) => row.idx)].map(([name, terms]) => ({
+    name,
+    unique: terms[0]?.isUnique === 1,
+    primaryKey: terms[0]?.origin === 'pk',
+    partial: terms[0]?.partial === 1,
+    terms: terms.map((term) => ({ column: term.name, collation: term.coll })),
+  }));
+}
+
+function readForeignKeys(rows: readonly ForeignKeyRow[]): ForeignKeySchema[] {
+  return [...groupBy(rows, (row) => row.id).values()].map((parts) => ({
+    columns: parts.map((part) => part.from),
+    parentTable: parts[0]?.parent ?? '',
+    parentColumns: parts.flatMap((part) => part.to ?? []),
+    onUpdate: parts[0]?.onUpdate ?? '',
+    onDelete: parts[0]?.onDelete ?? '',
+  }));
+}
+
+function noIdentity(name: string): TableRefusal {
+  const reason = 'it has no PRIMARY KEY and no UNIQUE index over columns that are all NOT NULL';
+  return { name, code: 'no-identity', reason };
+}
+
+function refusalOf(table: TableSchema, indexes: readonly IndexReading[], known: ReadonlySet<string>): TableRefusal | null {
+  const { name } = table;
+  const width = table.identity.columns.length;
+  if (width > KEY_COLUMNS_MAX) {
+    return { name, code: 'key-too-wide', reason: `its key has ${width} columns, more than ${KEY_COLUMNS_MAX}` };
+  }
+  for (const index of indexes) {
+    const unknown = index.terms.find((term) => !known.has(term.collation.toUpperCase()));
+    if (unknown === undefined) continue;
+    const reason = `index ${index.name} uses the collation ${unknown.collation}, which only the application knows`;
+    return { name, code: 'unknown-collation', reason };
+  }
+  return null;
+}
+
+function groupBy<Key, Row>(rows: readonly Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {
+  const groups = new Map<Key, Row[]>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [row]);
+    else group.push(row);
+  }
+  return groups;
+}
