@@ -1,0 +1,196 @@
+/**
+ * Reads a stream that a peer sent: frames, order, messages, rows, hash. docs/protocol.md tells what a stream is.
+ *
+ * Nothing of a stream may be relied on before its `end` event: until then the reader cannot know that it is whole. Whatever
+ * is wrong is a SqlsyncError 'batch-damaged' or 'batch-oversized' ('wire-version' for a hello that shares no version),
+ * and after one the reader refuses all that follows.
+ */
+import { isUtf8 } from 'node:buffer';
+import { z } from 'zod';
+import { SqlsyncError } from '../errors.js';
+import { type StreamState, stepAfter } from './stream-order.js';
+import {
+  type Frame,
+  type FrameLimits,
+  FrameParser,
+  PAYLOAD,
+  type PayloadKind,
+  StreamHasher,
+  unpackFrame,
+} from './wire-frames.js';
+import {
+  type EndMarker,
+  endMarkerSchema,
+  type Hello,
+  helloSchema,
+  type TableDefinition,
+  tableDefinitionSchema,
+  WIRE_VERSION,
+  WIRE_VERSION_MIN,
+} from './wire-messages.js';
+import { type IncomingRow, RowsDecoder, SESSIONS_MAX } from './wire-rows.js';
+
+/** A JSON message is no longer than this: a hello of a hundred thousand sessions fits. */
+export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What went wrong with a message is told in at most so many characters, since a peer chose them. */
+const PROBLEM_CHARS_MAX = 300;
+
+export type StreamEvent =
+  | { readonly kind: 'hello'; readonly hello: Hello }
+  | { readonly kind: 'table'; readonly index: number; readonly definition: TableDefinition }
+  | { readonly kind: 'sessions'; readonly sessions: readonly string[] }
+  /** Mode 'decode'. Blobs are views of the frame's memory. */
+  | { readonly kind: 'rows'; readonly rows: readonly IncomingRow[] }
+  /** Mode 'pass': a checked payload, for a RowsDecoder with the same tables and sessions. */
+  | { readonly kind: 'rows-payload'; readonly payload: Buffer; readonly count: number }
+  /** A snapshot's header: JSON that the snapshot's reader validates. */
+  | { readonly kind: 'header'; readonly header: unknown }
+  | { readonly kind: 'data'; readonly bytes: Buffer }
+  /** The stream is whole. */
+  | { readonly kind: 'end'; readonly marker: EndMarker };
+
+export interface StreamReaderOptions {
+  readonly limits: FrameLimits;
+  /** What was asked for, so what must come. */
+  readonly carries?: 'changes' | 'snapshot';
+  /** Rows as objects, or checked and passed on packed, so that they can be spooled. */
+  readonly rows?: 'decode' | 'pass';
+}
+
+/** The end frame's message: the end marker, and the hash of all frames before it. */
+export const endFrameSchema = endMarkerSchema.extend({ sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const sessionsSchema = z.array(z.string()).max(SESSIONS_MAX);
+const versionsSchema = z.object({ wireVersion: z.number().int(), wireVersionMin: z.number().int() });
+
+const KIND_OF: ReadonlyMap<number, PayloadKind> = new Map(
+  (Object.keys(PAYLOAD) as PayloadKind[]).map((kind) => [PAYLOAD[kind], kind]),
+);
+
+export class StreamReader {
+  private readonly parser: FrameParser;
+  private readonly hasher = new StreamHasher();
+  private readonly decoder = new RowsDecoder();
+  private state: StreamState;
+  private tableCount = 0;
+  private rowCount = 0;
+
+  constructor(private readonly options: StreamReaderOptions) {
+    this.parser = new FrameParser(options.limits.frameBytesMax);
+    this.state = options.carries === 'snapshot' ? 'snapshot-start' : 'changes-start';
+  }
+
+  /** Takes the next piece of the stream, of any size, and yields what it completes. Await it before feeding more. */
+  async *feed(piece: Buffer): AsyncGenerator<StreamEvent, void, undefined> {
+    try {
+      for (const frame of this.parser.feed(piece))
+        yield this.accept(frame, await unpackFrame(frame, this.options.limits.frameUnpackedBytesMax));
+    } catch (error) {
+      this.state = 'refused';
+      throw error;
+    }
+  }
+
+  /** To be called when no more comes: throws unless the stream has ended as it should. */
+  finish(): void {
+    this.parser.finish();
+    if (this.state !== 'ended') throw new SqlsyncError('batch-damaged', 'the stream breaks off before its end');
+  }
+
+  /** Takes a frame that was parsed and unpacked elsewhere. */
+  accept(frame: Frame, payload: Buffer): StreamEvent {
+    try {
+      return this.event(frame, payload);
+    } catch (error) {
+      this.state = 'refused';
+      throw error;
+    }
+  }
+
+  private event(frame: Frame, payload: Buffer): StreamEvent {
+    const what = `frame ${frame.index}`;
+    const kind = KIND_OF.get(payload[0] ?? -1);
+    if (kind === undefined) throw new SqlsyncError('batch-damaged', `${what}: no payload begins with ${payload[0]}`);
+    const step = stepAfter(this.state, kind);
+    if ('no' in step) throw new SqlsyncError('batch-damaged', `${what} (${kind}): ${step.no}`);
+    const event = this.read[kind](payload, `${what} (${kind})`);
+    if (kind !== 'end') this.hasher.add(frame.bytes);
+    this.state = step.to;
+    return event;
+  }
+
+  private readonly read: Record<PayloadKind, (payload: Buffer, what: string) => StreamEvent> = {
+    hello: (payload, what) => ({ kind: 'hello', hello: readHello(payload, what) }),
+    table: (payload, what) => {
+      const definition = validated(tableDefinitionSchema, readJson(payload, what), what);
+      this.decoder.addTable(definition);
+      return { kind: 'table', index: this.tableCount++, definition };
+    },
+    sessions: (payload, what) => {
+      const sessions = validated(sessionsSchema, readJson(payload, what), what);
+      this.decoder.addSessions(sessions);
+      return { kind: 'sessions', sessions };
+    },
+    rows: (payload, what) => this.readRows(payload, what),
+    end: (payload, what) => ({ kind: 'end', marker: this.readEnd(payload, what) }),
+    data: (payload) => ({ kind: 'data', bytes: payload.subarray(1) }),
+    header: (payload, what) => ({ kind: 'header', header: readJson(payload, what) }),
+  };
+
+  private readRows(payload: Buffer, what: string): StreamEvent {
+    if (this.options.rows === 'pass') {
+      let count = 0;
+      for (const _ of this.decoder.decode(payload, what)) count++;
+      this.rowCount += count;
+      return { kind: 'rows-payload', payload, count };
+    }
+    const rows = [...this.decoder.decode(payload, what)];
+    this.rowCount += rows.length;
+    return { kind: 'rows', rows };
+  }
+
+  private readEnd(payload: Buffer, what: string): EndMarker {
+    const { sha256, ...marker } = validated(endFrameSchema, readJson(payload, what), what);
+    if (sha256 !== this.hasher.digest())
+      throw new SqlsyncError('batch-damaged', `${what}: the stream before it does not match its sha256`);
+    if (marker.rows !== this.rowCount)
+      throw new SqlsyncError('batch-damaged', `${what}: ${marker.rows} rows were sent, ${this.rowCount} came`);
+    return marker;
+  }
+}
+
+function readJson(payload: Buffer, what: string): unknown {
+  if (payload.length > MESSAGE_BYTES_MAX)
+    throw new SqlsyncError('batch-oversized', `${what}: a message of more than ${MESSAGE_BYTES_MAX} bytes`);
+  const text = payload.subarray(1);
+  if (!isUtf8(text)) throw new SqlsyncError('batch-damaged', `${what}: the message is not valid UTF-8`);
+  try {
+    return JSON.parse(text.toString('utf8'));
+  } catch (cause) {
+    throw new SqlsyncError('batch-damaged', `${what}: the message is not JSON`, { cause });
+  }
+}
+
+/** A hello of a later version may look different: say so by version, not by its first unknown field. */
+function readHello(payload: Buffer, what: string): Hello {
+  const json = readJson(payload, what);
+  const versions = versionsSchema.safeParse(json);
+  if (versions.success) {
+    const { wireVersion, wireVersionMin } = versions.data;
+    if (wireVersionMin > WIRE_VERSION || wireVersion < WIRE_VERSION_MIN)
+      throw new SqlsyncError(
+        'wire-version',
+        `the peer speaks wire versions ${wireVersionMin} to ${wireVersion}, this node ${WIRE_VERSION_MIN} to ${WIRE_VERSION}`,
+        { hint: 'upgrade sqlsync on the node with the older version' },
+      );
+  }
+  return validated(helloSchema, json, what);
+}
+
+function validated<T>(schema: z.ZodType<T>, json: unknown, what: string): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const field = issue?.path.length ? issue.path.join('.') : 'the message';
+  throw new SqlsyncError('batch-damaged', `${what}: ${field}: ${issue?.message}`.slice(0, PROBLEM_CHARS_MAX));
+}
