@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { createLogger, type LogFormat } from '../../src/daemon/logger.js';
+
+function logTo(format: LogFormat, environment: Record<string, string> = {}, isTTY = false) {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line), isTTY };
+  return { log: createLogger({ level: 'info', format, destination, environment }), lines };
+}
+
+describe('createLogger', () => {
+  it('writes one JSON object a line, level by name and time in RFC 3339', () => {
+    const { log, lines } = logTo('json');
+    log.warn({ peer: 'lyon' }, 'peer offline');
+    expect(JSON.parse(lines[0] ?? '')).toEqual({
+      level: 'warn',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      peer: 'lyon',
+      msg: 'peer offline',
+    });
+  });
+
+  it('writes for a terminal in words', () => {
+    const { log, lines } = logTo('auto', {}, true);
+    log.info({ peer: 'lyon', error: 'no route to host' }, 'peer offline');
+    expect(lines[0]).toMatch(/^\S+Z INFO {2}peer offline peer=lyon error="no route to host"\n$/);
+  });
+
+  it('writes for the journal with a priority, no time, and one line whatever the text', () => {
+    const { log, lines } = logTo('auto', { JOURNAL_STREAM: '8:1' });
+    log.error({ database: 'shop' }, 'first\nsecond');
+    expect(lines).toEqual(['<3>first\\nsecond database=shop\n']);
+  });
+
+  it.each<LogFormat>(['json', 'text', 'journald'])('keeps secrets out of format %s', (format) => {
+    const { log, lines } = logTo(format);
+    log.info({ secret: 'hunter2', headers: { authorization: 'Bearer hunter2' } }, 'request');
+    expect(lines[0]).toContain('[redacted]');
+    expect(lines[0]).not.toContain('hunter2');
+  });
+
+  it('is quiet below its level', () => {
+    const { log, lines } = logTo('json');
+    log.debug('nothing');
+    expect(lines).toEqual([]);
+  });
+});
