@@ -2,7 +2,7 @@
  * What no pragma tells about an index: the SQL of its expressions and of its WHERE, from its CREATE INDEX text.
  */
 import { quoteText } from './sql-text.js';
-import { isKeyword, renderTokens, splitList, tokenizeSql, type SqlToken } from './sql-tokens.js';
+import { isKeyword, renderTokens, type SqlToken, splitList, tokenizeSql } from './sql-tokens.js';
 
 export interface IndexSql {
   /** Per term its SQL, without ASC or DESC. */
@@ -52,7 +52,9 @@ function toExpression(tokens: readonly SqlToken[], known: ReadonlyMap<string, st
  * (the daemon's): it is written as the string it stands for. A table's name before a dot stays.
  */
 function isMisquotedString(token: SqlToken, next: SqlToken | undefined, known: ReadonlyMap<string, string>): boolean {
-  return token.text.startsWith('"') && next?.text !== '.' && next?.text !== '(' && !known.has(token.value.toLowerCase());
+  return (
+    token.text.startsWith('"') && next?.text !== '.' && next?.text !== '(' && !known.has(token.value.toLowerCase())
+  );
 }
 
 const asString = (token: SqlToken): SqlToken => ({ kind: 'string', text: quoteText(token.value), value: token.value });

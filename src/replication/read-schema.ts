@@ -6,7 +6,7 @@ import type { Database } from 'better-sqlite3';
 import { affinityOf, columnCollations } from './column-type.js';
 import { PREFIX } from './metadata-schema.js';
 import { tableHash } from './schema-hash.js';
-import { identityOf, uniqueIndexesOf, type IndexReading } from './table-identity.js';
+import { type IndexReading, identityOf, uniqueIndexesOf } from './table-identity.js';
 import type { ColumnSchema, ForeignKeySchema, TableSchema } from './table-schema.js';
 
 /** Columns a key may have: each is a column of the change log. */
@@ -171,7 +171,11 @@ function noIdentity(name: string): TableRefusal {
   return { name, code: 'no-identity', reason };
 }
 
-function refusalOf(table: TableSchema, indexes: readonly IndexReading[], known: ReadonlySet<string>): TableRefusal | null {
+function refusalOf(
+  table: TableSchema,
+  indexes: readonly IndexReading[],
+  known: ReadonlySet<string>,
+): TableRefusal | null {
   const { name } = table;
   const width = table.identity.columns.length;
   if (width > KEY_COLUMNS_MAX) {

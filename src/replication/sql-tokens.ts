@@ -61,7 +61,10 @@ export function isKeyword(token: SqlToken | undefined, keyword: string): boolean
  * The parts between the commas of the first parenthesised list at or after `from`, and where the list ends (the place
  * after its closing parenthesis). Commas within nested parentheses do not divide.
  */
-export function splitList(tokens: readonly SqlToken[], from = 0): { readonly parts: SqlToken[][]; readonly end: number } {
+export function splitList(
+  tokens: readonly SqlToken[],
+  from = 0,
+): { readonly parts: SqlToken[][]; readonly end: number } {
   let at = tokens.findIndex((token, i) => i >= from && token.text === '(') + 1;
   const parts: SqlToken[][] = [[]];
   for (let depth = 1; at < tokens.length; at++) {

@@ -3,7 +3,8 @@
  */
 import { canonicalCollation } from './column-type.js';
 import { parseIndexSql } from './index-sql.js';
-import type { ColumnSchema, IndexTerm, TableIdentity, UniqueIndexSchema } from './table-schema.js';
+import { quoteIdentifier } from './sql-text.js';
+import type { ColumnSchema, IndexTerm, TableIdentity, TableSchema, UniqueIndexSchema } from './table-schema.js';
 
 /** An index as the pragmas tell it: the key terms in order, an expression's name being null. */
 export interface IndexReading {
@@ -32,7 +33,9 @@ export function identityOf(
     return { source: 'integer-primary-key', columns: [{ name: rowid, collation: 'BINARY', affinity: 'INTEGER' }] };
   }
   const candidates = indexes
-    .filter((index) => index.unique && !index.partial && index.terms.every((term) => isFixed(byName.get(term.column ?? ''))))
+    .filter(
+      (index) => index.unique && !index.partial && index.terms.every((term) => isFixed(byName.get(term.column ?? ''))),
+    )
     .map((index) => keyColumns(index, byName))
     .sort(byWidthThenNames);
   return candidates[0] === undefined ? null : { source: 'unique-index', columns: candidates[0] };
@@ -56,6 +59,20 @@ function keyColumns(index: IndexReading, byName: ReadonlyMap<string, ColumnSchem
 function byWidthThenNames(x: KeyColumns, y: KeyColumns): number {
   const names = (key: KeyColumns) => JSON.stringify(key.map((column) => [column.name, column.collation]));
   return x.length - y.length || (names(x) < names(y) ? -1 : 1);
+}
+
+/**
+ * SQL that is true where two rows of a table have one key, under the key's collations (the columns' own may differ).
+ * `left` and `right` are prefixes of column names: `OLD.`, `NEW.`, or nothing for the row a statement reads.
+ */
+export function sameKeySql(table: Pick<TableSchema, 'columns' | 'identity'>, left: string, right: string): string {
+  const conditions = table.identity.columns.map(({ name, collation }) => {
+    const own = table.columns.find((column) => column.name === name)?.collation;
+    const collate = own === collation ? '' : ` COLLATE ${quoteIdentifier(collation)}`;
+    const column = quoteIdentifier(name);
+    return `${left}${column} IS ${right}${column}${collate}`;
+  });
+  return conditions.join(' AND ');
 }
 
 /**

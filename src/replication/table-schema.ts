@@ -25,16 +25,20 @@ export interface TableIdentity {
   readonly columns: readonly { readonly name: string; readonly collation: string; readonly affinity: Affinity }[];
 }
 
-/** A UNIQUE index beyond the identity. */
+/** One term of an index: a column, or an expression as SQL over bare column names. */
+export interface IndexTerm {
+  readonly column: string | null;
+  readonly expression: string | null;
+  /** The columns the term is computed from. */
+  readonly reads: readonly string[];
+  readonly collation: string;
+}
+
+/** A UNIQUE index that can refuse two rows which the identity tells apart. */
 export interface UniqueIndexSchema {
   readonly name: string;
-  /** Per term: the column's name, or null and its expression as SQL over bare column names. */
-  readonly terms: readonly {
-    readonly column: string | null;
-    readonly expression: string | null;
-    readonly collation: string;
-  }[];
-  /** A partial index's WHERE, verbatim; null for a whole one. */
+  readonly terms: readonly IndexTerm[];
+  /** A partial index's WHERE as SQL; null for an index over all rows. */
   readonly where: string | null;
 }
 
