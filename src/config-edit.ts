@@ -1,0 +1,106 @@
+/**
+ * Changes to a configuration file that leave the operator's comments, order and spelling alone. A change that would
+ * make the file wrong is refused with config-invalid before anything is written; a file is replaced as a whole.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { Document, isMap, isSeq, parseDocument, type YAMLMap, YAMLSeq } from 'yaml';
+import { writeFileAtomic } from './atomic-write.js';
+import { parseConfig } from './config.js';
+import type { Environment } from './config-document.js';
+
+/** What to set or add. Keys that are absent stay as they are. */
+export interface ConfigAdditions {
+  readonly node?: string;
+  /** `host:port` */
+  readonly listen?: string;
+  readonly secretFile?: string;
+  readonly database?: { readonly name: string; readonly path: string };
+  readonly peer?: PeerAddition;
+}
+
+export interface PeerAddition {
+  readonly name: string;
+  readonly url: string;
+  readonly databases?: readonly string[];
+  readonly direction?: 'both' | 'push' | 'pull';
+  readonly schedule?: string | null;
+  readonly live?: boolean;
+}
+
+export type EditOutcome = 'created' | 'changed' | 'unchanged';
+
+const HEADER =
+  ' sqlsync configuration. `sqlsync config check` checks it, `sqlsync config show` shows it with all defaults.';
+
+/**
+ * Adds to the file, or creates it (mode 0600). Entries of the same name are extended in place. Paths are taken as
+ * relative to the working directory, and written relative to the file where they lie below its folder.
+ */
+export function extendConfigFile(
+  file: string,
+  additions: ConfigAdditions,
+  env: Environment = process.env,
+): EditOutcome {
+  const target = resolve(file);
+  const { node, listen, secretFile, database, peer } = additions;
+  return editFile(target, env, (document) => {
+    if (node !== undefined) document.set('node', node);
+    if (listen !== undefined) document.set('listen', listen);
+    if (secretFile !== undefined) document.set('secretFile', pathFrom(target, secretFile));
+    if (database) putEntry(document, 'databases', { ...database, path: pathFrom(target, database.path) });
+    if (peer) putEntry(document, 'peers', { ...peer });
+  });
+}
+
+/** Takes out the peer of that name. Returns `unchanged` when there is none. */
+export function removePeerFromFile(file: string, name: string, env: Environment = process.env): EditOutcome {
+  return editFile(resolve(file), env, (document) => {
+    const peers = document.get('peers');
+    if (isSeq(peers)) peers.items = peers.items.filter((entry) => !isMap(entry) || entry.get('name') !== name);
+  });
+}
+
+function editFile(target: string, env: Environment, edit: (document: Document) => void): EditOutcome {
+  const isNew = !existsSync(target);
+  const before = isNew ? '' : readFileSync(target, 'utf8');
+  const document = isNew ? new Document({}) : parseDocument(before);
+  const { contents, errors } = document;
+  // What is no mapping cannot be extended; checking it throws and says where and why.
+  if (errors.length > 0 || (contents !== null && !isMap(contents))) parseConfig(before, target, env);
+  if (contents === null) document.contents = document.createNode({});
+  if (isNew) document.commentBefore = HEADER;
+
+  const valuesBefore = JSON.stringify(document.toJS());
+  edit(document as Document);
+  if (JSON.stringify(document.toJS()) === valuesBefore) return 'unchanged';
+  const after = document.toString({ lineWidth: 0 });
+  parseConfig(after, target, env);
+  writeFileAtomic(target, after, 0o600);
+  return isNew ? 'created' : 'changed';
+}
+
+/** Extends the entry of that name in a list, or adds one. */
+function putEntry(document: Document, list: string, entry: Readonly<Record<string, unknown>> & { name: string }): void {
+  const found = document.get(list);
+  const entries = isSeq(found) ? found : new YAMLSeq();
+  if (entries !== found) document.set(list, entries);
+  const existing = entries.items.find((item): item is YAMLMap => isMap(item) && item.get('name') === entry.name);
+  if (!existing) {
+    entries.add(document.createNode(withoutUndefined(entry)));
+    return;
+  }
+  for (const [key, value] of Object.entries(withoutUndefined(entry))) {
+    if (JSON.stringify(existing.toJSON()[key]) !== JSON.stringify(value)) existing.set(key, document.createNode(value));
+  }
+}
+
+function withoutUndefined(entry: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined));
+}
+
+function pathFrom(file: string, path: string): string {
+  const absolute = resolve(path);
+  const steps = relative(dirname(file), absolute);
+  return steps.startsWith('..') || steps === '' ? absolute : `./${steps}`;
+}

@@ -1,0 +1,80 @@
+/**
+ * The one place where an error becomes words on a terminal, a JSON document and an exit code.
+ */
+import { Errors } from '@oclif/core';
+import { Ansis } from 'ansis';
+import { EXIT, SqlsyncError } from './errors.js';
+
+export interface ReportOptions {
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+  /** What to type for help on the command that was called, such as `sqlsync init --help`. */
+  readonly helpCommand: string;
+}
+
+/** What oclif takes for true in a switch's environment variable. */
+const TRUTHY = ['1', 'true', 'y', 'yes'];
+
+/**
+ * Has a global switch been given? For the time before flags are parsed, and for errors of parsing itself; afterwards
+ * the parsed flags tell.
+ */
+export function isSwitchGiven(
+  argv: readonly string[],
+  spellings: readonly string[],
+  envValue: string | undefined,
+): boolean {
+  const end = argv.indexOf('--');
+  const own = end < 0 ? argv : argv.slice(0, end);
+  return spellings.some((spelling) => own.includes(spelling)) || TRUTHY.includes((envValue ?? '').toLowerCase());
+}
+
+/** Prints the error (with `json` one document on stdout, else lines on stderr) and returns the exit code it asks for. */
+export function reportError(error: unknown, options: ReportOptions): number {
+  const known = toSqlsyncError(error, options.helpCommand);
+  if (options.verbose && known.code === 'bug' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ error: known.toBody() }, null, 2)}\n`);
+    return known.exitCode;
+  }
+  const paint = options.color && process.stderr.isTTY ? new Ansis() : new Ansis(0);
+  const hint = known.hint === null ? '' : `${known.hint.replaceAll(/^/gm, '  ')}\n`;
+  process.stderr.write(`${paint.red.bold('error:')} ${known.message}\n${hint}`);
+  return known.exitCode;
+}
+
+/** Every error as one of the registry. */
+export function toSqlsyncError(error: unknown, helpCommand: string): SqlsyncError {
+  if (error instanceof SqlsyncError) return error.code === 'usage' ? toUsageError(error, helpCommand) : error;
+  if (error instanceof Errors.CLIError && error.oclif.exit === EXIT.usage) return toUsageError(error, helpCommand);
+  if (!(error instanceof Error)) return toBug(error, String(error));
+  // The prompt's own name for Ctrl-C.
+  if (error.name === 'ExitPromptError') return new SqlsyncError('interrupted', 'interrupted', { cause: error });
+  return toFileError(error) ?? toBug(error, error.message);
+}
+
+/** oclif puts context and advice around the message of a parser, over several lines. */
+function toUsageError(error: Error, helpCommand: string): SqlsyncError {
+  const message = error.message
+    .replace(/\nSee more help with --help$/, '')
+    .replace(/^Parsing (--\S+) \n\t/, '$1: ')
+    .trimEnd();
+  const hint = error instanceof SqlsyncError && error.hint !== null ? error.hint : `Type \`${helpCommand}\` for help.`;
+  return new SqlsyncError('usage', message, { hint, cause: error });
+}
+
+/** A file operation that failed; null for other errors. */
+function toFileError(error: NodeJS.ErrnoException): SqlsyncError | null {
+  if (error.syscall === undefined || error.path === undefined) return null;
+  const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
+  return new SqlsyncError(full ? 'disk-full' : 'disk-io', error.message, { cause: error });
+}
+
+function toBug(cause: unknown, message: string): SqlsyncError {
+  const [line] = message.split('\n');
+  return new SqlsyncError('bug', `internal error: ${line}`, {
+    hint: 'This is a bug in sqlsync. --verbose prints where it happened; please report it.',
+    cause,
+  });
+}
