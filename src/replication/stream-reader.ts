@@ -1,23 +1,16 @@
 /**
- * Reads a stream that a peer sent: frames, order, messages, rows, hash. docs/protocol.md tells what a stream is.
+ * Reads a stream that a peer sent, frame by frame: order, messages, rows, hash. docs/protocol.md tells what a stream is.
  *
- * Nothing of a stream may be relied on before its `end` event: until then the reader cannot know that it is whole. Whatever
- * is wrong is a SqlsyncError 'batch-damaged' or 'batch-oversized' ('wire-version' for a hello that shares no version),
- * and after one the reader refuses all that follows.
+ * Nothing of a stream may be relied on before finish() returns its end marker: until then it is not known to be whole.
+ * Whatever is wrong is a SqlsyncError 'batch-damaged' or 'batch-oversized' ('wire-version' for a hello that shares no
+ * version), and after one the reader refuses all that follows.
  */
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { SqlsyncError } from '../errors.js';
+import { SESSIONS_MAX } from './stream-names.js';
 import { type StreamState, stepAfter } from './stream-order.js';
-import {
-  type Frame,
-  type FrameLimits,
-  FrameParser,
-  PAYLOAD,
-  type PayloadKind,
-  StreamHasher,
-  unpackFrame,
-} from './wire-frames.js';
+import { type Frame, PAYLOAD, type PayloadKind, StreamHasher } from './wire-frames.js';
 import {
   type EndMarker,
   endMarkerSchema,
@@ -28,13 +21,15 @@ import {
   WIRE_VERSION,
   WIRE_VERSION_MIN,
 } from './wire-messages.js';
-import { type IncomingRow, RowsDecoder, SESSIONS_MAX } from './wire-rows.js';
+import { type IncomingRow, RowsDecoder } from './wire-rows.js';
 
 /** A JSON message is no longer than this: a hello of a hundred thousand sessions fits. */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** What went wrong with a message is told in at most so many characters, since a peer chose them. */
+/** What is wrong with a message is told in at most so many characters, since a peer chose some of them. */
 const PROBLEM_CHARS_MAX = 300;
+/** Controls, and marks that turn text around. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}]/gu;
 
 export type StreamEvent =
   | { readonly kind: 'hello'; readonly hello: Hello }
@@ -47,11 +42,10 @@ export type StreamEvent =
   /** A snapshot's header: JSON that the snapshot's reader validates. */
   | { readonly kind: 'header'; readonly header: unknown }
   | { readonly kind: 'data'; readonly bytes: Buffer }
-  /** The stream is whole. */
-  | { readonly kind: 'end'; readonly marker: EndMarker };
+  /** The end frame has come: finish() gives its marker. */
+  | { readonly kind: 'end' };
 
 export interface StreamReaderOptions {
-  readonly limits: FrameLimits;
   /** What was asked for, so what must come. */
   readonly carries?: 'changes' | 'snapshot';
   /** Rows as objects, or checked and passed on packed, so that they can be spooled. */
@@ -59,7 +53,7 @@ export interface StreamReaderOptions {
 }
 
 /** The end frame's message: the end marker, and the hash of all frames before it. */
-export const endFrameSchema = endMarkerSchema.extend({ sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const endFrameSchema = endMarkerSchema.extend({ sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 const sessionsSchema = z.array(z.string()).max(SESSIONS_MAX);
 const versionsSchema = z.object({ wireVersion: z.number().int(), wireVersionMin: z.number().int() });
 
@@ -68,36 +62,18 @@ const KIND_OF: ReadonlyMap<number, PayloadKind> = new Map(
 );
 
 export class StreamReader {
-  private readonly parser: FrameParser;
   private readonly hasher = new StreamHasher();
   private readonly decoder = new RowsDecoder();
   private state: StreamState;
   private tableCount = 0;
   private rowCount = 0;
+  private marker: EndMarker | null = null;
 
-  constructor(private readonly options: StreamReaderOptions) {
-    this.parser = new FrameParser(options.limits.frameBytesMax);
+  constructor(private readonly options: StreamReaderOptions = {}) {
     this.state = options.carries === 'snapshot' ? 'snapshot-start' : 'changes-start';
   }
 
-  /** Takes the next piece of the stream, of any size, and yields what it completes. Await it before feeding more. */
-  async *feed(piece: Buffer): AsyncGenerator<StreamEvent, void, undefined> {
-    try {
-      for (const frame of this.parser.feed(piece))
-        yield this.accept(frame, await unpackFrame(frame, this.options.limits.frameUnpackedBytesMax));
-    } catch (error) {
-      this.state = 'refused';
-      throw error;
-    }
-  }
-
-  /** To be called when no more comes: throws unless the stream has ended as it should. */
-  finish(): void {
-    this.parser.finish();
-    if (this.state !== 'ended') throw new SqlsyncError('batch-damaged', 'the stream breaks off before its end');
-  }
-
-  /** Takes a frame that was parsed and unpacked elsewhere. */
+  /** Takes the next frame, as FrameParser gave it, and what unpackFrame made of it. */
   accept(frame: Frame, payload: Buffer): StreamEvent {
     try {
       return this.event(frame, payload);
@@ -105,6 +81,13 @@ export class StreamReader {
       this.state = 'refused';
       throw error;
     }
+  }
+
+  /** The end marker of a stream that is whole. To be called when no more comes, after FrameParser.finish(). */
+  finish(): EndMarker {
+    if (this.state !== 'ended' || this.marker === null)
+      throw new SqlsyncError('batch-damaged', 'the stream breaks off before its end');
+    return this.marker;
   }
 
   private event(frame: Frame, payload: Buffer): StreamEvent {
@@ -132,7 +115,10 @@ export class StreamReader {
       return { kind: 'sessions', sessions };
     },
     rows: (payload, what) => this.readRows(payload, what),
-    end: (payload, what) => ({ kind: 'end', marker: this.readEnd(payload, what) }),
+    end: (payload, what) => {
+      this.marker = this.readEnd(payload, what);
+      return { kind: 'end' };
+    },
     data: (payload) => ({ kind: 'data', bytes: payload.subarray(1) }),
     header: (payload, what) => ({ kind: 'header', header: readJson(payload, what) }),
   };
@@ -192,5 +178,6 @@ function validated<T>(schema: z.ZodType<T>, json: unknown, what: string): T {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const field = issue?.path.length ? issue.path.join('.') : 'the message';
-  throw new SqlsyncError('batch-damaged', `${what}: ${field}: ${issue?.message}`.slice(0, PROBLEM_CHARS_MAX));
+  const problem = `${field}: ${issue?.message}`.slice(0, PROBLEM_CHARS_MAX).replace(UNPRINTABLE, '\ufffd');
+  throw new SqlsyncError('batch-damaged', `${what}: ${problem}`);
 }

@@ -38,7 +38,7 @@ export class StreamWriter {
 
   /** Are there rows enough for a frame? Then flush(). */
   get isFull(): boolean {
-    return this.encoder.size >= (this.options.rowsBytes ?? ROWS_BYTES);
+    return this.encoder.isFull || this.encoder.size >= (this.options.rowsBytes ?? ROWS_BYTES);
   }
 
   hello(hello: Hello): Promise<Buffer> {

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { crc32, gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
+import { crc32, gunzip, gunzipSync, gzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import { SqlsyncError } from '../errors.js';
 
 /** The first byte of an unpacked payload says what it is. */
@@ -36,6 +36,13 @@ const LENGTH_MAX = 0xffff_ffff;
 /** Below this, handing work to zlib's threads takes longer than doing it. */
 const SYNC_BYTES_MAX = 16 * 1024;
 const LEVEL = 1;
+
+/** gzip's header and trailer around an empty deflate stream. */
+const GZIP_BYTES_MIN = 20;
+/** Deflate packs no better than this (https://zlib.net/zlib_tech.html). */
+const DEFLATE_RATIO_MAX = 1032;
+/** The smallest output buffer that node:zlib takes. */
+const ZLIB_CHUNK_BYTES_MIN = 64;
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
@@ -129,29 +136,41 @@ export class FrameParser {
 /** The payload of a frame, which must not unpack to more than `frameUnpackedBytesMax`. */
 export async function unpackFrame(frame: Frame, frameUnpackedBytesMax: number): Promise<Buffer> {
   if (frame.compressed.length < SYNC_BYTES_MAX) return unpackFrameSync(frame, frameUnpackedBytesMax);
+  const options = unpackOptions(frame, frameUnpackedBytesMax);
   try {
-    return await gunzipAsync(frame.compressed, { maxOutputLength: frameUnpackedBytesMax });
+    return await gunzipAsync(frame.compressed, options);
   } catch (cause) {
-    throw unpackError(frame, frameUnpackedBytesMax, cause);
+    throw damagedGzip(frame, cause);
   }
 }
 
 export function unpackFrameSync(frame: Frame, frameUnpackedBytesMax: number): Buffer {
+  const options = unpackOptions(frame, frameUnpackedBytesMax);
   try {
-    return gunzipSync(frame.compressed, { maxOutputLength: frameUnpackedBytesMax });
+    return gunzipSync(frame.compressed, options);
   } catch (cause) {
-    throw unpackError(frame, frameUnpackedBytesMax, cause);
+    throw damagedGzip(frame, cause);
   }
 }
 
-function unpackError(frame: Frame, frameUnpackedBytesMax: number, cause: unknown): SqlsyncError {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE')
-    return new SqlsyncError(
+/**
+ * gzip ends with the length of what it holds (RFC 1952): a frame that is honest about being a bomb is refused unopened,
+ * and one that lies gets no further than it said.
+ */
+function unpackOptions({ compressed, index }: Frame, frameUnpackedBytesMax: number): ZlibOptions {
+  if (compressed.length < GZIP_BYTES_MIN) throw damagedGzip({ index });
+  const unpackedBytes = compressed.readUInt32LE(compressed.length - 4);
+  if (unpackedBytes > frameUnpackedBytesMax)
+    throw new SqlsyncError(
       'batch-oversized',
-      `frame ${frame.index} unpacks to more than the ${frameUnpackedBytesMax} bytes allowed`,
-      { cause },
+      `frame ${index} unpacks to ${unpackedBytes} bytes, more than the ${frameUnpackedBytesMax} allowed`,
     );
-  return new SqlsyncError('batch-damaged', `frame ${frame.index} cannot be unpacked`, { cause });
+  if (unpackedBytes === 0 || unpackedBytes > compressed.length * DEFLATE_RATIO_MAX) throw damagedGzip({ index });
+  return { maxOutputLength: unpackedBytes, chunkSize: Math.max(unpackedBytes, ZLIB_CHUNK_BYTES_MIN) };
+}
+
+function damagedGzip({ index }: Pick<Frame, 'index'>, cause?: unknown): SqlsyncError {
+  return new SqlsyncError('batch-damaged', `frame ${index} cannot be unpacked`, { cause });
 }
 
 /** The hash that the end frame carries: sha256 of every byte before it. */
