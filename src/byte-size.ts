@@ -15,7 +15,7 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
 
 /** Bytes of a size; null when the text is none or the size is no whole number of bytes. */
 export function parseByteSize(text: string): number | null {
-  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?([a-zA-Z]*)$/.exec(text);
+  const match = /^(\d{1,16}(?:\.\d{1,6})?) ?([a-zA-Z]*)$/.exec(text);
   const unit = UNIT_BYTES[match?.[2] ?? ''];
   if (!match || unit === undefined) return null;
   const bytes = Number(match[1]) * unit;

@@ -123,7 +123,8 @@ function valueAt(data: unknown, path: ValuePath): unknown {
 
 function withValue(value: unknown, message: string): string {
   if (value !== null && typeof value === 'object') return message;
-  const text = JSON.stringify(value);
+  // A password in a URL is a mistake, and no reason to print it.
+  const text = JSON.stringify(value).replace(/:\/\/[^/@]*@/, '://…@');
   return `${text.length > VALUE_CHARS_MAX ? `${text.slice(0, VALUE_CHARS_MAX)}…` : text} ${message}`;
 }
 

@@ -1,0 +1,97 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { makeFolder } from './support/make-folder.js';
+import { runCli } from './support/run-cli.js';
+
+function folderWith(config: string): string {
+  const cwd = makeFolder();
+  writeFileSync(join(cwd, 'sqlsync.yml'), config);
+  return cwd;
+}
+
+test('config check says ok and where', async () => {
+  const cwd = folderWith('node: paris');
+  expect(await runCli(['config', 'check'], { cwd })).toEqual({
+    exitCode: 0,
+    stdout: `ok ${join(cwd, 'sqlsync.yml')}\n`,
+    stderr: '',
+  });
+  const json = await runCli(['config', 'check', '--json'], { cwd });
+  expect(JSON.parse(json.stdout)).toEqual({ ok: true, file: join(cwd, 'sqlsync.yml') });
+});
+
+test('an error goes to stderr with its hint, or to stdout as one document, with one exit code', async () => {
+  const cwd = folderWith('node: paris\nnope: 1');
+  const text = await runCli(['config', 'check'], { cwd });
+  expect(text).toMatchObject({ exitCode: 78, stdout: '' });
+  expect(text.stderr).toMatch(/^error: .*sqlsync\.yml has a mistake\n {2}line 2: nope: is no key.*\n {2}\S/);
+  for (const run of [
+    await runCli(['config', 'check', '--json'], { cwd }),
+    await runCli(['config', 'check'], { cwd, env: { SQLSYNC_JSON: '1' } }),
+  ]) {
+    expect(run).toMatchObject({ exitCode: 78, stderr: '' });
+    expect(JSON.parse(run.stdout)).toEqual({
+      error: { code: 'config-invalid', message: expect.stringContaining('nope'), hint: expect.any(String) },
+    });
+  }
+});
+
+test('an exposed secret keeps its own exit code', async () => {
+  const cwd = folderWith('node: paris\nsecretFile: ./sqlsync.secret');
+  writeFileSync(join(cwd, 'sqlsync.secret'), 'sixteen-characters-or-more');
+  chmodSync(join(cwd, 'sqlsync.secret'), 0o644);
+  const run = await runCli(['config', 'check', '--json'], { cwd });
+  expect(run.exitCode).toBe(77);
+  expect(JSON.parse(run.stdout).error.code).toBe('secret-exposed');
+});
+
+test.each([
+  [['config', 'check', '--nope'], 'Nonexistent flag: --nope'],
+  [['config', 'check', '--timeout', 'soon'], '--timeout: "soon" is no duration'],
+  [['config', 'check', '-q', '-c'], 'Flag --config expects a value'],
+  [['confg', 'check'], '"confg check" is no command'],
+  [['--json', 'config', 'check'], '--json stands before a command'],
+])('%j is a usage error', async (args, message) => {
+  const cwd = makeFolder();
+  const text = await runCli(args, { cwd });
+  expect(text.exitCode).toBe(2);
+  const json = await runCli([...args, '--json'], { cwd, env: { SQLSYNC_JSON: '1' } });
+  expect(json).toMatchObject({ exitCode: 2, stderr: '' });
+  expect(JSON.parse(json.stdout).error).toMatchObject({ code: 'usage', message, hint: expect.any(String) });
+});
+
+test('the nearest command is suggested', async () => {
+  const { stderr } = await runCli(['config', 'chek'], { cwd: makeFolder() });
+  expect(stderr).toBe('error: "config chek" is no command\n  Did you mean `sqlsync config check`?\n');
+});
+
+test('flags stand above the environment, and the environment above the usual places', async () => {
+  const cwd = folderWith('node: here');
+  writeFileSync(join(cwd, 'env.yml'), 'node: env');
+  writeFileSync(join(cwd, 'flag.yml'), 'node: flag');
+  const nodeOf = async (args: string[], env = {}) =>
+    JSON.parse((await runCli(['config', 'show', '--json', ...args], { cwd, env })).stdout).config.node;
+  expect(await nodeOf([])).toBe('here');
+  expect(await nodeOf([], { SQLSYNC_CONFIG: 'env.yml' })).toBe('env');
+  expect(await nodeOf(['-c', 'flag.yml'], { SQLSYNC_CONFIG: 'env.yml' })).toBe('flag');
+});
+
+test('help and version are no errors', async () => {
+  const cwd = makeFolder();
+  expect((await runCli(['--version'], { cwd })).stdout).toMatch(/^sqlsync\/\d/);
+  const help = await runCli(['config', 'check', '--help'], { cwd });
+  expect(help.exitCode).toBe(0);
+  for (const flag of [
+    '--config',
+    '--database',
+    '--json',
+    '--quiet',
+    '--verbose',
+    '--timeout',
+    '--no-color',
+    '--no-input',
+  ]) {
+    expect(help.stdout).toContain(flag);
+  }
+});
