@@ -74,7 +74,7 @@ function updateTrigger(table: CapturedTable): Trigger | null {
     { length: Math.floor(Math.max(...table.columns.map((c) => c.id)) / MASK_BITS) + 1 },
     (_, i) => {
       const bits = changes.filter(({ id }) => Math.floor(id / MASK_BITS) === i);
-      return [maskColumn(i), bits.map(({ id, sql }) => `(${sql})<<${id % MASK_BITS}`).join('|') || '0'] as const;
+      return [maskColumn(i), bits.map(({ id, sql }) => `((${sql})<<${id % MASK_BITS})`).join('|') || '0'] as const;
     },
   );
   const entry = appendEntry({ tableId: table.id, op: OP.update, masks, key: keyOf(table, 'NEW') });

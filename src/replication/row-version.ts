@@ -1,7 +1,7 @@
 /**
  * What the engine knows of a row beyond its values, and the row's values themselves.
  */
-import type { Stamp } from './stamp.js';
+import { SETTLED_SESSION, type Stamp } from './stamp.js';
 import type { VersionVector } from './version-vector.js';
 
 /**
@@ -44,7 +44,12 @@ export function vectorOf(version: RowVersion): VersionVector {
   return version.vector ?? new Map([[version.stamp.session, version.stamp.hlc]]);
 }
 
-/** The stamp of one column of a live row. */
+/** The stamp of a column that was last written below the horizon: earlier than any other. */
+const SETTLED_COLUMN: Stamp = { hlc: 0, session: SETTLED_SESSION };
+
+/** The stamp of one column of a live row: its own, or that of the row's life. */
 export function columnStampOf(version: RowVersion, columnId: number): Stamp {
-  return version.columnStamps?.get(columnId) ?? version.life;
+  const own = version.columnStamps?.get(columnId);
+  if (own !== undefined) return own;
+  return version.life.session === SETTLED_SESSION ? SETTLED_COLUMN : version.life;
 }

@@ -1,0 +1,263 @@
+/**
+ * Applies a stage. A small one goes in whole, in one transaction, with its vector, horizon and cursor: readers see whole
+ * cuts. A larger one goes in part by part, each a transaction that holds the write lock for a bounded time; until the
+ * last part the node is catching up: it ships nothing and claims nothing, and a crash resumes from the stage, since rows
+ * that are in are known again by their metadata.
+ *
+ * Phases: `inspect` (large stages only) looks for rows older than what this node has settled, changing nothing; `rows`
+ * applies; `finish` settles UNIQUE collisions and takes over vector, horizon and cursor.
+ */
+import { SqlsyncError } from '../errors.js';
+import { type ApplyContext, type ApplyCounts, applyRow, noCounts } from './apply-row.js';
+import { mapColumns } from './column-mapping.js';
+import type { Engine } from './engine.js';
+import { nextHlc } from './hlc.js';
+import { settleParked } from './settle-unique.js';
+import type { ReplicatedTable } from './replicated-table.js';
+import { type RowVersion, type VersionedRow, vectorOf } from './row-version.js';
+import type { DecodedRows, Stage } from './stage.js';
+import { staleSide, standingOf } from './staleness.js';
+import { highestHlc } from './version-vector.js';
+import type { IncomingRow } from './wire-rows.js';
+
+/** Stored while a stage is half applied. */
+export interface CatchUp {
+  readonly stageId: string;
+  /** The node whose stage it is. */
+  readonly sender: string;
+  /** The stage's end vector: only a stream that covers it ends the catch-up. */
+  readonly vector: Record<string, number>;
+}
+
+export interface ApplyStep {
+  readonly done: boolean;
+  /** Rows of the stage dealt with so far. */
+  readonly rows: number;
+}
+
+/** How many rows pass between two looks at the clock. */
+const ROWS_PER_CLOCK = 64;
+
+interface BoundTable {
+  readonly table: ReplicatedTable;
+  readonly toLocal: (row: VersionedRow) => VersionedRow;
+}
+
+export class Application {
+  readonly counts: ApplyCounts = noCounts();
+  private readonly isWhole: boolean;
+  private phase: 'inspect' | 'rows' | 'done';
+  private source: Iterator<IncomingRow> | null = null;
+  private definitions: DecodedRows['tables'] = [];
+  private bound: BoundTable[] = [];
+  private boundFor: unknown = null;
+  private rowsDone = 0;
+  /** The highest HLC among the rows that came: the log must not stay below it. */
+  private highest = 0;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly stage: Stage,
+  ) {
+    const { applyTransactionRowsMax, applyTransactionBytesMax } = engine.limits;
+    this.isWhole = stage.rows <= applyTransactionRowsMax && stage.bytes <= applyTransactionBytesMax;
+    this.phase = this.isWhole ? 'rows' : 'inspect';
+  }
+
+  get isDone(): boolean {
+    return this.phase === 'done';
+  }
+
+  /** One bounded piece of work, at most one transaction. Throws 'stale' when the stage cannot be applied any more. */
+  step(): ApplyStep {
+    if (this.phase === 'done') return { done: true, rows: this.rowsDone };
+    if (this.phase === 'inspect') this.inspect();
+    else if (this.changesNothing()) this.phase = 'done';
+    else this.applyPart();
+    return { done: this.phase === 'done', rows: this.rowsDone };
+  }
+
+  private *rows(): Generator<IncomingRow, void, undefined> {
+    for (const batch of this.stage.batches()) {
+      this.definitions = batch.tables;
+      yield* batch.rows;
+    }
+  }
+
+  /** An exchange without news writes nothing. */
+  private changesNothing(): boolean {
+    const { state } = this.engine;
+    const { end } = this.stage;
+    return (
+      this.stage.rows === 0 &&
+      state.get('catch_up') === '' &&
+      end.horizon <= state.get('horizon') &&
+      Object.entries(end.vector).every(([session, hlc]) => state.has(session) >= hlc) &&
+      this.learnFrom(end)
+    );
+  }
+
+  /** What an exchange without rows tells is kept in memory; upkeep saves it. */
+  private learnFrom(end: Stage['end']): true {
+    this.engine.acknowledgements.learn(this.stage.sender.node, end);
+    if (end.session !== null) this.engine.cursors.set(end.session, end.cursor);
+    return true;
+  }
+
+  private inspect(): void {
+    const deadline = this.deadline();
+    this.source ??= this.rows();
+    for (let n = 1; ; n += 1) {
+      const { value: row, done } = this.source.next();
+      if (done) break;
+      this.refuseIfSettled(row.version);
+      if (n % ROWS_PER_CLOCK === 0 && this.engine.clock.nowMs() >= deadline) return;
+    }
+    this.source = null;
+    this.phase = 'rows';
+  }
+
+  private deadline(): number {
+    return this.engine.clock.nowMs() + this.engine.limits.lockHoldMsMax;
+  }
+
+  private applyPart(): void {
+    const { engine } = this;
+    let hasBegun = false;
+    try {
+      engine.writeTransaction(() => {
+        hasBegun = true;
+        if (!engine.foldBeforeApply()) return;
+        if (this.rowsDone === 0) this.refuseIfStale();
+        const isLast = this.applyRows(this.deadline());
+        if (isLast) this.finish();
+        else this.markCatchingUp();
+      });
+    } catch (error) {
+      if (hasBegun) this.rewind();
+      throw error;
+    }
+  }
+
+  /** After a rollback the stage is read again from its start: what parts before have applied is known again. */
+  private rewind(): void {
+    this.source = null;
+    this.rowsDone = 0;
+    this.phase = this.isWhole ? 'rows' : 'inspect';
+    Object.assign(this.counts, noCounts());
+  }
+
+  /** Applies rows until the stage or the time is over. Says whether the stage is. */
+  private applyRows(deadline: number): boolean {
+    const context = this.context();
+    this.source ??= this.rows();
+    for (let n = 1; ; n += 1) {
+      const { value: row, done } = this.source.next();
+      if (done) return true;
+      this.applyOne(row, context);
+      this.rowsDone += 1;
+      if (!this.isWhole && n % ROWS_PER_CLOCK === 0 && this.engine.clock.nowMs() >= deadline) return false;
+    }
+  }
+
+  private applyOne(incoming: IncomingRow, context: ApplyContext): void {
+    if (this.isWhole) this.refuseIfSettled(incoming.version);
+    const { table, toLocal } = this.boundTable(incoming.tableIndex);
+    const { version } = incoming;
+    const hlc = version.vector === null ? version.stamp.hlc : highestHlc(version.vector);
+    if (hlc > this.highest) this.highest = hlc;
+    applyRow(table, { key: incoming.key, row: toLocal(incoming) }, context);
+  }
+
+  private boundTable(index: number): BoundTable {
+    if (this.boundFor !== this.engine.tables) {
+      this.bound = [];
+      this.boundFor = this.engine.tables;
+    }
+    const bound = this.bound[index];
+    if (bound !== undefined) return bound;
+    const definition = this.definitions[index];
+    if (definition === undefined) throw new SqlsyncError('batch-damaged', `a row names table ${index}, which is not defined`);
+    const table = this.engine.tables.named(definition.name);
+    if (table === undefined) {
+      throw new SqlsyncError('batch-refused', `the peer sent rows of ${JSON.stringify(definition.name)}, which does not replicate here`);
+    }
+    const made = { table, toLocal: mapColumns(table, definition.columns) };
+    this.bound[index] = made;
+    return made;
+  }
+
+  private context(): ApplyContext {
+    const { state, quarantine, records, clock } = this.engine;
+    return { state, quarantine, records, nowMs: clock.nowMs(), senderHorizon: this.stage.end.horizon, counts: this.counts };
+  }
+
+  private refuseIfStale(): void {
+    const { state } = this.engine;
+    const here = {
+      vector: state.vector,
+      horizon: state.get('horizon'),
+      dropped: state.get('dropped'),
+      has: (session: string) => state.has(session),
+    };
+    const side = staleSide(here, standingOf(this.stage.end));
+    if (side !== null) throw this.stale(side === 'here' ? 'this node' : this.stage.sender.node);
+  }
+
+  /** A write that this node has not seen, but holds to be settled: it comes from one that was counted out. */
+  private refuseIfSettled(version: RowVersion): void {
+    const { state } = this.engine;
+    const horizon = state.get('horizon');
+    if (version.vector === null) {
+      const { hlc, session } = version.stamp;
+      if (hlc <= horizon && state.has(session) < hlc) throw this.stale(this.stage.sender.node);
+      return;
+    }
+    for (const [session, hlc] of vectorOf(version)) {
+      if (hlc <= horizon && state.has(session) < hlc) throw this.stale(this.stage.sender.node);
+    }
+  }
+
+  private stale(who: string): SqlsyncError {
+    return new SqlsyncError('stale', `${who} lacks changes that the others no longer keep`, {
+      hint: `type on ${who}: sqlsync rejoin`,
+    });
+  }
+
+  private markCatchingUp(): void {
+    const { state } = this.engine;
+    const catchUp: CatchUp = { stageId: this.stage.id, sender: this.stage.sender.node, vector: this.stage.end.vector };
+    state.set('catch_up', JSON.stringify(catchUp));
+    state.saveArrival();
+  }
+
+  /** The cut is in: settle what collides, and take over what the sender has. */
+  private finish(): void {
+    const { engine, stage } = this;
+    const { state, log } = engine;
+    const { end } = stage;
+    if (this.rowsDone > 0) {
+      settleParked(this.context(), (tableId, op, key) => engine.logOwnWrite(tableId, op, key, this.highest));
+      if (this.counts.merged > 0) state.set('merged', state.get('merged') + this.counts.merged);
+      if (log.last() < this.highest) log.appendMarker(nextHlc(this.highest - 1, 0));
+      engine.foldToEnd();
+    }
+    state.raiseVector(Object.entries(end.vector));
+    if (end.horizon > state.get('horizon')) state.set('horizon', end.horizon);
+    if (end.session !== null) engine.cursors.set(end.session, end.cursor);
+    engine.cursors.save();
+    engine.acknowledgements.learn(stage.sender.node, end);
+    engine.acknowledgements.save();
+    this.endCatchUp();
+    state.saveArrival();
+    this.phase = 'done';
+  }
+
+  private endCatchUp(): void {
+    const { state } = this.engine;
+    const text = state.get('catch_up');
+    if (text === '') return;
+    const { vector } = JSON.parse(text) as CatchUp;
+    if (Object.entries(vector).every(([session, hlc]) => state.has(session) >= hlc)) state.set('catch_up', '');
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * One incoming row version against what this node has: drop, take or join, and write. Design.md, section 5, tells the
+ * rules; a dot below a side's horizon counts as known to that side.
+ */
+import type { ConflictRecords, DetectedConflict } from './conflict-record.js';
+import { type JoinConflict, joinRows } from './join-rows.js';
+import type { NodeState } from './node-state.js';
+import type { Quarantine, QuarantineReason } from './quarantine.js';
+import type { ReplicatedTable } from './replicated-table.js';
+import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
+import { entryOf, isWithin } from './version-vector.js';
+
+/** What became of incoming rows, counted. */
+export interface ApplyCounts {
+  applied: number;
+  known: number;
+  /** Rows in which writes to different columns met and merged. */
+  merged: number;
+  conflicts: number;
+  quarantined: number;
+}
+
+export function noCounts(): ApplyCounts {
+  return { applied: 0, known: 0, merged: 0, conflicts: 0, quarantined: 0 };
+}
+
+/** The class of a SQLite constraint error, or null for an error of another kind. */
+export function constraintOf(error: unknown): 'unique' | QuarantineReason | null {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code !== 'string' || !code.startsWith('SQLITE_CONSTRAINT')) return null;
+  switch (code) {
+    case 'SQLITE_CONSTRAINT_UNIQUE':
+    case 'SQLITE_CONSTRAINT_PRIMARYKEY':
+    case 'SQLITE_CONSTRAINT_ROWID':
+      return 'unique';
+    case 'SQLITE_CONSTRAINT_CHECK':
+      return 'check';
+    case 'SQLITE_CONSTRAINT_NOTNULL':
+      return 'not-null';
+    case 'SQLITE_CONSTRAINT_DATATYPE':
+      return 'datatype';
+    default:
+      return 'constraint';
+  }
+}
+
+export interface ApplyContext {
+  readonly state: NodeState;
+  readonly quarantine: Quarantine;
+  readonly records: ConflictRecords;
+  readonly nowMs: number;
+  /** The sender's horizon. */
+  readonly senderHorizon: number;
+  readonly counts: ApplyCounts;
+}
+
+export interface IncomingVersion {
+  readonly key: readonly SqlValue[];
+  /** As the table has it: columns in its order, stamps by column id. */
+  readonly row: VersionedRow;
+}
+
+/** Is all that went into this version known to the node? */
+function isKnown(version: RowVersion, state: NodeState): boolean {
+  if (version.vector === null) return state.has(version.stamp.session) >= version.stamp.hlc;
+  for (const [session, hlc] of version.vector) if (state.has(session) < hlc) return false;
+  return true;
+}
+
+/** Is `inner` within what `outer` knows, where all up to `horizon` counts as known? */
+function isWithinVersion(inner: RowVersion, outer: RowVersion, horizon: number): boolean {
+  if (inner.vector === null && outer.vector === null) {
+    const { hlc, session } = inner.stamp;
+    if (hlc <= horizon) return true;
+    return session === outer.stamp.session ? outer.stamp.hlc >= hlc : entryOf(new Map(), session) >= hlc;
+  }
+  return isWithin(vectorOf(inner), vectorOf(outer), horizon);
+}
+
+/** Applies one version inside the caller's transaction. UNIQUE errors park it until the cut is in. */
+export function applyRow(table: ReplicatedTable, incoming: IncomingVersion, context: ApplyContext): void {
+  if (isKnown(incoming.row.version, context.state)) {
+    context.counts.known += 1;
+    return;
+  }
+  const { stamp, vector } = incoming.row.version;
+  context.state.noteRow(stamp.session, stamp.hlc);
+  if (vector !== null) for (const [session, hlc] of vector) context.state.noteRow(session, hlc);
+  const row = joinWithKept(table, incoming, context);
+  if (row !== null) placeRow(table, { key: incoming.key, row }, context, 'park');
+}
+
+/** Joins with a version of the row that is kept in quarantine; null when that one knows all that came. */
+function joinWithKept(table: ReplicatedTable, { key, row }: IncomingVersion, context: ApplyContext): VersionedRow | null {
+  const kept = context.quarantine.get(table, key);
+  if (kept === undefined) return row;
+  const joined = joinVersions(table, key, row, kept.row, context);
+  if (joined === null) return null;
+  context.quarantine.delete(table, key);
+  return joined;
+}
+
+/** What `mine` and `theirs` become: theirs, their join, or null when mine already knows all of theirs. */
+function joinVersions(
+  table: ReplicatedTable,
+  key: readonly SqlValue[],
+  theirs: VersionedRow,
+  mine: VersionedRow,
+  context: ApplyContext,
+): VersionedRow | null {
+  const { senderHorizon, counts, state } = context;
+  const horizon = state.get('horizon');
+  if (isWithinVersion(theirs.version, mine.version, horizon)) {
+    counts.known += 1;
+    return null;
+  }
+  if (isWithinVersion(mine.version, theirs.version, senderHorizon)) return theirs;
+  const { row, conflict } = joinRows(
+    { row: theirs, horizon: senderHorizon },
+    { row: mine, horizon },
+    table.joinRules,
+  );
+  if (conflict === null) counts.merged += 1;
+  else recordConflict(table, key, conflict, context);
+  return row;
+}
+
+function recordConflict(table: ReplicatedTable, key: readonly SqlValue[], conflict: JoinConflict, context: ApplyContext): void {
+  if (table.captured.internal) return;
+  record({ table: table.captured, key, ...conflict }, context);
+}
+
+/** Writes a conflict record down and counts it. */
+export function record(conflict: DetectedConflict, { records, counts, nowMs }: ApplyContext): void {
+  if (records.record(conflict, nowMs)) counts.conflicts += 1;
+}
+
+/**
+ * Joins a version with the row's own and writes the outcome. What a UNIQUE index refuses is parked, or thrown when the
+ * cut is in (`onUnique` 'throw'); what another constraint refuses is quarantined. Says what the row became.
+ */
+export function placeRow(
+  table: ReplicatedTable,
+  { key, row }: IncomingVersion,
+  context: ApplyContext,
+  onUnique: 'park' | 'throw',
+): void {
+  const outcome = joinWithStored(table, key, row, context);
+  if (outcome === null) return;
+  try {
+    if (outcome.image === null) table.rows.delete(key);
+    else table.rows.write(outcome.image);
+  } catch (error) {
+    keepAside(table, { key, row: outcome }, error, context, onUnique);
+    return;
+  }
+  table.metadata.put(key, outcome.version);
+  context.counts.applied += 1;
+}
+
+/** Joins with the row in the table; null when that one knows all that came. */
+export function joinWithStored(
+  table: ReplicatedTable,
+  key: readonly SqlValue[],
+  row: VersionedRow,
+  context: ApplyContext,
+): VersionedRow | null {
+  const version = table.metadata.get(key);
+  if (version === undefined) return row;
+  if (isStampEqual(version, row.version) || !isWithinVersion(version, row.version, context.senderHorizon)) {
+    return joinWithImage(table, key, row, version, context);
+  }
+  return row;
+}
+
+/** The same write: known again after a catch-up was cut short. */
+function isStampEqual(x: RowVersion, y: RowVersion): boolean {
+  return x.stamp.hlc === y.stamp.hlc && x.stamp.session === y.stamp.session;
+}
+
+function joinWithImage(
+  table: ReplicatedTable,
+  key: readonly SqlValue[],
+  row: VersionedRow,
+  version: RowVersion,
+  context: ApplyContext,
+): VersionedRow | null {
+  const image = version.alive ? table.rows.read(key) : null;
+  // A live version without its row: it went unseen, or waits in quarantine. What is present beats what is absent.
+  if (version.alive && image === null) return row;
+  return joinVersions(table, key, row, { version, image }, context);
+}
+
+function keepAside(
+  table: ReplicatedTable,
+  { key, row }: IncomingVersion,
+  error: unknown,
+  context: ApplyContext,
+  onUnique: 'park' | 'throw',
+): void {
+  const reason = constraintOf(error);
+  if (reason === null || (reason === 'unique' && onUnique === 'throw')) throw error;
+  const why = { error: (error as Error).message, nowMs: context.nowMs };
+  if (reason === 'unique') {
+    // Its old values leave the table, so that the rows that take them can come in.
+    table.rows.delete(key);
+    context.quarantine.put(table, key, row, { ...why, reason: 'parked' });
+    return;
+  }
+  context.quarantine.put(table, key, row, { ...why, reason });
+  context.counts.quarantined += 1;
+}

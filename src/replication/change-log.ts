@@ -1,0 +1,115 @@
+/**
+ * The change log as the engine reads and writes it. Triggers append what applications do (capture-triggers.ts); the
+ * engine appends its own writes and markers, and removes entries that are folded and old.
+ */
+import type { Database, Statement } from 'better-sqlite3';
+import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
+import { keyColumn, maskColumn, OP, PREFIX } from './metadata-schema.js';
+import type { SqlValue } from './row-version.js';
+
+export interface LogEntry {
+  readonly hlc: number;
+  readonly tableId: number;
+  readonly op: number;
+  readonly masks: readonly (bigint | null)[];
+  /** As wide as the log's widest key: only the table's own width counts. */
+  readonly key: readonly SqlValue[];
+}
+
+type RawEntry = [hlc: bigint, tbl: bigint | null, op: bigint, ...rest: (bigint | SqlValue)[]];
+
+/** How many mask and key columns a log has: read from the file, since a wider table widens it. */
+function widthsOf(db: Database): { masks: number; keys: number } {
+  const names = db.prepare(`SELECT name FROM pragma_table_info('${PREFIX}log')`).pluck().all() as string[];
+  return {
+    masks: names.filter((name) => /^mask\d*$/.test(name)).length,
+    keys: names.filter((name) => /^k\d+$/.test(name)).length,
+  };
+}
+
+export class ChangeLog {
+  readonly keyWidth: number;
+  readonly maskCount: number;
+  private readonly selectAfter: Statement<[number, number], RawEntry>;
+  private readonly selectKeyBytes: Statement<[number], (Buffer | null)[]>;
+  private readonly selectLast: Statement<[], number | null>;
+  private readonly insertEntry: ExactStatement;
+  private readonly deleteOld: Statement<[number, number]>;
+  private readonly countBeyond: Statement<[number], number>;
+  private readonly selectBelow: Statement<[number], number>;
+
+  constructor(db: Database) {
+    const { masks, keys } = widthsOf(db);
+    this.keyWidth = keys;
+    this.maskCount = masks;
+    const maskNames = Array.from({ length: masks }, (_, i) => maskColumn(i));
+    const keyNames = Array.from({ length: keys }, (_, i) => keyColumn(i));
+    const columns = ['hlc', 'tbl', 'op', ...maskNames, ...keyNames];
+    this.selectAfter = db
+      .prepare(`SELECT ${columns.join(', ')} FROM ${PREFIX}log WHERE hlc > ? ORDER BY hlc LIMIT ?`)
+      .raw()
+      .safeIntegers() as unknown as typeof this.selectAfter;
+    const bytes = keyNames.map((k) => `CAST(${k} AS BLOB)`).join(', ');
+    this.selectKeyBytes = db
+      .prepare(`SELECT ${bytes} FROM ${PREFIX}log WHERE hlc = ?`)
+      .raw() as unknown as typeof this.selectKeyBytes;
+    this.selectLast = db.prepare(`SELECT max(hlc) FROM ${PREFIX}log`).pluck() as unknown as typeof this.selectLast;
+    this.insertEntry = new ExactStatement(
+      db,
+      3 + keys,
+      (p) => `INSERT INTO ${PREFIX}log(hlc, tbl, op${keyNames.map((k) => `, ${k}`).join('')}) VALUES(${p.join(', ')})`,
+    );
+    this.deleteOld = db.prepare(
+      `DELETE FROM ${PREFIX}log WHERE hlc IN (SELECT hlc FROM ${PREFIX}log WHERE hlc < ? ORDER BY hlc LIMIT ?)`,
+    );
+    this.countBeyond = db
+      .prepare(`SELECT count(*) FROM ${PREFIX}log WHERE hlc > ?`)
+      .pluck() as unknown as typeof this.countBeyond;
+    this.selectBelow = db
+      .prepare(`SELECT hlc FROM ${PREFIX}log WHERE hlc < ? LIMIT 1`)
+      .pluck() as unknown as typeof this.selectBelow;
+  }
+
+  /** The HLC of the newest entry; 0 for a log that somebody has emptied. */
+  last(): number {
+    return this.selectLast.get() ?? 0;
+  }
+
+  /** How many entries there are beyond `hlc`; 0 counts all. */
+  countAfter(hlc: number): number {
+    return this.countBeyond.get(hlc) ?? 0;
+  }
+
+  hasBelow(hlc: number): boolean {
+    return this.selectBelow.get(hlc) !== undefined;
+  }
+
+  /** Entries beyond `hlc` in their order, at most `limit`. */
+  after(hlc: number, limit: number): LogEntry[] {
+    return this.selectAfter.all(hlc, limit).map((row) => this.toEntry(row));
+  }
+
+  private toEntry(row: RawEntry): LogEntry {
+    const hlc = Number(row[0]);
+    let key = row.slice(3 + this.maskCount) as SqlValue[];
+    if (hasInexactText(key)) key = withRawText(key, this.selectKeyBytes.get(hlc) ?? []);
+    return { hlc, tableId: Number(row[1]), op: Number(row[2]), masks: row.slice(3, 3 + this.maskCount) as (bigint | null)[], key };
+  }
+
+  /** Appends a write of the engine's own: all columns, for updates. `hlc` is higher than the last entry. */
+  append(hlc: number, tableId: number, op: number, key: readonly SqlValue[]): void {
+    const padded = Array.from({ length: this.keyWidth }, (_, i) => key[i] ?? null);
+    this.insertEntry.run([BigInt(hlc), BigInt(tableId), BigInt(op), ...padded]);
+  }
+
+  /** Appends a clock without a row. */
+  appendMarker(hlc: number): void {
+    this.append(hlc, 0, OP.marker, []);
+  }
+
+  /** Removes at most `limit` entries below `hlc`. The caller keeps the newest and all that is not folded. */
+  removeBelow(hlc: number, limit: number): number {
+    return this.deleteOld.run(hlc, limit).changes;
+  }
+}
+

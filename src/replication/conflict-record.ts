@@ -1,0 +1,103 @@
+/**
+ * Conflict records: both sides of what collided, kept whole. A record's id is computed from what collided, so every
+ * node that detects it writes the same one. Columns of the table:
+ *   id           hex; see conflictId
+ *   tbl, key     the table's name; JSON object of the key's columns
+ *   kind         update-update, insert-insert, update-delete, key-collision, unique, orphan
+ *   strategy     the strategy that settled it
+ *   columns      JSON array of the colliding columns; [] when whole rows collided
+ *   winner, loser  JSON: {node, session, hlc, row}; row null for a deletion; node null when the write is settled
+ *   detected_at  Unix milliseconds
+ */
+import { createHash } from 'node:crypto';
+import type { Database } from 'better-sqlite3';
+import { ExactStatement } from './exact-values.js';
+import { type JsonValue, toJsonRow } from './json-values.js';
+import { INTERNAL_TABLES } from './metadata-schema.js';
+import { canonicalKey } from './row-key.js';
+import type { SqlValue, VersionedRow } from './row-version.js';
+import { isAfter, SETTLED_SESSION, type Stamp } from './stamp.js';
+import type { CapturedTable } from './table-schema.js';
+import { nodeOf } from './version-vector.js';
+
+export type ConflictKind = 'update-update' | 'insert-insert' | 'update-delete' | 'key-collision' | 'unique' | 'orphan';
+
+const [, , CONFLICT_TABLE] = INTERNAL_TABLES;
+
+/** One side of a record as it is stored. */
+export interface RecordedSide {
+  readonly node: string | null;
+  readonly session: string | null;
+  readonly hlc: number;
+  readonly row: Record<string, JsonValue> | null;
+}
+
+export interface DetectedConflict {
+  readonly table: CapturedTable;
+  /** The key of the row that lost, or of the row both wrote. */
+  readonly key: readonly SqlValue[];
+  readonly kind: ConflictKind;
+  readonly columns: readonly number[];
+  readonly winner: VersionedRow;
+  readonly loser: VersionedRow;
+  readonly winnerStamp: Stamp;
+  readonly loserStamp: Stamp;
+}
+
+/** The same for the same collision, whoever detects it and whichever side it holds as its own. */
+export function conflictId(conflict: DetectedConflict): string {
+  const { table, key, kind, winnerStamp, loserStamp } = conflict;
+  const collations = table.schema.identity.columns.map((column) => column.collation);
+  const stamps = [winnerStamp, loserStamp].sort((x, y) => (isAfter(x, y) ? 1 : -1)).map((s) => `${s.hlc}@${s.session}`);
+  const parts = [table.name, canonicalKey(key, collations), kind, ...stamps];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+function recordedSide(table: CapturedTable, row: VersionedRow, stamp: Stamp): RecordedSide {
+  const settled = stamp.session === SETTLED_SESSION;
+  return {
+    node: settled ? null : nodeOf(stamp.session),
+    session: settled ? null : stamp.session,
+    hlc: stamp.hlc,
+    row: row.image === null ? null : toJsonRow(table.columns.map((c) => c.name), row.image),
+  };
+}
+
+export class ConflictRecords {
+  private readonly insert: ExactStatement;
+
+  constructor(
+    db: Database,
+    /** Enters a new row of an internal table into the change log. */
+    private readonly logInsert: (tableId: number, key: readonly SqlValue[]) => void,
+  ) {
+    this.insert = new ExactStatement(
+      db,
+      9,
+      (p) =>
+        `INSERT INTO ${CONFLICT_TABLE.name}(id, tbl, key, kind, strategy, columns, winner, loser, detected_at) ` +
+        `VALUES(${p.join(', ')}) ON CONFLICT(id) DO NOTHING`,
+    );
+  }
+
+  /** Writes the record down unless it is known. Says whether it is new. */
+  record(conflict: DetectedConflict, nowMs: number): boolean {
+    const { table, kind, winner, loser, winnerStamp, loserStamp } = conflict;
+    const id = conflictId(conflict);
+    const key = toJsonRow(table.schema.identity.columns.map((c) => c.name), conflict.key);
+    const names = table.columns.filter((c) => conflict.columns.includes(c.id)).map((c) => c.name);
+    const changes = this.insert.run([
+      id,
+      table.name,
+      JSON.stringify(key),
+      kind,
+      table.strategy,
+      JSON.stringify(names),
+      JSON.stringify(recordedSide(table, winner, winnerStamp)),
+      JSON.stringify(recordedSide(table, loser, loserStamp)),
+      BigInt(nowMs),
+    ]);
+    if (changes > 0) this.logInsert(CONFLICT_TABLE.id, [id]);
+    return changes > 0;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * A cut: all that a peer lacks, up to one moment of this node. It is read in slices, each from a snapshot of its own in
+ * which everything is folded, so no reader stays open for long; rows that change meanwhile come again in a later slice.
+ * The slice that finds nothing left is the cut: its vector, horizon and cursor close the stream.
+ */
+import { SqlsyncError } from '../errors.js';
+import type { Engine, Snapshot } from './engine.js';
+import { OP } from './metadata-schema.js';
+import type { QuarantinedRow } from './quarantine.js';
+import type { ReplicatedTable } from './replicated-table.js';
+import { type RowVersion, type SqlValue, vectorOf } from './row-version.js';
+import type { ShippableRow } from './ship-reader.js';
+import { type Standing, standingOf } from './staleness.js';
+import { PAYLOAD } from './wire-frames.js';
+import type { EndMarker, Hello } from './wire-messages.js';
+import { type OutgoingRow, RowsEncoder } from './wire-rows.js';
+
+/** Bounds of a slice: what is read from one snapshot, and held in memory. */
+const SLICE_ROWS_MAX = 4096;
+const SLICE_BYTES_MAX = 4 * 1024 * 1024;
+const PAGE_ROWS = 512;
+
+/** Unpacked bytes of rows in a payload, about. */
+const PAYLOAD_BYTES = 512 * 1024;
+
+interface TablePosition {
+  readonly table: ReplicatedTable;
+  after: number;
+  index: number | null;
+}
+
+/** What one slice has come to. */
+interface Slice {
+  rows: number;
+  bytes: number;
+  missing: { table: ReplicatedTable; key: readonly SqlValue[] }[];
+}
+
+export class Cut {
+  private readonly peer: Standing;
+  private readonly startAfter: number;
+  private positions: TablePosition[] = [];
+  private quarantineAfter: number;
+  private definitionCount = 0;
+  private generation = -1;
+  private isClosed = false;
+  private readonly encoder = new RowsEncoder();
+  private payloads: Buffer[] = [];
+  private rowCount = 0;
+  private marker: EndMarker | null = null;
+
+  constructor(
+    private readonly engine: Engine,
+    peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors'>,
+  ) {
+    this.peer = standingOf(peer);
+    const { session } = engine.state;
+    this.startAfter = session === null ? 0 : (peer.cursors[session] ?? 0);
+    this.quarantineAfter = this.startAfter;
+  }
+
+  /**
+   * The next payload, of table, sessions or rows; null when all has been read. Bounded work; meanwhile applications may
+   * read and, in WAL mode, write.
+   */
+  next(): Buffer | null {
+    while (this.payloads.length === 0) {
+      if (this.marker !== null || this.isClosed) return null;
+      this.readSlice();
+    }
+    return this.payloads.shift() as Buffer;
+  }
+
+  private readSlice(): void {
+    this.refuseWhileCatchingUp();
+    const snapshot = this.engine.openSnapshot();
+    const slice: Slice = { rows: 0, bytes: 0, missing: [] };
+    try {
+      this.takePositions();
+      const isExhausted = this.readTables(snapshot, slice);
+      this.payloads.push(...this.encoder.take());
+      if (isExhausted && slice.missing.length === 0) this.marker = this.endMarker();
+    } finally {
+      snapshot.close();
+    }
+    if (slice.missing.length > 0) this.logMissingAsDeleted(slice.missing);
+  }
+
+  /** What closes the stream, once `next` has returned null. */
+  end(): EndMarker {
+    if (this.marker === null) throw new SqlsyncError('bug', 'a cut was ended before it was read');
+    return this.marker;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  private refuseWhileCatchingUp(): void {
+    if (this.engine.state.get('catch_up') === '') return;
+    throw new SqlsyncError('catching-up', 'this node is catching up and ships nothing until it is whole', { hint: 'try again later' });
+  }
+
+  /** Where to read on in each table. A schema that changed under way may have brought tables. */
+  private takePositions(): void {
+    const { engine } = this;
+    if (this.generation === engine.schemaGeneration) return;
+    this.generation = engine.schemaGeneration;
+    const old = new Map(this.positions.map((position) => [position.table.captured.id, position]));
+    this.positions = engine.tables.all.map((table) => {
+      const before = old.get(table.captured.id);
+      const sameShape = before !== undefined && before.table.captured.schema.hash === table.captured.schema.hash;
+      if (before !== undefined && !sameShape && before.index !== null) {
+        throw new SqlsyncError('schema-differs', `table ${table.captured.name} changed while it was being sent`, { hint: 'try again' });
+      }
+      return { table, after: before?.after ?? this.startAfter, index: before?.index ?? null };
+    });
+  }
+
+  /** Fills the slice. Says whether the snapshot holds nothing more for the peer. */
+  private readTables(snapshot: Snapshot, slice: Slice): boolean {
+    for (const position of this.positions) {
+      if (!this.readTable(position, snapshot, slice)) return false;
+    }
+    this.readQuarantine(slice);
+    return true;
+  }
+
+  private readTable(position: TablePosition, snapshot: Snapshot, slice: Slice): boolean {
+    const reader = this.engine.shipReader(snapshot.db, position.table);
+    for (;;) {
+      const page = reader.page(position.after, PAGE_ROWS);
+      for (const row of page) {
+        if (slice.rows >= SLICE_ROWS_MAX || slice.bytes >= SLICE_BYTES_MAX) return false;
+        position.after = row.arrival;
+        if (!this.isKnownToPeer(row.version)) this.addRow(position, row, slice);
+      }
+      if (page.length < PAGE_ROWS) return true;
+    }
+  }
+
+  private isKnownToPeer(version: RowVersion): boolean {
+    if (version.vector === null) return this.peer.has(version.stamp.session) >= version.stamp.hlc;
+    for (const [session, hlc] of vectorOf(version)) if (this.peer.has(session) < hlc) return false;
+    return true;
+  }
+
+  private addRow(position: TablePosition, { version, key, image }: ShippableRow, slice: Slice): void {
+    const { table } = position;
+    if (version.alive && image === null) {
+      if (this.engine.quarantine.get(table, key) === undefined) slice.missing.push({ table, key });
+      return;
+    }
+    this.add(position, { version, key, image }, slice);
+  }
+
+  private add(position: TablePosition, row: OutgoingRow, slice: Slice): void {
+    if (position.index === null) {
+      position.index = this.definitionCount;
+      this.definitionCount += 1;
+      const { definition } = position.table;
+      this.payloads.push(Buffer.concat([Buffer.of(PAYLOAD.table), Buffer.from(JSON.stringify(definition))]));
+    }
+    const before = this.encoder.size;
+    this.encoder.add(position.index, position.table.columnIds, row);
+    slice.bytes += this.encoder.size - before;
+    slice.rows += 1;
+    this.rowCount += 1;
+    if (this.encoder.size >= PAYLOAD_BYTES) this.payloads.push(...this.encoder.take());
+  }
+
+  /** Versions that this node could not write are shipped on all the same. */
+  private readQuarantine(slice: Slice): void {
+    const kept: QuarantinedRow[] = this.engine.quarantine.afterArrival(this.quarantineAfter);
+    for (const { table, key, row, arrival } of kept) {
+      this.quarantineAfter = Math.max(this.quarantineAfter, arrival);
+      const position = this.positions.find((p) => p.table.captured.id === table.captured.id);
+      if (position !== undefined && !this.isKnownToPeer(row.version)) this.add(position, { ...row, key }, slice);
+    }
+  }
+
+  /** Live versions whose rows are gone without a trace: triggers were off when they were deleted. A write of this node's. */
+  private logMissingAsDeleted(missing: Slice['missing']): void {
+    this.engine.writeTransaction(() => {
+      for (const { table, key } of missing) {
+        if (!table.rows.exists(key)) this.engine.logOwnWrite(table.captured.id, OP.delete, key, 0);
+      }
+    });
+  }
+
+  private endMarker(): EndMarker {
+    const { state, acknowledgements, quarantine } = this.engine;
+    return {
+      vector: Object.fromEntries(state.vector),
+      horizon: state.get('horizon'),
+      dropped: state.get('dropped'),
+      hold: quarantine.counts().hold,
+      session: state.session,
+      cursor: state.get('arrival'),
+      rows: this.rowCount,
+      acknowledged: acknowledgements.toJson(),
+    };
+  }
+}

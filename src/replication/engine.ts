@@ -1,0 +1,247 @@
+/**
+ * What the parts of the engine share on one node: its connections, its state, its tables, and the one way to write.
+ *
+ * `writer` folds and applies, and has the private schema: DDL never runs on it. `reader` holds the snapshots that cuts
+ * are read from. `install` is an ordinary connection, for the schema and its repair.
+ */
+import type { Database, Statement } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
+import { Acknowledgements } from './acknowledgements.js';
+import { ChangeLog } from './change-log.js';
+import { ConflictRecords } from './conflict-record.js';
+import { Cursors } from './cursors.js';
+import { Fold, type FoldStep } from './fold.js';
+import { nextHlc } from './hlc.js';
+import { OP } from './metadata-schema.js';
+import { type Clock, NodeState, type RandomSource } from './node-state.js';
+import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
+import { Quarantine } from './quarantine.js';
+import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
+import { readReplicatedSchema, type ReplicatedSchema } from './replicated-schema.js';
+import type { SqlValue } from './row-version.js';
+import { ShipReader } from './ship-reader.js';
+
+/** Bounds on the engine's single pieces of work. */
+export interface EngineLimits {
+  /** Log entries folded in one transaction. */
+  readonly foldEntriesMax: number;
+  /** A stage of no more rows and unpacked bytes than these is applied in one transaction. */
+  readonly applyTransactionRowsMax: number;
+  readonly applyTransactionBytesMax: number;
+  /** How long a larger stage's parts hold the write lock. */
+  readonly lockHoldMsMax: number;
+  /** How far a peer's clock, or a stamp it has seen, may be ahead of this node's clock. */
+  readonly clockAheadSecondsMax: number;
+}
+
+export interface EngineOptions {
+  readonly writer: Database;
+  readonly reader: Database;
+  readonly install: Database;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly limits: EngineLimits;
+}
+
+/** Tries at a moment in which nobody writes between two of our transactions: each is over in microseconds. */
+const QUIET_TRIES_MAX = 1000;
+const SCHEMA_TRIES_MAX = 20;
+
+/** A consistent state of the file in which nothing waits to be folded. `db` reads it until `close`. */
+export interface Snapshot {
+  readonly db: Database;
+  close(): void;
+}
+
+export class Engine {
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly state: NodeState;
+  readonly acknowledgements: Acknowledgements;
+  readonly cursors: Cursors;
+  readonly records: ConflictRecords;
+  log!: ChangeLog;
+  tables!: ReplicatedTables;
+  quarantine!: Quarantine;
+  schema!: ReplicatedSchema;
+  /** Raised with every reading of the schema: what was prepared before is stale. */
+  schemaGeneration = 0;
+  /** Log entries met that name rows without identity. */
+  withoutIdentity = 0;
+  private folding!: Fold;
+  private shipReaders = new Map<Database, Map<ReplicatedTable, ShipReader>>();
+  private schemaVersion = -1;
+  private readonly selectSchemaVersion: Statement<[], number>;
+
+  constructor(readonly options: EngineOptions) {
+    const { writer, clock, random, limits } = options;
+    this.clock = clock;
+    this.limits = limits;
+    this.state = new NodeState(writer, random);
+    this.acknowledgements = new Acknowledgements(writer, this.state.get('node'));
+    this.cursors = new Cursors(writer);
+    this.records = new ConflictRecords(writer, (tableId, key) => this.logOwnWrite(tableId, OP.insert, key, 0));
+    this.selectSchemaVersion = writer.prepare('PRAGMA schema_version').pluck() as unknown as Statement<[], number>;
+    this.readSchema();
+  }
+
+  /** Reads the registry and the tables' schemas, and prepares for them anew. Not inside a transaction. */
+  readSchema(): void {
+    const { writer, install } = this.options;
+    this.schemaVersion = this.selectSchemaVersion.get() as number;
+    this.schema = readReplicatedSchema(install);
+    this.schemaGeneration += 1;
+    this.log = new ChangeLog(writer);
+    this.tables = new ReplicatedTables(writer, this.schema.tables, this.state);
+    this.quarantine = new Quarantine(writer, this.state, this.tables);
+    this.folding = new Fold(this.state, this.log, this.tables);
+    this.shipReaders = new Map();
+  }
+
+  /** What reads a table's rows out of snapshots of this connection. */
+  shipReader(db: Database, table: ReplicatedTable): ShipReader {
+    let readers = this.shipReaders.get(db);
+    if (readers === undefined) {
+      readers = new Map();
+      this.shipReaders.set(db, readers);
+    }
+    let reader = readers.get(table);
+    if (reader === undefined) {
+      reader = new ShipReader(db, table, this.state);
+      readers.set(table, reader);
+    }
+    return reader;
+  }
+
+  /**
+   * Runs `work` in one write transaction on the private schema, and rolls it back when it throws. Throws
+   * 'database-locked' when the lock is not to be had within the connection's busy time-out.
+   */
+  writeTransaction<Result>(work: () => Result): Result {
+    this.begin();
+    let result: Result;
+    try {
+      result = work();
+      this.options.writer.exec('COMMIT');
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
+    return result;
+  }
+
+  private rollBack(): void {
+    const { writer } = this.options;
+    if (writer.inTransaction) writer.exec('ROLLBACK');
+    this.state.load();
+    this.cursors.load();
+    this.quarantine.reload();
+  }
+
+  /** Begins a write transaction in which schema and triggers are known to be as last read. */
+  private begin(): void {
+    const { writer } = this.options;
+    for (let tries = 0; tries < SCHEMA_TRIES_MAX; tries += 1) {
+      beginImmediate(writer);
+      if (this.selectSchemaVersion.get() === this.schemaVersion) {
+        this.ensurePrivateSchema();
+        return;
+      }
+      writer.exec('ROLLBACK');
+      this.readSchema();
+    }
+    throw new SqlsyncError('database-locked', 'the schema keeps changing', { hint: 'wait for the migration to end' });
+  }
+
+  private ensurePrivateSchema(): void {
+    const { writer } = this.options;
+    try {
+      if (!hasPrivateSchema(writer)) enterPrivateSchema(writer, this.schema.localTriggers);
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
+  }
+
+  get isFoldDue(): boolean {
+    return this.folding.isDue;
+  }
+
+  /** Folds a bounded number of entries, inside the caller's transaction. */
+  foldStep(): FoldStep {
+    const step = this.folding.step(this.limits.foldEntriesMax);
+    this.withoutIdentity += step.withoutIdentity;
+    return step;
+  }
+
+  /** Folds to the log's end, inside the caller's transaction; the caller knows that little is left. */
+  foldToEnd(): void {
+    while (this.folding.isDue) this.foldStep();
+  }
+
+  /** One fold transaction. Says whether more is left. */
+  fold(): { entries: number; more: boolean } {
+    if (!this.isFoldDue) return { entries: 0, more: false };
+    const { entries } = this.writeTransaction(() => this.foldStep());
+    return { entries, more: this.isFoldDue };
+  }
+
+  /**
+   * Folds before an apply, inside its transaction: conflict detection sees every local write. When more is due than one
+   * transaction may fold, folds a part and returns false; the caller commits that and tries again.
+   */
+  foldBeforeApply(): boolean {
+    this.foldStep();
+    return !this.isFoldDue;
+  }
+
+  /** Enters a write of this node's engine into the change log, later than every entry and than `beyond`. */
+  logOwnWrite(tableId: number, op: number, key: readonly SqlValue[], beyond: number): void {
+    const last = Math.max(this.log.last(), beyond);
+    this.log.append(nextHlc(last, this.clock.nowMs()), tableId, op, key);
+  }
+
+  /**
+   * Opens a snapshot in which all is folded. In WAL mode a reader of its own holds it, and writers go on. In rollback
+   * mode an open reader would make the application's commits fail, so the write lock is held: the caller keeps it short.
+   */
+  openSnapshot(): Snapshot {
+    const { writer, reader } = this.options;
+    for (let tries = 0; tries < QUIET_TRIES_MAX; tries += 1) {
+      this.begin();
+      if (this.isFoldDue) {
+        this.commitFoldStep();
+        continue;
+      }
+      if (reader === writer || writer.pragma('journal_mode', { simple: true }) !== 'wal') {
+        return { db: writer, close: () => writer.exec('COMMIT') };
+      }
+      reader.exec('BEGIN');
+      reader.prepare('SELECT 1 FROM sqlite_schema').get();
+      writer.exec('COMMIT');
+      return { db: reader, close: () => reader.exec('COMMIT') };
+    }
+    throw new SqlsyncError('database-locked', 'the file is written without a pause', { hint: 'try again' });
+  }
+
+  private commitFoldStep(): void {
+    try {
+      this.foldStep();
+      this.options.writer.exec('COMMIT');
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
+  }
+}
+
+function beginImmediate(db: Database): void {
+  try {
+    db.exec('BEGIN IMMEDIATE');
+  } catch (error) {
+    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) {
+      throw new SqlsyncError('database-locked', 'another process holds the file’s write lock', { cause: error, hint: 'try again' });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Fold: turns change-log entries into row metadata, in their order, coalesced by row. Only the process that holds the
+ * file's lock folds. A step is bounded; where its borders lie changes nothing in the result.
+ */
+import type { ChangeLog, LogEntry } from './change-log.js';
+import { columnsOfMasks, foldRow, type RowEntry } from './fold-row.js';
+import { MASK_BITS, OP } from './metadata-schema.js';
+import type { NodeState } from './node-state.js';
+import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
+import { canonicalKey } from './row-key.js';
+import type { SqlValue } from './row-version.js';
+
+export interface FoldStep {
+  /** Log entries folded. */
+  readonly entries: number;
+  /** Entries that name a row without identity: its key holds NULL. Coverage is partial. */
+  readonly withoutIdentity: number;
+}
+
+interface PendingRow {
+  readonly table: ReplicatedTable;
+  readonly key: readonly SqlValue[];
+  readonly entries: RowEntry[];
+}
+
+export class Fold {
+  private readonly columnsByMask = new Map<bigint, number[]>();
+
+  constructor(
+    private readonly state: NodeState,
+    private readonly log: ChangeLog,
+    private readonly tables: ReplicatedTables,
+  ) {}
+
+  /** Is there anything to fold? */
+  get isDue(): boolean {
+    return this.log.last() > this.state.get('folded');
+  }
+
+  /** Folds up to `limit` entries inside the caller's write transaction. */
+  step(limit: number): FoldStep {
+    const entries = this.log.after(this.state.get('folded'), limit);
+    const last = entries.at(-1);
+    if (last === undefined) return { entries: 0, withoutIdentity: 0 };
+    const session = this.state.ensureSession();
+    const { rows, withoutIdentity } = this.coalesce(entries);
+    for (const row of rows) this.foldPending(row, session);
+    this.state.noteRow(session, entries.findLast((entry) => entry.op !== OP.marker)?.hlc ?? 0);
+    this.state.set('folded', last.hlc);
+    this.state.raiseVector([[session, last.hlc]]);
+    this.state.saveArrival();
+    return { entries: entries.length, withoutIdentity };
+  }
+
+  private coalesce(entries: readonly LogEntry[]): { rows: Iterable<PendingRow>; withoutIdentity: number } {
+    const rows = new Map<string, PendingRow>();
+    let withoutIdentity = 0;
+    for (const entry of entries) {
+      const table = entry.op === OP.marker ? undefined : this.tables.withId(entry.tableId);
+      if (table === undefined) continue;
+      const key = entry.key.slice(0, table.collations.length);
+      if (key.includes(null)) {
+        if (entry.op !== OP.check) withoutIdentity += 1;
+        continue;
+      }
+      const name = `${entry.tableId} ${canonicalKey(key, table.collations)}`;
+      let row = rows.get(name);
+      if (row === undefined) {
+        row = { table, key, entries: [] };
+        rows.set(name, row);
+      }
+      row.entries.push({ hlc: entry.hlc, op: entry.op, columns: this.columnsOf(entry) });
+    }
+    return { rows: rows.values(), withoutIdentity };
+  }
+
+  private columnsOf(entry: LogEntry): readonly number[] | null {
+    if (entry.op !== OP.update) return null;
+    const [mask] = entry.masks;
+    if (entry.masks.length > 1 || mask === null || mask === undefined) return columnsOfMasks(entry.masks, MASK_BITS);
+    let columns = this.columnsByMask.get(mask);
+    if (columns === undefined) {
+      columns = columnsOfMasks(entry.masks, MASK_BITS) ?? [];
+      this.columnsByMask.set(mask, columns);
+    }
+    return columns;
+  }
+
+  private foldPending({ table, key, entries }: PendingRow, session: string): void {
+    const old = table.metadata.get(key);
+    const version = foldRow(old, entries, {
+      session,
+      horizon: this.state.get('horizon'),
+      editsFloor: this.state.get('edits_floor'),
+      columnIds: table.columnIds,
+      rowExists: () => table.rows.exists(key),
+    });
+    if (version !== undefined && version !== old) table.metadata.put(key, version);
+  }
+}

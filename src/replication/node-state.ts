@@ -1,0 +1,194 @@
+/**
+ * The node's own facts in its file: who it is, its version vector, how far it has folded, and the numbers by which
+ * metadata refers to sessions. Cached in memory: only the process that holds the file's lock writes them, and whoever
+ * rolls a transaction back calls `load` again.
+ */
+import type { Database, Statement } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
+import { FORMAT_VERSION, PREFIX } from './metadata-schema.js';
+import { SETTLED_SESSION } from './stamp.js';
+import { birthOf, nodeOf, sessionName } from './version-vector.js';
+
+/** A source of randomness: `bytes` random bytes as lower-case hex. */
+export interface RandomSource {
+  hex(bytes: number): string;
+}
+
+/** The wall clock, in Unix milliseconds. */
+export interface Clock {
+  nowMs(): number;
+}
+
+/**
+ * Rows of the state table.
+ *   format, dataset, node, node_id  as design.md, section 6
+ *   folded       HLC of the last folded log entry
+ *   arrival      the highest arrival given out
+ *   horizon      HLC up to which every member has everything
+ *   dropped      the highest entry that has left the vector
+ *   edits_floor  the highest edit count of a row whose metadata is gone
+ *   catch_up     JSON CatchUp while a stage is half applied, else ''
+ *   merged       rows in which writes to different columns met and merged without a conflict
+ */
+export interface StateFacts {
+  format: number;
+  dataset: string;
+  node: string;
+  node_id: string;
+  folded: number;
+  arrival: number;
+  horizon: number;
+  dropped: number;
+  edits_floor: number;
+  catch_up: string;
+  merged: number;
+}
+
+/** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
+export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
+  const { dataset, node, nodeId, folded } = identity;
+  const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
+  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, catch_up: '', ...zero };
+}
+
+/** In metadata, the number of the session that stands for everything settled. */
+export const SETTLED_SESSION_ID = 0;
+
+export class NodeState {
+  private facts!: StateFacts;
+  private vectorEntries = new Map<string, number>();
+  private idByName = new Map<string, number>();
+  private nameById = new Map<number, string>();
+  private ownSession: string | null = null;
+  /** Session → highest HLC that is a row's, not a marker's; what came before this process began is taken for rows. */
+  private rowHighs = new Map<string, number>();
+
+  private readonly selectFacts: Statement<[], { name: keyof StateFacts; value: string | number }>;
+  private readonly upsertFact: Statement<[string, string | number]>;
+  private readonly selectSessions: Statement<[], { id: number; name: string; hlc: number | null }>;
+  private readonly insertSession: Statement<[string]>;
+  private readonly updateEntry: Statement<[number, number]>;
+
+  constructor(
+    db: Database,
+    private readonly random: RandomSource,
+  ) {
+    this.selectFacts = db.prepare(`SELECT name, value FROM ${PREFIX}state`);
+    this.upsertFact = db.prepare(
+      `INSERT INTO ${PREFIX}state(name, value) VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
+    );
+    this.selectSessions = db.prepare(`SELECT id, name, hlc FROM ${PREFIX}session`);
+    this.insertSession = db.prepare(`INSERT INTO ${PREFIX}session(name) VALUES(?)`);
+    this.updateEntry = db.prepare(`UPDATE ${PREFIX}session SET hlc = ? WHERE id = ?`);
+    this.load();
+  }
+
+  /** Reads everything anew: at the start, and after a transaction was rolled back. */
+  load(): void {
+    const rows = this.selectFacts.all();
+    this.facts = Object.fromEntries(rows.map(({ name, value }) => [name, value])) as unknown as StateFacts;
+    if (this.facts.format > FORMAT_VERSION) {
+      throw new SqlsyncError('format-newer', `the file's format is ${this.facts.format}, this version knows ${FORMAT_VERSION}`, {
+        hint: 'use the newer sqlsync that wrote the file',
+      });
+    }
+    this.vectorEntries = new Map();
+    this.idByName = new Map([[SETTLED_SESSION, SETTLED_SESSION_ID]]);
+    this.nameById = new Map([[SETTLED_SESSION_ID, SETTLED_SESSION]]);
+    for (const { id, name, hlc } of this.selectSessions.iterate()) {
+      this.idByName.set(name, id);
+      this.nameById.set(id, name);
+      if (hlc !== null) this.vectorEntries.set(name, hlc);
+    }
+    if (this.ownSession !== null && !this.idByName.has(this.ownSession)) this.ownSession = null;
+    for (const [session, hlc] of this.vectorEntries) if (!this.rowHighs.has(session)) this.rowHighs.set(session, hlc);
+  }
+
+  /** The highest HLC of a session that may be a row's: beyond it there are only markers. */
+  highestRowOf(session: string): number {
+    return this.rowHighs.get(session) ?? 0;
+  }
+
+  /** Notes that a row bears this stamp. */
+  noteRow(session: string, hlc: number): void {
+    const known = this.rowHighs.get(session);
+    if (known === undefined || known < hlc) this.rowHighs.set(session, hlc);
+  }
+
+  get<Name extends keyof StateFacts>(name: Name): StateFacts[Name] {
+    return this.facts[name];
+  }
+
+  set<Name extends keyof StateFacts>(name: Name, value: StateFacts[Name]): void {
+    if (this.facts[name] === value) return;
+    this.facts[name] = value;
+    this.upsertFact.run(name, value);
+  }
+
+  /** Hands out the next arrival; `saveArrival` writes the counter down before the transaction ends. */
+  nextArrival(): number {
+    this.facts.arrival += 1;
+    return this.facts.arrival;
+  }
+
+  saveArrival(): void {
+    this.upsertFact.run('arrival', this.facts.arrival);
+  }
+
+  get vector(): ReadonlyMap<string, number> {
+    return this.vectorEntries;
+  }
+
+  /** What this node has of a session: one that has left the vector lies below `dropped`. */
+  has(session: string): number {
+    return this.vectorEntries.get(session) ?? Math.max(birthOf(session), this.facts.dropped);
+  }
+
+  /** Raises the vector's entries to at least those given. Says whether any rose. */
+  raiseVector(entries: Iterable<readonly [string, number]>): boolean {
+    let rose = false;
+    for (const [session, hlc] of entries) {
+      if (this.has(session) >= hlc) continue;
+      this.updateEntry.run(hlc, this.sessionId(session));
+      this.vectorEntries.set(session, hlc);
+      rose = true;
+    }
+    return rose;
+  }
+
+  /** This process's session, or null while it has folded nothing. */
+  get session(): string | null {
+    return this.ownSession;
+  }
+
+  /** This process's session, made at its first fold: its birth is the last entry folded before. */
+  ensureSession(): string {
+    if (this.ownSession === null) {
+      this.ownSession = sessionName(this.facts.node, this.random.hex(8), this.facts.folded);
+      this.sessionId(this.ownSession);
+    }
+    return this.ownSession;
+  }
+
+  /** The number of a session in this file's metadata, given at first sight. */
+  sessionId(name: string): number {
+    const known = this.idByName.get(name);
+    if (known !== undefined) return known;
+    const id = Number(this.insertSession.run(name).lastInsertRowid);
+    this.idByName.set(name, id);
+    this.nameById.set(id, name);
+    return id;
+  }
+
+  sessionNameOf(id: number): string {
+    const name = this.nameById.get(id);
+    if (name === undefined) throw new Error(`metadata names session ${id}, which the file does not know`);
+    return name;
+  }
+
+  /** Has any session of this node been heard of? */
+  hasHeardFrom(node: string): boolean {
+    for (const session of this.idByName.keys()) if (nodeOf(session) === node) return true;
+    return false;
+  }
+}

@@ -1,0 +1,82 @@
+/** Why two nodes cannot exchange anything: the handshake's judgement, each side's own. Pure. */
+import type { ErrorBody, ErrorCode } from '../errors.js';
+import { hlcToMs } from './hlc.js';
+import { type Standing, staleSide, standingOf } from './staleness.js';
+import type { Hello } from './wire-messages.js';
+
+interface PeerFacts {
+  /** How far a peer's clock, or a stamp it has seen, may be ahead of this node's clock. */
+  readonly clockAheadSecondsMax: number;
+  readonly mine: Hello;
+  readonly standing: Standing;
+  readonly peer: Hello;
+  /** The node id that the data set knows under the peer's name; null: none. */
+  readonly knownNodeId: string | null;
+}
+
+function refusal(code: ErrorCode, message: string, hint: string): ErrorBody {
+  return { code, message, hint };
+}
+
+function refusalForIdentity({ mine, peer, knownNodeId }: PeerFacts): ErrorBody | null {
+  if (peer.wireVersionMin > mine.wireVersion || peer.wireVersion < mine.wireVersionMin) {
+    const speaks = `${peer.node} speaks wire versions ${peer.wireVersionMin} to ${peer.wireVersion}`;
+    const here = `${mine.node} ${mine.wireVersionMin} to ${mine.wireVersion}`;
+    return refusal('wire-version', `${speaks}, ${here}`, 'upgrade the older of the two');
+  }
+  if (peer.dataset !== mine.dataset) {
+    return refusal(
+      'dataset-mismatch',
+      `${peer.node} holds data set ${peer.dataset}, ${mine.node} holds ${mine.dataset}: they were initialised apart`,
+      'make one a copy of the other: sqlsync join URL DB --replace',
+    );
+  }
+  const isOther = peer.node === mine.node || (knownNodeId !== null && knownNodeId !== peer.nodeId);
+  if (isOther) {
+    const who = peer.node === mine.node && peer.nodeId === mine.nodeId ? 'this node itself, or a copy of its file' : 'another node';
+    return refusal('node-name-taken', `the peer calls itself ${peer.node}: that is ${who}`, 'give every node a name of its own');
+  }
+  return null;
+}
+
+function refusalForShape({ mine, peer }: PeerFacts): ErrorBody | null {
+  if (peer.encoding !== mine.encoding) {
+    return refusal('encoding-differs', `${peer.node} keeps text as ${peer.encoding}, ${mine.node} as ${mine.encoding}`, 'join again');
+  }
+  if (peer.schemaHash !== mine.schemaHash) {
+    return refusal(
+      'schema-differs',
+      `the replicated tables of ${peer.node} and ${mine.node} are not alike`,
+      'run the application’s migration on the node that is behind; nothing is lost meanwhile',
+    );
+  }
+  if (peer.rulesHash !== mine.rulesHash) {
+    return refusal('rules-differ', `${peer.node} and ${mine.node} go by different rules`, 'compare: sqlsync rules');
+  }
+  return null;
+}
+
+function refusalForClock({ mine, peer, clockAheadSecondsMax }: PeerFacts): ErrorBody | null {
+  const latestMs = Math.max(peer.clockMs, ...Object.values(peer.vector).map(hlcToMs));
+  const aheadSeconds = Math.round((latestMs - mine.clockMs) / 1000);
+  if (aheadSeconds <= clockAheadSecondsMax) return null;
+  return refusal(
+    'clock-ahead',
+    `the clock of ${peer.node}, or of a node it heard from, is ${aheadSeconds} s ahead of ${mine.node}’s`,
+    `set the clocks right; at most ${clockAheadSecondsMax} s are taken (limits.clockAheadSecondsMax)`,
+  );
+}
+
+function refusalForStaleness({ standing, mine, peer }: PeerFacts): ErrorBody | null {
+  const side = staleSide(standing, standingOf(peer));
+  if (side === null) return null;
+  const who = side === 'here' ? mine.node : peer.node;
+  return refusal('stale', `${who} lacks changes that the others no longer keep`, `on ${who}: sqlsync rejoin`);
+}
+
+/** The first reason found; null when there is none. */
+export function refusalOf(facts: PeerFacts): ErrorBody | null {
+  return (
+    refusalForIdentity(facts) ?? refusalForShape(facts) ?? refusalForClock(facts) ?? refusalForStaleness(facts)
+  );
+}

@@ -1,0 +1,215 @@
+/**
+ * One replicated file as the shell sees it: what it can be asked and told. Every call is synchronous and does a bounded
+ * piece of work, at most one write transaction; it throws 'database-locked' when the file's write lock is not to be had
+ * within the connection's busy time-out, and has then changed nothing.
+ */
+import { type ErrorBody, SqlsyncError } from '../errors.js';
+import { Application } from './application.js';
+import { Cut } from './cut.js';
+import { Engine, type EngineOptions } from './engine.js';
+import { computeHorizon } from './horizon.js';
+import { Members } from './members.js';
+import { refusalOf } from './peer-check.js';
+import { assertPrivateSchemaWorks } from './private-schema.js';
+import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
+import type { Stage } from './stage.js';
+import type { Standing } from './staleness.js';
+import { CAPABILITIES, type Hello, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
+
+/** Rows looked at, and log entries removed, in one transaction of upkeep. */
+const UPKEEP_ROWS_MAX = 5000;
+
+/** What a node has that a peer lacks: rows, only entries of the vector (markers), or nothing. */
+export type Surplus = 'rows' | 'vector' | 'nothing';
+
+export class Replica {
+  private readonly engine: Engine;
+  private readonly members: Members;
+  private application: Application | null = null;
+  private settling: { horizon: number; table: number; arrival: number } | null = null;
+  private settledHorizon = -1;
+
+  private constructor(options: EngineOptions) {
+    this.engine = new Engine(options);
+    this.members = new Members(options.writer, this.engine);
+  }
+
+  /** Opens a file that has been initialised. Refuses a SQLite without a private schema, and files of a newer format. */
+  static open(options: EngineOptions): Replica {
+    assertPrivateSchemaWorks();
+    return new Replica(options);
+  }
+
+  get node(): string {
+    return this.engine.state.get('node');
+  }
+
+  get nodeId(): string {
+    return this.engine.state.get('node_id');
+  }
+
+  get dataset(): string {
+    return this.engine.state.get('dataset');
+  }
+
+  /** What this node says of itself to a peer. `database` is its name in the configuration. */
+  hello(database: string): Hello {
+    const { state, schema, quarantine, acknowledgements, cursors, clock } = this.engine;
+    return {
+      wireVersion: WIRE_VERSION,
+      wireVersionMin: WIRE_VERSION_MIN,
+      capabilities: [...CAPABILITIES],
+      database,
+      dataset: this.dataset,
+      node: this.node,
+      nodeId: this.nodeId,
+      session: state.session,
+      encoding: schema.encoding,
+      schemaHash: schema.schemaHash,
+      rulesHash: schema.rulesHash,
+      clockMs: clock.nowMs(),
+      vector: Object.fromEntries(state.vector),
+      horizon: state.get('horizon'),
+      dropped: state.get('dropped'),
+      hold: quarantine.counts().hold,
+      catchingUp: state.get('catch_up') !== '',
+      cursors: cursors.toJson(),
+      acknowledged: acknowledgements.toJson(),
+    };
+  }
+
+  /** Why nothing can be exchanged with a peer that says this of itself; null when it can. */
+  checkPeer(mine: Hello, peer: Hello): ErrorBody | null {
+    const knownNodeId = this.members.nodeIdOf(peer.node);
+    const { clockAheadSecondsMax } = this.engine.limits;
+    return refusalOf({ clockAheadSecondsMax, mine, standing: this.standing(), peer, knownNodeId });
+  }
+
+  private standing(): Standing {
+    const { state } = this.engine;
+    const [horizon, dropped] = [state.get('horizon'), state.get('dropped')];
+    return { vector: state.vector, horizon, dropped, has: (session) => state.has(session) };
+  }
+
+  /** Has an application written what is not folded yet? A cheap read. */
+  hasUnfolded(): boolean {
+    return this.engine.isFoldDue;
+  }
+
+  /** Folds a bounded number of log entries. */
+  fold(): { entries: number; more: boolean } {
+    return this.engine.fold();
+  }
+
+  /** What this node has beyond a peer's vector. Markers alone can wait for the next rows; they matter to the horizon. */
+  surplusOver(peer: Pick<Hello, 'vector'>): Surplus {
+    const { state } = this.engine;
+    let surplus: Surplus = 'nothing';
+    for (const [session, hlc] of state.vector) {
+      const theirs = peer.vector[session] ?? Number(session.slice(session.lastIndexOf('@') + 1));
+      if (theirs >= hlc) continue;
+      if (theirs < state.highestRowOf(session)) return 'rows';
+      surplus = 'vector';
+    }
+    return surplus;
+  }
+
+  /** Begins to read all that a peer lacks. Any number of cuts may be open at once. */
+  openCut(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors'>): Cut {
+    return new Cut(this.engine, peer);
+  }
+
+  /** Begins to apply a stage: one at a time, stepped until it is done or has thrown what is not 'database-locked'. */
+  beginApply(stage: Stage): Application {
+    this.application = new Application(this.engine, stage);
+    return this.application;
+  }
+
+  /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */
+  acknowledge(peer: Pick<Hello, 'node' | 'vector' | 'horizon' | 'hold' | 'acknowledged'>): void {
+    this.engine.acknowledgements.learn(peer.node, peer);
+  }
+
+  /**
+   * Saves what was acknowledged, raises the horizon, and drops the metadata of rows that every member has: a bounded
+   * part of it. Nothing is settled while a stage is half applied.
+   */
+  settle(): { more: boolean } {
+    const { engine } = this;
+    const isDue = engine.acknowledgements.hasUnsaved || engine.cursors.hasUnsaved || this.settling !== null;
+    const horizon = this.canSettle() ? this.currentHorizon() : this.settledHorizon;
+    if (!isDue && horizon <= this.settledHorizon) return { more: false };
+    engine.writeTransaction(() => {
+      engine.acknowledgements.save();
+      engine.cursors.save();
+      if (horizon > this.settledHorizon) this.settleSome(horizon);
+    });
+    return { more: this.settling !== null };
+  }
+
+  private canSettle(): boolean {
+    const isApplying = this.application !== null && !this.application.isDone;
+    return !isApplying && this.engine.state.get('catch_up') === '';
+  }
+
+  private currentHorizon(): number {
+    const { state, quarantine, acknowledgements } = this.engine;
+    const computed = computeHorizon({
+      self: this.node,
+      vector: state.vector,
+      has: (session) => state.has(session),
+      hold: quarantine.counts().hold,
+      members: this.members.names(),
+      acknowledgements: acknowledgements.all,
+    });
+    return Math.max(computed, state.get('horizon'));
+  }
+
+  private settleSome(horizon: number): void {
+    const { state, tables } = this.engine;
+    state.set('horizon', horizon);
+    const from = this.settling?.horizon === horizon ? this.settling : { horizon, table: 0, arrival: 0 };
+    this.settling = null;
+    for (let index = from.table; index < tables.all.length; index += 1) {
+      const arrival = index === from.table ? from.arrival : 0;
+      const { metadata } = tables.all[index] as (typeof tables.all)[number];
+      const { next, edits } = metadata.settle(horizon, arrival, UPKEEP_ROWS_MAX);
+      if (edits > state.get('edits_floor')) state.set('edits_floor', edits);
+      if (next === null) continue;
+      this.settling = { horizon, table: index, arrival: next };
+      return;
+    }
+    this.settledHorizon = horizon;
+  }
+
+  /** Removes log entries that are folded and older than this, a bounded number; the newest always stays. */
+  pruneLog(olderThanHlc: number): { removed: number; more: boolean } {
+    const { engine } = this;
+    const below = Math.min(olderThanHlc, engine.state.get('folded'), engine.log.last());
+    if (!engine.log.hasBelow(below)) return { removed: 0, more: false };
+    const removed = engine.writeTransaction(() => engine.log.removeBelow(below, UPKEEP_ROWS_MAX));
+    return { removed, more: removed === UPKEEP_ROWS_MAX };
+  }
+
+  /** The sponsor's side of a join: the newcomer becomes a member before its snapshot is cut. */
+  admitMember(member: { name: string; nodeId: string; access: 'read' | 'write' }): void {
+    if (member.name === this.node) {
+      throw new SqlsyncError('node-name-taken', `the name ${member.name} belongs to this node`, { hint: 'choose another with --node' });
+    }
+    this.members.admit(member);
+  }
+
+  /** Saves what is kept in memory. The connections are the caller's to close. */
+  close(): void {
+    const { engine } = this;
+    if (!engine.acknowledgements.hasUnsaved && !engine.cursors.hasUnsaved) return;
+    engine.writeTransaction(() => {
+      engine.acknowledgements.save();
+      engine.cursors.save();
+    });
+  }
+
+  status(): ReplicaStatus {
+    return readReplicaStatus(this.engine, this.members);
+  }
+}

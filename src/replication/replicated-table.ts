@@ -1,0 +1,77 @@
+/** One captured table with all that the engine does to it, statements prepared at first need. */
+import type { Database } from 'better-sqlite3';
+import type { JoinRules } from './join-rows.js';
+import { Metadata } from './metadata.js';
+import type { NodeState } from './node-state.js';
+import { RowTable } from './row-table.js';
+import type { CapturedTable } from './table-schema.js';
+import { UniqueCollisions } from './unique-collisions.js';
+import type { TableDefinition } from './wire-messages.js';
+
+export class ReplicatedTable {
+  readonly collations: readonly string[];
+  readonly columnIds: readonly number[];
+  readonly definition: TableDefinition;
+  readonly joinRules: JoinRules;
+  private rowMetadata: Metadata | null = null;
+  private rowTable: RowTable | null = null;
+  private collisions: UniqueCollisions | null = null;
+
+  constructor(
+    private readonly db: Database,
+    readonly captured: CapturedTable,
+    private readonly state: NodeState,
+  ) {
+    const { identity } = captured.schema;
+    this.collations = identity.columns.map((column) => column.collation);
+    this.columnIds = captured.columns.map((column) => column.id);
+    this.definition = {
+      name: captured.name,
+      columns: captured.columns.map((column) => column.name),
+      key: identity.columns.map((column) => column.name),
+    };
+    this.joinRules = {
+      strategy: captured.strategy,
+      keysAllocated: identity.source === 'integer-primary-key',
+      columnIds: this.columnIds,
+      nodeOrder: [],
+    };
+  }
+
+  get metadata(): Metadata {
+    this.rowMetadata ??= new Metadata(this.db, this.captured, this.state);
+    return this.rowMetadata;
+  }
+
+  /** The table's rows. Prepared on the private schema: its statements name the sentinel. */
+  get rows(): RowTable {
+    this.rowTable ??= new RowTable(this.db, this.captured);
+    return this.rowTable;
+  }
+
+  get unique(): UniqueCollisions {
+    this.collisions ??= new UniqueCollisions(this.db, this.captured);
+    return this.collisions;
+  }
+}
+
+/** The captured tables by number and by name. */
+export class ReplicatedTables {
+  readonly all: readonly ReplicatedTable[];
+  private readonly byId: ReadonlyMap<number, ReplicatedTable>;
+  private readonly byName: ReadonlyMap<string, ReplicatedTable>;
+
+  constructor(db: Database, captured: readonly CapturedTable[], state: NodeState) {
+    this.all = captured.map((table) => new ReplicatedTable(db, table, state));
+    this.byId = new Map(this.all.map((table) => [table.captured.id, table]));
+    this.byName = new Map(this.all.map((table) => [table.captured.name, table]));
+  }
+
+  withId(id: number): ReplicatedTable | undefined {
+    return this.byId.get(id);
+  }
+
+  named(name: string): ReplicatedTable | undefined {
+    return this.byName.get(name);
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Makes a copy of a member's file into a node of its own. The copy holds the whole data set as the sponsor had it; what
+ * changes is who it is: node, log and acknowledgements. A snapshot's vector stays: it says what the file holds.
+ */
+import type { Database } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
+import { ChangeLog } from './change-log.js';
+import { nextHlc } from './hlc.js';
+import { FORMAT_VERSION, PREFIX } from './metadata-schema.js';
+
+export interface NewcomerIdentity {
+  readonly node: string;
+  readonly nodeId: string;
+  readonly nowMs: number;
+}
+
+/** Gives a snapshot its new identity, in one transaction. The copy is nobody else's: no daemon and no application has it open. */
+export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void {
+  const fact = (name: string) => db.prepare(`SELECT value FROM ${PREFIX}state WHERE name = ?`).pluck().get(name);
+  if (Number(fact('format')) > FORMAT_VERSION) {
+    throw new SqlsyncError('format-newer', `the snapshot’s format is ${fact('format')}, this version knows ${FORMAT_VERSION}`, {
+      hint: 'upgrade sqlsync on this machine first',
+    });
+  }
+  const sponsor = String(fact('node'));
+  db.transaction(() => {
+    acknowledgeForSponsor(db, sponsor, Number(fact('horizon')));
+    db.prepare(`DELETE FROM ${PREFIX}ack WHERE node = ?`).run(identity.node);
+    const marker = restartLog(db, identity.nowMs);
+    const set = db.prepare(`UPDATE ${PREFIX}state SET value = ? WHERE name = ?`);
+    set.run(identity.node, 'node');
+    set.run(identity.nodeId, 'node_id');
+    set.run(BigInt(marker), 'folded');
+  })();
+}
+
+/** The sponsor had what its snapshot holds. */
+function acknowledgeForSponsor(db: Database, sponsor: string, horizon: number): void {
+  const entries = db.prepare(`SELECT name, hlc FROM ${PREFIX}session WHERE hlc IS NOT NULL`).raw().all() as [string, number][];
+  db.prepare(
+    `INSERT INTO ${PREFIX}ack(node, vector, horizon, hold) VALUES(?, ?, ?, NULL) ` +
+      'ON CONFLICT(node) DO UPDATE SET vector = excluded.vector, horizon = excluded.horizon, hold = NULL',
+  ).run(sponsor, JSON.stringify(Object.fromEntries(entries)), BigInt(horizon));
+}
+
+/** A new log: a marker above every entry of the vector. Returns its HLC. */
+function restartLog(db: Database, nowMs: number): number {
+  const log = new ChangeLog(db);
+  const highest = db.prepare(`SELECT max(hlc) FROM ${PREFIX}session`).pluck().get() as number | null;
+  const marker = nextHlc(Math.max(log.last(), highest ?? 0), nowMs);
+  db.prepare(`DELETE FROM ${PREFIX}log`).run();
+  log.appendMarker(marker);
+  return marker;
+}
