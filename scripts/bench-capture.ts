@@ -1,26 +1,33 @@
 /**
- * What capture costs an application: its inserts, updates and deletes on a plain table against a captured one, 100 rows a
- * transaction, WAL, synchronous NORMAL. Run with `npx tsx scripts/bench-capture.ts [rounds] [transactions]`; the two
- * kinds take turns, each round in files of its own, and the ratios are of rounds that stood side by side.
+ * What capture costs an application: inserts, updates and deletes of random rows in a table of 100,000, on a plain file
+ * and on a captured one, 100 rows a transaction, WAL, synchronous NORMAL, checkpoints as they come. The two files take turns transaction by
+ * transaction, so that whatever else the machine does meets both; a round is a pair of fresh files.
+ *
+ *   npx tsx scripts/bench-capture.ts [rounds] [transactions] [rows in the table]
  */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { captureTriggers } from '../src/replication/capture-triggers.js';
 import { createLog } from '../src/replication/metadata-schema.js';
 import { readSchema } from '../src/replication/read-schema.js';
-import type { CapturedTable } from '../src/replication/table-schema.js';
 
 const ITEMS =
   'CREATE TABLE items(id TEXT PRIMARY KEY, a INT, b INT, name TEXT, note TEXT, price REAL, data BLOB, updated INT)';
 const ROWS_PER_TRANSACTION = 100;
+const STATEMENTS = {
+  insert: 'INSERT INTO items VALUES(?, ?, ?, ?, ?, ?, ?, ?)',
+  update: 'UPDATE items SET a = a + 1, note = ?, updated = ? WHERE id = ?',
+  delete: 'DELETE FROM items WHERE id = ?',
+} as const;
 const KINDS = ['insert', 'update', 'delete'] as const;
 type Kind = (typeof KINDS)[number];
-type Timing = Record<Kind, { microsPerRow: number; walBytesPerRow: number }>;
+type Row = readonly [id: string, ...values: unknown[]];
 
 const rounds = Number(process.argv[2] ?? 9);
 const transactions = Number(process.argv[3] ?? 200);
+const tableRows = Number(process.argv[4] ?? 100_000);
 
 /** xorshift32: every file sees the same keys and values. */
 function randomNumbers(seed: number): () => number {
@@ -33,60 +40,95 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-function makeRows(count: number): unknown[][] {
-  const next = randomNumbers(20_011);
-  const hex = () => next().toString(16).padStart(8, '0');
-  return Array.from({ length: count }, (_, i) => [
-    hex() + hex() + hex() + hex(),
-    next() % 1000,
-    next(),
-    `item ${hex()}`,
-    `note ${hex()} ${hex()} ${hex()}`,
-    next() / 100,
-    Buffer.from(hex() + hex() + hex() + hex()),
-    i,
-  ]);
+/** Rows of about 150 bytes. */
+function makeRows(count: number, next: () => number): Row[] {
+  const hex = (words: number) => Array.from({ length: words }, () => next().toString(16).padStart(8, '0')).join('');
+  return Array.from({ length: count }, (_, i) => {
+    const note = `note ${hex(2)} ${hex(2)} ${hex(1)}`;
+    return [hex(4), next() % 1000, next(), `item ${hex(2)}`, note, next() / 100, Buffer.from(hex(2)), i];
+  });
 }
 
-function captureItems(db: Database.Database): void {
-  const schema = readSchema(db).tables[0];
-  if (schema === undefined) throw new Error('the table is refused');
-  const columns = schema.columns.map(({ name }, id) => ({ id, name }));
-  const table: CapturedTable = { id: 10, name: 'items', columns, schema, strategy: 'merge', internal: false };
-  db.exec(createLog(1, 1));
-  for (const trigger of captureTriggers(table)) db.exec(trigger.sql);
+/** An even pick of rows in random order. */
+function pickRows(rows: readonly Row[], count: number, next: () => number): Row[] {
+  const pool = [...rows];
+  return Array.from({ length: count }, () => pool.splice(next() % pool.length, 1)[0] as Row);
 }
 
-function runRound(file: string, captured: boolean, rows: unknown[][]): Timing {
+function openFile(file: string, rows: readonly Row[], isCaptured: boolean): Database.Database {
   const db = new Database(file);
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = NORMAL');
   db.exec(ITEMS);
-  if (captured) captureItems(db);
-  const statements = {
-    insert: db.prepare('INSERT INTO items VALUES(?, ?, ?, ?, ?, ?, ?, ?)'),
-    update: db.prepare('UPDATE items SET a = a + 1, note = ?, updated = ? WHERE id = ?'),
-    delete: db.prepare('DELETE FROM items WHERE id = ?'),
-  };
-  const timing = {} as Timing;
-  for (const kind of KINDS) {
-    const parameters = rows.map((row) =>
-      kind === 'insert' ? row : kind === 'update' ? [`${row[4]}!`, Number(row[7]) + 1, row[0]] : [row[0]],
-    );
-    db.pragma('wal_checkpoint(TRUNCATE)');
-    db.pragma('wal_autocheckpoint = 0');
-    const start = process.hrtime.bigint();
-    for (let at = 0; at < parameters.length; at += ROWS_PER_TRANSACTION) {
-      db.exec('BEGIN');
-      for (const values of parameters.slice(at, at + ROWS_PER_TRANSACTION)) statements[kind].run(...values);
-      db.exec('COMMIT');
-    }
-    const micros = Number(process.hrtime.bigint() - start) / 1000;
-    const wal = statSync(`${file}-wal`).size;
-    timing[kind] = { microsPerRow: micros / rows.length, walBytesPerRow: wal / rows.length };
+  const insert = db.prepare(STATEMENTS.insert);
+  db.transaction(() => {
+    for (const row of rows) insert.run(...row);
+  })();
+  if (isCaptured) {
+    const schema = readSchema(db).tables[0];
+    if (schema === undefined) throw new Error('the table is refused');
+    const columns = schema.columns.map(({ name }, id) => ({ id, name }));
+    db.exec(createLog(1, 1));
+    const table = { id: 10, name: 'items', columns, schema, strategy: 'merge', internal: false } as const;
+    for (const trigger of captureTriggers(table)) db.exec(trigger.sql);
   }
-  db.close();
-  return timing;
+  return db;
+}
+
+interface Side {
+  readonly db: Database.Database;
+  micros: number;
+}
+
+/** Runs one kind of write on both files and says what a row took on each. */
+function runKind(sides: readonly [Side, Side], kind: Kind, parameters: readonly (readonly unknown[])[]) {
+  const statements = sides.map((side) => side.db.prepare(STATEMENTS[kind]));
+  for (const side of sides) {
+    side.micros = 0;
+    side.db.pragma('wal_checkpoint(TRUNCATE)');
+  }
+  for (let at = 0; at < parameters.length; at += ROWS_PER_TRANSACTION) {
+    const batch = parameters.slice(at, at + ROWS_PER_TRANSACTION);
+    const order = (at / ROWS_PER_TRANSACTION) % 2 === 0 ? [0, 1] : [1, 0];
+    for (const i of order) {
+      const side = sides[i] as Side;
+      const start = process.hrtime.bigint();
+      side.db.exec('BEGIN');
+      for (const values of batch) statements[i]?.run(...values);
+      side.db.exec('COMMIT');
+      side.micros += Number(process.hrtime.bigint() - start) / 1000;
+    }
+  }
+  const [plain, captured] = sides.map((side) => side.micros / parameters.length) as [number, number];
+  return { plain, captured, ratio: captured / plain };
+}
+
+type Measurement = ReturnType<typeof runKind>;
+
+function runRound(folder: string, seed: number): Record<Kind, Measurement> {
+  const next = randomNumbers(seed);
+  const rows = makeRows(tableRows, next);
+  const count = transactions * ROWS_PER_TRANSACTION;
+  const picked = pickRows(rows, count, next);
+  const sides = ['plain', 'captured'].map((name) => {
+    const file = join(folder, `${seed}-${name}.db`);
+    return { db: openFile(file, rows, name === 'captured'), micros: 0 };
+  }) as [Side, Side];
+  const result = {
+    insert: runKind(sides, 'insert', makeRows(count, next)),
+    update: runKind(
+      sides,
+      'update',
+      picked.map(([id, , , , note], i) => [`${note}!`, i, id]),
+    ),
+    delete: runKind(
+      sides,
+      'delete',
+      picked.map(([id]) => [id]),
+    ),
+  };
+  for (const side of sides) side.db.close();
+  return result;
 }
 
 const sorted = (numbers: number[]) => [...numbers].sort((x, y) => x - y);
@@ -94,23 +136,18 @@ const median = (numbers: number[]) => sorted(numbers)[numbers.length >> 1] ?? Nu
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-capture-'));
 try {
-  const rows = makeRows(transactions * ROWS_PER_TRANSACTION);
-  const plain: Timing[] = [];
-  const captured: Timing[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const isCapturedFirst = round % 2 === 1;
-    for (const isCaptured of [isCapturedFirst, !isCapturedFirst]) {
-      (isCaptured ? captured : plain).push(runRound(join(folder, `${round}-${isCaptured}.db`), isCaptured, rows));
-    }
-  }
-  console.log(`${rows.length} rows, ${ROWS_PER_TRANSACTION} a transaction, ${rounds} rounds`);
-  console.log('kind     plain µs  captured µs  ratio min/median/max  extra WAL bytes');
+  const measured = Array.from({ length: rounds }, (_, round) => runRound(folder, 20_011 + round));
+  console.log(
+    `${tableRows} rows, ${transactions} transactions of ${ROWS_PER_TRANSACTION} of each kind, ${rounds} rounds`,
+  );
+  console.log('kind    µs a row plain  captured   ratio min / median / max');
   for (const kind of KINDS) {
-    const ratios = sorted(plain.map((timing, i) => (captured[i]?.[kind].microsPerRow ?? Number.NaN) / timing[kind].microsPerRow));
-    const micros = [plain, captured].map((timings) => median(timings.map((timing) => timing[kind].microsPerRow)).toFixed(2));
-    const wal = (captured[0]?.[kind].walBytesPerRow ?? 0) - (plain[0]?.[kind].walBytesPerRow ?? 0);
+    const all = measured.map((round) => round[kind]);
+    const [plain, captured] = (['plain', 'captured'] as const).map((of) => median(all.map((m) => m[of])));
+    const ratios = sorted(all.map((m) => m.ratio));
     const spread = [ratios[0], median(ratios), ratios.at(-1)].map((ratio) => ratio?.toFixed(2)).join(' / ');
-    console.log(`${kind.padEnd(9)}${micros[0]?.padStart(8)}${micros[1]?.padStart(13)}${spread.padStart(22)}${wal.toFixed(0).padStart(17)}`);
+    const figures = [plain?.toFixed(1).padStart(14), captured?.toFixed(1).padStart(10), spread.padStart(27)];
+    console.log(kind.padEnd(8) + figures.join(''));
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
