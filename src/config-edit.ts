@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
-import { Document, isMap, isSeq, parseDocument, type YAMLMap, YAMLSeq } from 'yaml';
+import { Document, isMap, isScalar, isSeq, parseDocument, type YAMLMap, YAMLSeq } from 'yaml';
 import { writeFileAtomic } from './atomic-write.js';
 import { parseConfig } from './config.js';
 import type { Environment } from './config-document.js';
@@ -42,26 +42,69 @@ export function extendConfigFile(
   additions: ConfigAdditions,
   env: Environment = process.env,
 ): EditOutcome {
-  const target = resolve(file);
+  return writeEdit(prepareEdit(resolve(file), env, (document, target) => applyAdditions(document, target, additions)));
+}
+
+/** Throws what extendConfigFile would throw for a wrong configuration, and writes nothing. */
+export function checkConfigAdditions(
+  file: string,
+  additions: ConfigAdditions,
+  env: Environment = process.env,
+): EditOutcome {
+  return prepareEdit(resolve(file), env, (document, target) => applyAdditions(document, target, additions)).outcome;
+}
+
+function applyAdditions(document: Document, target: string, additions: ConfigAdditions): void {
   const { node, listen, secretFile, database, peer } = additions;
-  return editFile(target, env, (document) => {
-    if (node !== undefined) document.set('node', node);
-    if (listen !== undefined) document.set('listen', listen);
-    if (secretFile !== undefined) document.set('secretFile', pathFrom(target, secretFile));
-    if (database) putEntry(document, 'databases', { ...database, path: pathFrom(target, database.path) });
-    if (peer) putEntry(document, 'peers', { ...peer });
-  });
+  if (node !== undefined) document.set('node', node);
+  if (listen !== undefined) document.set('listen', listen);
+  if (secretFile !== undefined) document.set('secretFile', pathFrom(target, secretFile));
+  if (database) putEntry(document, 'databases', { ...database, path: pathFrom(target, database.path) });
+  if (peer) putEntry(document, 'peers', { ...peer });
 }
 
 /** Takes out the peer of that name. Returns `unchanged` when there is none. */
 export function removePeerFromFile(file: string, name: string, env: Environment = process.env): EditOutcome {
-  return editFile(resolve(file), env, (document) => {
-    const peers = document.get('peers');
-    if (isSeq(peers)) peers.items = peers.items.filter((entry) => !isMap(entry) || entry.get('name') !== name);
-  });
+  return writeEdit(prepareEdit(resolve(file), env, (document) => removeEntry(document, 'peers', name)));
 }
 
-function editFile(target: string, env: Environment, edit: (document: Document) => void): EditOutcome {
+/** Takes out the database of that name, from peers too: one that exchanged nothing else goes with it. */
+export function removeDatabaseFromFile(file: string, name: string, env: Environment = process.env): EditOutcome {
+  return writeEdit(
+    prepareEdit(resolve(file), env, (document) => {
+      removeEntry(document, 'databases', name);
+      for (const peer of entriesOf(document, 'peers')) {
+        const exchanged = peer.get('databases');
+        if (!isSeq(exchanged)) continue;
+        exchanged.items = exchanged.items.filter((item) => !(isScalar(item) && item.value === name));
+        if (exchanged.items.length === 0) removeEntry(document, 'peers', String(peer.get('name')));
+      }
+    }),
+  );
+}
+
+function removeEntry(document: Document, list: string, name: string): void {
+  const entries = document.get(list);
+  if (isSeq(entries)) entries.items = entries.items.filter((entry) => !isMap(entry) || entry.get('name') !== name);
+}
+
+function entriesOf(document: Document, list: string): YAMLMap[] {
+  const entries = document.get(list);
+  return isSeq(entries) ? entries.items.filter((entry): entry is YAMLMap => isMap(entry)) : [];
+}
+
+interface PreparedEdit {
+  readonly target: string;
+  readonly text: string;
+  readonly outcome: EditOutcome;
+}
+
+/** What the file is to hold after the edit, checked. */
+function prepareEdit(
+  target: string,
+  env: Environment,
+  edit: (document: Document, target: string) => void,
+): PreparedEdit {
   const isNew = !existsSync(target);
   const before = isNew ? '' : readFileSync(target, 'utf8');
   const document = isNew ? new Document({}) : parseDocument(before);
@@ -72,12 +115,16 @@ function editFile(target: string, env: Environment, edit: (document: Document) =
   if (isNew) document.commentBefore = HEADER;
 
   const valuesBefore = JSON.stringify(document.toJS());
-  edit(document as Document);
-  if (JSON.stringify(document.toJS()) === valuesBefore) return 'unchanged';
-  const after = document.toString({ lineWidth: 0 });
-  parseConfig(after, target, env);
-  writeFileAtomic(target, after, 0o600);
-  return isNew ? 'created' : 'changed';
+  edit(document as Document, target);
+  if (JSON.stringify(document.toJS()) === valuesBefore) return { target, text: before, outcome: 'unchanged' };
+  const text = document.toString({ lineWidth: 0 });
+  parseConfig(text, target, env);
+  return { target, text, outcome: isNew ? 'created' : 'changed' };
+}
+
+function writeEdit({ target, text, outcome }: PreparedEdit): EditOutcome {
+  if (outcome !== 'unchanged') writeFileAtomic(target, text, 0o600);
+  return outcome;
 }
 
 /** Extends the entry of that name in a list, or adds one. */
@@ -85,7 +132,7 @@ function putEntry(document: Document, list: string, entry: Readonly<Record<strin
   const found = document.get(list);
   const entries = isSeq(found) ? found : new YAMLSeq();
   if (entries !== found) document.set(list, entries);
-  const existing = entries.items.find((item): item is YAMLMap => isMap(item) && item.get('name') === entry.name);
+  const existing = entriesOf(document, list).find((item) => item.get('name') === entry.name);
   if (!existing) {
     entries.add(document.createNode(withoutUndefined(entry)));
     return;

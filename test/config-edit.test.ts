@@ -2,7 +2,12 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../src/config.js';
-import { extendConfigFile, removePeerFromFile } from '../src/config-edit.js';
+import {
+  checkConfigAdditions,
+  extendConfigFile,
+  removeDatabaseFromFile,
+  removePeerFromFile,
+} from '../src/config-edit.js';
 import { makeFolder } from './support/make-folder.js';
 
 const ANNOTATED = `# Our shop in Paris.
@@ -92,4 +97,27 @@ test('a symbolic link keeps pointing to the file that is changed', () => {
   symlinkSync(join(folder, 'real.yml'), join(folder, 'sqlsync.yml'));
   extendConfigFile(join(folder, 'sqlsync.yml'), { listen: '127.0.0.1:7420' }, {});
   expect(readFileSync(join(folder, 'real.yml'), 'utf8')).toContain('listen: 127.0.0.1:7420');
+});
+
+test('a check of additions says what an edit would, and writes nothing', () => {
+  const file = join(makeFolder(), 'sqlsync.yml');
+  const database = { name: 'shop', path: join(file, '..', 'shop.db') };
+  expect(checkConfigAdditions(file, { node: 'paris', database }, {})).toBe('created');
+  expect(() => checkConfigAdditions(file, { node: 'pa ris', database }, {})).toThrow(
+    expect.objectContaining({ code: 'config-invalid' }),
+  );
+  expect(existsSync(file)).toBe(false);
+});
+
+test('a removed database leaves no peer that names it', () => {
+  const file = join(makeFolder(), 'sqlsync.yml');
+  writeFileSync(
+    file,
+    `${ANNOTATED}    databases: [shop]\n  - { name: nice, url: "https://nice:1", databases: ["*"] }\n`,
+  );
+  expect(removeDatabaseFromFile(file, 'nothing', {})).toBe('unchanged');
+  expect(removeDatabaseFromFile(file, 'shop', {})).toBe('changed');
+  const config = loadConfig({ file, env: {} });
+  expect(config.databases).toEqual([]);
+  expect(config.peers.map(({ name }) => name)).toEqual(['nice']);
 });
