@@ -12,9 +12,9 @@ import { type ApplyContext, type ApplyCounts, applyRow, noCounts } from './apply
 import { mapColumns } from './column-mapping.js';
 import type { Engine } from './engine.js';
 import { nextHlc } from './hlc.js';
-import { settleParked } from './settle-unique.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type VersionedRow, vectorOf } from './row-version.js';
+import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
 import { staleSide, standingOf } from './staleness.js';
 import { highestHlc } from './version-vector.js';
@@ -177,10 +177,14 @@ export class Application {
     const bound = this.bound[index];
     if (bound !== undefined) return bound;
     const definition = this.definitions[index];
-    if (definition === undefined) throw new SqlsyncError('batch-damaged', `a row names table ${index}, which is not defined`);
+    if (definition === undefined)
+      throw new SqlsyncError('batch-damaged', `a row names table ${index}, which is not defined`);
     const table = this.engine.tables.named(definition.name);
     if (table === undefined) {
-      throw new SqlsyncError('batch-refused', `the peer sent rows of ${JSON.stringify(definition.name)}, which does not replicate here`);
+      throw new SqlsyncError(
+        'batch-refused',
+        `the peer sent rows of ${JSON.stringify(definition.name)}, which does not replicate here`,
+      );
     }
     const made = { table, toLocal: mapColumns(table, definition.columns) };
     this.bound[index] = made;
@@ -189,7 +193,14 @@ export class Application {
 
   private context(): ApplyContext {
     const { state, quarantine, records, clock } = this.engine;
-    return { state, quarantine, records, nowMs: clock.nowMs(), senderHorizon: this.stage.end.horizon, counts: this.counts };
+    return {
+      state,
+      quarantine,
+      records,
+      nowMs: clock.nowMs(),
+      senderHorizon: this.stage.end.horizon,
+      counts: this.counts,
+    };
   }
 
   private refuseIfStale(): void {

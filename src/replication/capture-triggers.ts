@@ -3,12 +3,13 @@
  * They run inside the application's own statements, in whatever SQLite it brings, so they append one log entry and do
  * nothing else; and an update that changes nothing appends none.
  */
+import { changedColumns } from './changed-columns.js';
 import { checkTriggers } from './check-triggers.js';
 import { appendEntry } from './log-entry.js';
-import { MASK_BITS, maskColumn, OP, PREFIX } from './metadata-schema.js';
+import { OP, PREFIX } from './metadata-schema.js';
 import { quoteIdentifier } from './sql-text.js';
 import { sameKeySql } from './table-identity.js';
-import type { CapturedColumn, CapturedTable, ColumnSchema } from './table-schema.js';
+import type { CapturedTable } from './table-schema.js';
 
 export interface Trigger {
   readonly name: string;
@@ -62,53 +63,15 @@ function keyTrigger(table: CapturedTable): Trigger {
   };
 }
 
-/** Null for a table of nothing but its key, whose spelling cannot change. */
+/** Null for a table whose rows cannot change while their key stays. */
 function updateTrigger(table: CapturedTable): Trigger | null {
+  const changed = changedColumns(table);
+  if (changed === null) return null;
   const name = triggerName(table, 'update');
-  const changes = table.columns.flatMap((column) => {
-    const sql = changedSql(table, column);
-    return sql === null ? [] : [{ id: column.id, sql }];
-  });
-  if (changes.length === 0) return null;
-  const masks = Array.from(
-    { length: Math.floor(Math.max(...table.columns.map((c) => c.id)) / MASK_BITS) + 1 },
-    (_, i) => {
-      const bits = changes.filter(({ id }) => Math.floor(id / MASK_BITS) === i);
-      return [maskColumn(i), bits.map(({ id, sql }) => `((${sql})<<${id % MASK_BITS})`).join('|') || '0'] as const;
-    },
-  );
-  const entry = appendEntry({ tableId: table.id, op: OP.update, masks, key: keyOf(table, 'NEW') });
-  const changed = anyOf(changes.map(({ sql }) => sql));
+  const entry = appendEntry({ tableId: table.id, op: OP.update, masks: changed.masks, key: keyOf(table, 'NEW') });
+  const when = `${sameKeySql(table.schema, 'OLD.', 'NEW.')} AND ${changed.any}`;
   return {
     name,
-    sql: `CREATE TRIGGER ${name} AFTER UPDATE ON ${quoteIdentifier(table.name)} WHEN ${sameKeySql(table.schema, 'OLD.', 'NEW.')} AND(${changed}) BEGIN ${entry} END`,
+    sql: `CREATE TRIGGER ${name} AFTER UPDATE ON ${quoteIdentifier(table.name)} WHEN ${when} BEGIN ${entry} END`,
   };
-}
-
-/**
- * Did an update change the column, to the byte and the storage class? Null where it cannot while the key is the same.
- * Text is equal to other text under its column's collation, hence BINARY. 1 is equal to 1.0, and both can stand only in
- * a column without affinity. (0.0 and -0.0 cannot be told apart in SQL.)
- */
-function changedSql(table: CapturedTable, { name }: CapturedColumn): string | null {
-  const { affinity, collation, declaredType } = columnSchema(table, name);
-  const mixesNumbers = affinity === 'BLOB' && !(table.schema.strict && declaredType.toUpperCase() === 'BLOB');
-  const key = table.schema.identity.columns.find((column) => column.name === name);
-  if (key !== undefined && key.collation === 'BINARY' && !mixesNumbers) return null;
-  const column = quoteIdentifier(name);
-  const differs = `OLD.${column} IS NOT NEW.${column}${collation === 'BINARY' ? '' : ' COLLATE BINARY'}`;
-  return mixesNumbers ? `${differs} OR typeof(OLD.${column})<>typeof(NEW.${column})` : differs;
-}
-
-/** An OR over many terms as a balanced tree: SQLite bounds the depth of an expression, not its size. */
-function anyOf(terms: readonly string[]): string {
-  if (terms.length <= 2) return terms.join(' OR ');
-  const half = terms.length >> 1;
-  return `(${anyOf(terms.slice(0, half))})OR(${anyOf(terms.slice(half))})`;
-}
-
-function columnSchema(table: CapturedTable, name: string): ColumnSchema {
-  const column = table.schema.columns.find((candidate) => candidate.name === name);
-  if (column === undefined) throw new Error(`${table.name} has no column ${name}`);
-  return column;
 }

@@ -16,6 +16,16 @@ export interface LogEntry {
   readonly key: readonly SqlValue[];
 }
 
+/** A stretch of the log, all of it one operation on one table. */
+export interface LogStretch {
+  readonly tableId: number;
+  readonly op: number;
+  readonly upTo: number;
+  readonly entries: number;
+  readonly lastTableId: number;
+  readonly lastOp: number;
+}
+
 type RawEntry = [hlc: bigint, tbl: bigint | null, op: bigint, ...rest: (bigint | SqlValue)[]];
 
 /** How many mask and key columns a log has: read from the file, since a wider table widens it. */
@@ -32,6 +42,7 @@ export class ChangeLog {
   readonly maskCount: number;
   private readonly selectAfter: Statement<[number, number], RawEntry>;
   private readonly selectKeyBytes: Statement<[number], (Buffer | null)[]>;
+  private readonly selectStretch: Statement<[number, number], LogStretch>;
   private readonly selectLast: Statement<[], number | null>;
   private readonly insertEntry: ExactStatement;
   private readonly deleteOld: Statement<[number, number]>;
@@ -49,6 +60,10 @@ export class ChangeLog {
       .prepare(`SELECT ${columns.join(', ')} FROM ${PREFIX}log WHERE hlc > ? ORDER BY hlc LIMIT ?`)
       .raw()
       .safeIntegers() as unknown as typeof this.selectAfter;
+    this.selectStretch = db.prepare(
+      'SELECT min(tbl) AS tableId, max(tbl) AS lastTableId, min(op) AS op, max(op) AS lastOp, max(hlc) AS upTo, count(*) AS entries ' +
+        `FROM (SELECT tbl, op, hlc FROM ${PREFIX}log WHERE hlc > ? ORDER BY hlc LIMIT ?)`,
+    );
     const bytes = keyNames.map((k) => `CAST(${k} AS BLOB)`).join(', ');
     this.selectKeyBytes = db
       .prepare(`SELECT ${bytes} FROM ${PREFIX}log WHERE hlc = ?`)
@@ -89,11 +104,24 @@ export class ChangeLog {
     return this.selectAfter.all(hlc, limit).map((row) => this.toEntry(row));
   }
 
+  /** What the next `limit` entries beyond `hlc` have in common; null when they are not all of one kind and table. */
+  stretchAfter(hlc: number, limit: number): LogStretch | null {
+    const stretch = this.selectStretch.get(hlc, limit);
+    if (stretch === undefined || stretch.tableId !== stretch.lastTableId || stretch.op !== stretch.lastOp) return null;
+    return stretch;
+  }
+
   private toEntry(row: RawEntry): LogEntry {
     const hlc = Number(row[0]);
     let key = row.slice(3 + this.maskCount) as SqlValue[];
     if (hasInexactText(key)) key = withRawText(key, this.selectKeyBytes.get(hlc) ?? []);
-    return { hlc, tableId: Number(row[1]), op: Number(row[2]), masks: row.slice(3, 3 + this.maskCount) as (bigint | null)[], key };
+    return {
+      hlc,
+      tableId: Number(row[1]),
+      op: Number(row[2]),
+      masks: row.slice(3, 3 + this.maskCount) as (bigint | null)[],
+      key,
+    };
   }
 
   /** Appends a write of the engine's own: all columns, for updates. `hlc` is higher than the last entry. */
@@ -112,4 +140,3 @@ export class ChangeLog {
     return this.deleteOld.run(hlc, limit).changes;
   }
 }
-

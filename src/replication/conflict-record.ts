@@ -59,7 +59,13 @@ function recordedSide(table: CapturedTable, row: VersionedRow, stamp: Stamp): Re
     node: settled ? null : nodeOf(stamp.session),
     session: settled ? null : stamp.session,
     hlc: stamp.hlc,
-    row: row.image === null ? null : toJsonRow(table.columns.map((c) => c.name), row.image),
+    row:
+      row.image === null
+        ? null
+        : toJsonRow(
+            table.columns.map((c) => c.name),
+            row.image,
+          ),
   };
 }
 
@@ -84,7 +90,10 @@ export class ConflictRecords {
   record(conflict: DetectedConflict, nowMs: number): boolean {
     const { table, kind, winner, loser, winnerStamp, loserStamp } = conflict;
     const id = conflictId(conflict);
-    const key = toJsonRow(table.schema.identity.columns.map((c) => c.name), conflict.key);
+    const key = toJsonRow(
+      table.schema.identity.columns.map((c) => c.name),
+      conflict.key,
+    );
     const names = table.columns.filter((c) => conflict.columns.includes(c.id)).map((c) => c.name);
     const changes = this.insert.run([
       id,

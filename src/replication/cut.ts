@@ -98,7 +98,9 @@ export class Cut {
 
   private refuseWhileCatchingUp(): void {
     if (this.engine.state.get('catch_up') === '') return;
-    throw new SqlsyncError('catching-up', 'this node is catching up and ships nothing until it is whole', { hint: 'try again later' });
+    throw new SqlsyncError('catching-up', 'this node is catching up and ships nothing until it is whole', {
+      hint: 'try again later',
+    });
   }
 
   /** Where to read on in each table. A schema that changed under way may have brought tables. */
@@ -111,7 +113,9 @@ export class Cut {
       const before = old.get(table.captured.id);
       const sameShape = before !== undefined && before.table.captured.schema.hash === table.captured.schema.hash;
       if (before !== undefined && !sameShape && before.index !== null) {
-        throw new SqlsyncError('schema-differs', `table ${table.captured.name} changed while it was being sent`, { hint: 'try again' });
+        throw new SqlsyncError('schema-differs', `table ${table.captured.name} changed while it was being sent`, {
+          hint: 'try again',
+        });
       }
       return { table, after: before?.after ?? this.startAfter, index: before?.index ?? null };
     });

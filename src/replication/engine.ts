@@ -16,8 +16,8 @@ import { OP } from './metadata-schema.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
 import { Quarantine } from './quarantine.js';
+import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
-import { readReplicatedSchema, type ReplicatedSchema } from './replicated-schema.js';
 import type { SqlValue } from './row-version.js';
 import { ShipReader } from './ship-reader.js';
 
@@ -240,7 +240,10 @@ function beginImmediate(db: Database): void {
     db.exec('BEGIN IMMEDIATE');
   } catch (error) {
     if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) {
-      throw new SqlsyncError('database-locked', 'another process holds the file’s write lock', { cause: error, hint: 'try again' });
+      throw new SqlsyncError('database-locked', 'another process holds the file’s write lock', {
+        cause: error,
+        hint: 'try again',
+      });
     }
     throw error;
   }

@@ -4,7 +4,7 @@
 import { OP } from './metadata-schema.js';
 import type { RowVersion } from './row-version.js';
 import { vectorOf } from './row-version.js';
-import { settledStamp, type Stamp } from './stamp.js';
+import { type Stamp, settledStamp } from './stamp.js';
 
 /** One log entry of one row. `columns` null: all of them. */
 export interface RowEntry {
@@ -26,7 +26,11 @@ export interface FoldContext {
 }
 
 /** A version with the write `stamp` added to all that went into it before. */
-function writtenOver(old: RowVersion | undefined, stamp: Stamp, context: FoldContext): Pick<RowVersion, 'stamp' | 'vector' | 'edits'> {
+function writtenOver(
+  old: RowVersion | undefined,
+  stamp: Stamp,
+  context: FoldContext,
+): Pick<RowVersion, 'stamp' | 'vector' | 'edits'> {
   const edits = (old?.edits ?? context.editsFloor) + 1;
   if (old === undefined) return { stamp, vector: null, edits };
   const vector = new Map(vectorOf(old));
@@ -83,8 +87,8 @@ export function columnsOfMasks(masks: readonly (bigint | null)[], bitsPerMask: n
   const columns: number[] = [];
   for (const [index, mask] of masks.entries()) {
     if (mask === null || mask === 0n) continue;
-    for (let bit = 0; bit < bitsPerMask; bit += 1) if ((mask >> BigInt(bit)) & 1n) columns.push(index * bitsPerMask + bit);
+    for (let bit = 0; bit < bitsPerMask; bit += 1)
+      if ((mask >> BigInt(bit)) & 1n) columns.push(index * bitsPerMask + bit);
   }
   return columns;
 }
-

@@ -3,12 +3,15 @@
  * file's lock folds. A step is bounded; where its borders lie changes nothing in the result.
  */
 import type { ChangeLog, LogEntry } from './change-log.js';
-import { columnsOfMasks, foldRow, type RowEntry } from './fold-row.js';
+import { columnsOfMasks, type FoldContext, foldRow, type RowEntry } from './fold-row.js';
 import { MASK_BITS, OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
 import type { SqlValue } from './row-version.js';
+
+/** A shorter stretch is not worth a statement of its own. */
+const STRETCH_MIN = 16;
 
 export interface FoldStep {
   /** Log entries folded. */
@@ -39,6 +42,8 @@ export class Fold {
 
   /** Folds up to `limit` entries inside the caller's write transaction. */
   step(limit: number): FoldStep {
+    const inserts = this.foldInserts(limit);
+    if (inserts > 0) return { entries: inserts, withoutIdentity: 0 };
     const entries = this.log.after(this.state.get('folded'), limit);
     const last = entries.at(-1);
     if (last === undefined) return { entries: 0, withoutIdentity: 0 };
@@ -46,10 +51,30 @@ export class Fold {
     const { rows, withoutIdentity } = this.coalesce(entries);
     for (const row of rows) this.foldPending(row, session);
     this.state.noteRow(session, entries.findLast((entry) => entry.op !== OP.marker)?.hlc ?? 0);
-    this.state.set('folded', last.hlc);
-    this.state.raiseVector([[session, last.hlc]]);
-    this.state.saveArrival();
+    this.advance(session, last.hlc);
     return { entries: entries.length, withoutIdentity };
+  }
+
+  private advance(session: string, hlc: number): void {
+    this.state.set('folded', hlc);
+    this.state.raiseVector([[session, hlc]]);
+    this.state.saveArrival();
+  }
+
+  /** A stretch of nothing but inserts of new rows into one table is folded in one statement. Returns its length, or 0. */
+  private foldInserts(limit: number): number {
+    const after = this.state.get('folded');
+    const stretch = this.log.stretchAfter(after, limit);
+    if (stretch === null || stretch.op !== OP.insert || stretch.entries < STRETCH_MIN) return 0;
+    const table = this.tables.withId(stretch.tableId);
+    if (table === undefined) return 0;
+    const session = this.state.ensureSession();
+    const edits = this.state.get('edits_floor') + 1;
+    const sessionId = this.state.sessionId(session);
+    if (table.metadata.putLogged({ after, upTo: stretch.upTo, sessionId, edits }) === null) return 0;
+    this.state.noteRow(session, stretch.upTo);
+    this.advance(session, stretch.upTo);
+    return stretch.entries;
   }
 
   private coalesce(entries: readonly LogEntry[]): { rows: Iterable<PendingRow>; withoutIdentity: number } {
@@ -87,14 +112,19 @@ export class Fold {
   }
 
   private foldPending({ table, key, entries }: PendingRow, session: string): void {
-    const old = table.metadata.get(key);
-    const version = foldRow(old, entries, {
+    const context: FoldContext = {
       session,
       horizon: this.state.get('horizon'),
       editsFloor: this.state.get('edits_floor'),
       columnIds: table.columnIds,
       rowExists: () => table.rows.exists(key),
-    });
+    };
+    if (entries.length === 1 && entries[0]?.op === OP.insert) {
+      const first = foldRow(undefined, entries, context);
+      if (first !== undefined && table.metadata.putNew(key, first) !== null) return;
+    }
+    const old = table.metadata.get(key);
+    const version = foldRow(old, entries, context);
     if (version !== undefined && version !== old) table.metadata.put(key, version);
   }
 }

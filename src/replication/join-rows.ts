@@ -3,14 +3,7 @@
  * (commutative, associative, idempotent) and never goes against causality; design.md, section 5, tells the rules and
  * which plausible ones diverge. Pure: no database, no clock.
  */
-import {
-  columnStampOf,
-  type RowVersion,
-  RawText,
-  type SqlValue,
-  type VersionedRow,
-  vectorOf,
-} from './row-version.js';
+import { columnStampOf, RawText, type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
 import { isAfter, isSameLife, laterStamp, SETTLED_SESSION, type Stamp } from './stamp.js';
 import type { Strategy } from './table-schema.js';
 import { knows, union } from './version-vector.js';

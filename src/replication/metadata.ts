@@ -4,14 +4,23 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { ExactStatement } from './exact-values.js';
-import { keyColumn, metadataTable } from './metadata-schema.js';
+import { keyColumn, metadataTable, PREFIX } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { RowVersion, SqlValue } from './row-version.js';
 import type { Stamp } from './stamp.js';
 import type { CapturedTable } from './table-schema.js';
 
 /** The columns a version is made from, in the order of MetadataColumns. */
-export const VERSION_COLUMNS = ['alive', 'hlc', 'session', 'life_hlc', 'life_session', 'edits', 'vector', 'cols'] as const;
+export const VERSION_COLUMNS = [
+  'alive',
+  'hlc',
+  'session',
+  'life_hlc',
+  'life_session',
+  'edits',
+  'vector',
+  'cols',
+] as const;
 
 /** A version as its columns read, with safe integers or without. */
 export type VersionColumns = readonly [
@@ -77,6 +86,10 @@ function isStampAlone(vector: ReadonlyMap<string, number>, stamp: Stamp): boolea
 export class Metadata {
   private readonly select: ExactStatement<VersionColumns>;
   private readonly upsert: ExactStatement;
+  private readonly insertNew: ExactStatement;
+  /** Did the last row looked for have no metadata? Then the next is likely to have none either. */
+  private expectsNew = true;
+  private readonly insertLogged: Statement<[number, number, number, number, number]>;
   private readonly countRows: Statement<[], number>;
   private readonly selectStamps: Statement<[], [hlc: number, session: number]>;
   private readonly selectSettleable: Statement<
@@ -106,9 +119,21 @@ export class Metadata {
         `INSERT INTO ${name}(${keys.join(', ')}, arrival, ${stored}) VALUES(${p.join(', ')}) ON CONFLICT(${keys.join(', ')}) ` +
         `DO UPDATE SET ${['arrival', ...VERSION_COLUMNS].map((c) => `${c} = excluded.${c}`).join(', ')}`,
     );
+    this.insertNew = new ExactStatement(
+      db,
+      keys.length + 1 + VERSION_COLUMNS.length,
+      (p) =>
+        `INSERT INTO ${name}(${keys.join(', ')}, arrival, ${stored}) VALUES(${p.join(', ')}) ON CONFLICT(${keys.join(', ')}) DO NOTHING`,
+    );
+    this.insertLogged = db.prepare(
+      `INSERT INTO ${name}(${keys.join(', ')}, arrival, alive, hlc, session, edits) ` +
+        `SELECT ${keys.join(', ')}, ? + row_number() OVER (ORDER BY hlc), 1, hlc, ?, ? FROM ${PREFIX}log WHERE hlc > ? AND hlc <= ?`,
+    );
     this.countRows = db.prepare(`SELECT count(*) FROM ${name}`).pluck() as Statement<[], number>;
     this.selectSettleable = db
-      .prepare(`SELECT arrival, hlc, vector, edits FROM ${name} WHERE arrival > ? AND hlc <= ? ORDER BY arrival LIMIT ?`)
+      .prepare(
+        `SELECT arrival, hlc, vector, edits FROM ${name} WHERE arrival > ? AND hlc <= ? ORDER BY arrival LIMIT ?`,
+      )
       .raw() as unknown as typeof this.selectSettleable;
     this.selectStamps = db.prepare(`SELECT hlc, session FROM ${name}`).raw() as unknown as typeof this.selectStamps;
     this.deleteByArrival = db.prepare(`DELETE FROM ${name} WHERE arrival = ?`);
@@ -117,7 +142,42 @@ export class Metadata {
   /** The version of the row with this key; undefined when it is settled or unknown. */
   get(key: readonly SqlValue[]): RowVersion | undefined {
     const columns = this.select.get(key);
+    this.expectsNew = columns === undefined;
     return columns === undefined ? undefined : versionFromColumns(columns, this.state);
+  }
+
+  /**
+   * Writes a version down if the row has no metadata: a look-up and a write in one. Null when it has some, and when it is
+   * likely to, so that nothing was tried; else the version's arrival.
+   */
+  putNew(key: readonly SqlValue[], version: RowVersion): number | null {
+    if (!this.expectsNew) return null;
+    const arrival = this.state.nextArrival();
+    const columns = columnsFromVersion(version, this.state);
+    this.expectsNew = this.insertNew.run([...key, arrival, ...columns]) === 1;
+    return this.expectsNew ? arrival : null;
+  }
+
+  /**
+   * Writes down the beginnings of lives that a stretch of the log tells of, which holds nothing but inserts into this
+   * table: from after one HLC up to another. Null, and nothing changed, when one of the rows has metadata or no identity.
+   */
+  putLogged(stretch: { after: number; upTo: number; sessionId: number; edits: number }): number | null {
+    if (!this.expectsNew) return null;
+    const { after, upTo, sessionId, edits } = stretch;
+    try {
+      const { changes } = this.insertLogged.run(this.state.get('arrival'), sessionId, edits, after, upTo);
+      this.state.skipArrivals(changes);
+      return changes;
+    } catch (error) {
+      if (!String((error as { code?: string }).code).startsWith('SQLITE_CONSTRAINT')) throw error;
+      return null;
+    }
+  }
+
+  /** Takes back what putNew wrote. */
+  remove(arrival: number): void {
+    this.deleteByArrival.run(arrival);
   }
 
   /** Writes a version down under the next arrival. */
@@ -143,7 +203,11 @@ export class Metadata {
    * Drops the metadata of rows that lie within `horizon`, looking at no more than `limit` of them beyond `afterArrival`.
    * Returns where to go on, or null at the end, and the highest edit count that went.
    */
-  settle(horizon: number, afterArrival: number, limit: number): { next: number | null; settled: number; edits: number } {
+  settle(
+    horizon: number,
+    afterArrival: number,
+    limit: number,
+  ): { next: number | null; settled: number; edits: number } {
     const rows = this.selectSettleable.all(afterArrival, horizon, limit);
     let settled = 0;
     let edits = 0;

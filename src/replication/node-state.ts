@@ -88,9 +88,13 @@ export class NodeState {
     const rows = this.selectFacts.all();
     this.facts = Object.fromEntries(rows.map(({ name, value }) => [name, value])) as unknown as StateFacts;
     if (this.facts.format > FORMAT_VERSION) {
-      throw new SqlsyncError('format-newer', `the file's format is ${this.facts.format}, this version knows ${FORMAT_VERSION}`, {
-        hint: 'use the newer sqlsync that wrote the file',
-      });
+      throw new SqlsyncError(
+        'format-newer',
+        `the file's format is ${this.facts.format}, this version knows ${FORMAT_VERSION}`,
+        {
+          hint: 'use the newer sqlsync that wrote the file',
+        },
+      );
     }
     this.vectorEntries = new Map();
     this.idByName = new Map([[SETTLED_SESSION, SETTLED_SESSION_ID]]);
@@ -129,6 +133,11 @@ export class NodeState {
   nextArrival(): number {
     this.facts.arrival += 1;
     return this.facts.arrival;
+  }
+
+  /** Counts arrivals that a statement has given out by itself. */
+  skipArrivals(count: number): void {
+    this.facts.arrival += count;
   }
 
   saveArrival(): void {

@@ -33,15 +33,26 @@ function refusalForIdentity({ mine, peer, knownNodeId }: PeerFacts): ErrorBody |
   }
   const isOther = peer.node === mine.node || (knownNodeId !== null && knownNodeId !== peer.nodeId);
   if (isOther) {
-    const who = peer.node === mine.node && peer.nodeId === mine.nodeId ? 'this node itself, or a copy of its file' : 'another node';
-    return refusal('node-name-taken', `the peer calls itself ${peer.node}: that is ${who}`, 'give every node a name of its own');
+    const who =
+      peer.node === mine.node && peer.nodeId === mine.nodeId
+        ? 'this node itself, or a copy of its file'
+        : 'another node';
+    return refusal(
+      'node-name-taken',
+      `the peer calls itself ${peer.node}: that is ${who}`,
+      'give every node a name of its own',
+    );
   }
   return null;
 }
 
 function refusalForShape({ mine, peer }: PeerFacts): ErrorBody | null {
   if (peer.encoding !== mine.encoding) {
-    return refusal('encoding-differs', `${peer.node} keeps text as ${peer.encoding}, ${mine.node} as ${mine.encoding}`, 'join again');
+    return refusal(
+      'encoding-differs',
+      `${peer.node} keeps text as ${peer.encoding}, ${mine.node} as ${mine.encoding}`,
+      'join again',
+    );
   }
   if (peer.schemaHash !== mine.schemaHash) {
     return refusal(
@@ -76,7 +87,5 @@ function refusalForStaleness({ standing, mine, peer }: PeerFacts): ErrorBody | n
 
 /** The first reason found; null when there is none. */
 export function refusalOf(facts: PeerFacts): ErrorBody | null {
-  return (
-    refusalForIdentity(facts) ?? refusalForShape(facts) ?? refusalForClock(facts) ?? refusalForStaleness(facts)
-  );
+  return refusalForIdentity(facts) ?? refusalForShape(facts) ?? refusalForClock(facts) ?? refusalForStaleness(facts);
 }

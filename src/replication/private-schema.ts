@@ -82,9 +82,13 @@ const TRIAL_WRITES = [
 export function assertPrivateSchemaWorks(): void {
   const db = new SqliteDatabase(':memory:');
   const refuse = (what: string) => {
-    throw new SqlsyncError('private-schema-unavailable', `SQLite ${sqliteVersion(db)} does not support a private schema: ${what}`, {
-      hint: 'install the better-sqlite3 version that package.json names',
-    });
+    throw new SqlsyncError(
+      'private-schema-unavailable',
+      `SQLite ${sqliteVersion(db)} does not support a private schema: ${what}`,
+      {
+        hint: 'install the better-sqlite3 version that package.json names',
+      },
+    );
   };
   try {
     db.exec(TRIAL_SCHEMA);
@@ -96,7 +100,8 @@ export function assertPrivateSchemaWorks(): void {
     const inFile = db.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'").pluck().get();
     if (inFile !== 4) refuse('the schema in the file changed');
     leavePrivateSchema(db);
-    for (const write of writes) if (!failsForLackOfSentinel(() => write.run())) refuse('a lost private schema went unseen');
+    for (const write of writes)
+      if (!failsForLackOfSentinel(() => write.run())) refuse('a lost private schema went unseen');
   } finally {
     db.close();
   }

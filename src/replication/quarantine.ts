@@ -65,6 +65,11 @@ export class Quarantine {
     this.reload();
   }
 
+  /** Nothing is kept, for certain. */
+  get isEmpty(): boolean {
+    return !this.mayHold;
+  }
+
   /** After a rollback, or when another connection may have written. */
   reload(): void {
     const { parked, kept } = this.counts();
@@ -111,7 +116,12 @@ export class Quarantine {
     return { table, key, row: toLocal(row), reason: stored.reason, error: stored.error, arrival: stored.arrival };
   }
 
-  put(table: ReplicatedTable, key: readonly SqlValue[], row: VersionedRow, why: { reason: QuarantineReason; error: string; nowMs: number }): void {
+  put(
+    table: ReplicatedTable,
+    key: readonly SqlValue[],
+    row: VersionedRow,
+    why: { reason: QuarantineReason; error: string; nowMs: number },
+  ): void {
     const packed = packRow(table.definition, table.columnIds, key, row);
     const { stamp } = row.version;
     this.upsert.run(

@@ -1,8 +1,8 @@
 /** What a node can say of itself without asking anybody. */
 import type { CatchUp } from './application.js';
 import type { Engine } from './engine.js';
-import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
 import type { Members } from './members.js';
+import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
 import { standingOf } from './staleness.js';
 
 export interface ReplicaStatus {
@@ -63,7 +63,10 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
     session: state.session,
     formatVersion: state.get('format'),
     tables: own.length,
-    excludedTables: engine.options.writer.prepare(`SELECT name FROM ${PREFIX}excluded ORDER BY name`).pluck().all() as string[],
+    excludedTables: engine.options.writer
+      .prepare(`SELECT name FROM ${PREFIX}excluded ORDER BY name`)
+      .pluck()
+      .all() as string[],
     members,
     logEntries: log.countAfter(0),
     unfolded,

@@ -194,7 +194,9 @@ export class Replica {
   /** The sponsor's side of a join: the newcomer becomes a member before its snapshot is cut. */
   admitMember(member: { name: string; nodeId: string; access: 'read' | 'write' }): void {
     if (member.name === this.node) {
-      throw new SqlsyncError('node-name-taken', `the name ${member.name} belongs to this node`, { hint: 'choose another with --node' });
+      throw new SqlsyncError('node-name-taken', `the name ${member.name} belongs to this node`, {
+        hint: 'choose another with --node',
+      });
     }
     this.members.admit(member);
   }

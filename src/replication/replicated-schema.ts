@@ -24,7 +24,10 @@ export interface ReplicatedSchema {
 export function readReplicatedSchema(db: Database): ReplicatedSchema {
   const tables = readRegistry(db);
   const own = tables.filter((table) => !table.internal);
-  const triggers = classifyTriggers(db, tables.map((table) => table.name));
+  const triggers = classifyTriggers(
+    db,
+    tables.map((table) => table.name),
+  );
   const rules = db.prepare(`SELECT * FROM ${RULE_TABLE.name} ORDER BY tbl`).raw().all();
   return {
     tables,

@@ -5,10 +5,10 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
+import { SENTINEL_VIEW } from './private-schema.js';
 import type { SqlValue } from './row-version.js';
 import { quoteIdentifier } from './sql-text.js';
 import type { CapturedTable } from './table-schema.js';
-import { SENTINEL_VIEW } from './private-schema.js';
 
 /** Places of the key's columns among the table's columns. */
 export function keyPlaces(table: CapturedTable): number[] {
@@ -17,7 +17,9 @@ export function keyPlaces(table: CapturedTable): number[] {
 
 /** `"k" = ? AND …`: a parameter a key column, under the columns' own collations. */
 export function keyCondition(table: CapturedTable, parameters: readonly string[]): string {
-  return table.schema.identity.columns.map(({ name }, i) => `${quoteIdentifier(name)} = ${parameters[i]}`).join(' AND ');
+  return table.schema.identity.columns
+    .map(({ name }, i) => `${quoteIdentifier(name)} = ${parameters[i]}`)
+    .join(' AND ');
 }
 
 /** Can two spellings be one key? Then an update must write the key's columns too. */
@@ -62,9 +64,12 @@ export class RowTable {
   private upsertSql(columns: readonly string[], parameters: readonly string[]): string {
     const identity = this.table.schema.identity;
     const key = identity.columns.map(({ name }) => quoteIdentifier(name));
-    const fixed = new Set(identity.columns.filter((column) => !hasSpellings(column)).map(({ name }) => quoteIdentifier(name)));
+    const fixed = new Set(
+      identity.columns.filter((column) => !hasSpellings(column)).map(({ name }) => quoteIdentifier(name)),
+    );
     const updated = columns.filter((column) => !fixed.has(column));
-    const action = updated.length === 0 ? 'NOTHING' : `UPDATE SET ${updated.map((c) => `${c} = excluded.${c}`).join(', ')}`;
+    const action =
+      updated.length === 0 ? 'NOTHING' : `UPDATE SET ${updated.map((c) => `${c} = excluded.${c}`).join(', ')}`;
     return (
       `INSERT OR ABORT INTO ${this.name}(${columns.join(', ')}) SELECT ${parameters.join(', ')} FROM ${SENTINEL_VIEW} WHERE true ` +
       `ON CONFLICT(${key.join(', ')}) DO ${action}`

@@ -10,7 +10,7 @@ import type { QuarantinedRow } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { compareKeys } from './row-key.js';
 import { columnStampOf, type SqlValue, type VersionedRow } from './row-version.js';
-import { laterStamp, settledStamp, type Stamp } from './stamp.js';
+import { laterStamp, type Stamp, settledStamp } from './stamp.js';
 import type { Collision } from './unique-collisions.js';
 
 /** Enters a write of the engine's own into the change log. */
@@ -43,7 +43,11 @@ function settleCollision({ table, key, row }: QuarantinedRow, context: ApplyCont
   if (outcome?.image === null || outcome === null) throw new Error('a tombstone collided');
   const others = collidingRows(table, key, outcome.image);
   if (others.length === 0) {
-    const why = { reason: 'constraint', error: 'a UNIQUE index refuses the row, and no row holds its value', nowMs: context.nowMs } as const;
+    const why = {
+      reason: 'constraint',
+      error: 'a UNIQUE index refuses the row, and no row holds its value',
+      nowMs: context.nowMs,
+    } as const;
     context.quarantine.put(table, key, outcome, why);
     context.counts.quarantined += 1;
     return;

@@ -58,8 +58,12 @@ export class ShipReader {
   /** Metadata joined with its rows; images come last. */
   private sql(columns: readonly string[], withImage: boolean, bytes = false): string {
     const { captured } = this.table;
-    const image = captured.columns.map(({ name }) => (bytes ? `CAST(t.${quoteIdentifier(name)} AS BLOB)` : `t.${quoteIdentifier(name)}`));
-    const match = captured.schema.identity.columns.map(({ name }, i) => `t.${quoteIdentifier(name)} = m.${keyColumn(i)}`);
+    const image = captured.columns.map(({ name }) =>
+      bytes ? `CAST(t.${quoteIdentifier(name)} AS BLOB)` : `t.${quoteIdentifier(name)}`,
+    );
+    const match = captured.schema.identity.columns.map(
+      ({ name }, i) => `t.${quoteIdentifier(name)} = m.${keyColumn(i)}`,
+    );
     return (
       `SELECT ${[...columns, ...(withImage ? image : [])].join(', ')} FROM ${metadataTable(captured.id)} AS m ` +
       `LEFT JOIN ${quoteIdentifier(captured.name)} AS t ON ${match.join(' AND ')}`

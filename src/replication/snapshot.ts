@@ -18,9 +18,13 @@ export interface NewcomerIdentity {
 export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void {
   const fact = (name: string) => db.prepare(`SELECT value FROM ${PREFIX}state WHERE name = ?`).pluck().get(name);
   if (Number(fact('format')) > FORMAT_VERSION) {
-    throw new SqlsyncError('format-newer', `the snapshot’s format is ${fact('format')}, this version knows ${FORMAT_VERSION}`, {
-      hint: 'upgrade sqlsync on this machine first',
-    });
+    throw new SqlsyncError(
+      'format-newer',
+      `the snapshot’s format is ${fact('format')}, this version knows ${FORMAT_VERSION}`,
+      {
+        hint: 'upgrade sqlsync on this machine first',
+      },
+    );
   }
   const sponsor = String(fact('node'));
   db.transaction(() => {
@@ -36,7 +40,10 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
 
 /** The sponsor had what its snapshot holds. */
 function acknowledgeForSponsor(db: Database, sponsor: string, horizon: number): void {
-  const entries = db.prepare(`SELECT name, hlc FROM ${PREFIX}session WHERE hlc IS NOT NULL`).raw().all() as [string, number][];
+  const entries = db.prepare(`SELECT name, hlc FROM ${PREFIX}session WHERE hlc IS NOT NULL`).raw().all() as [
+    string,
+    number,
+  ][];
   db.prepare(
     `INSERT INTO ${PREFIX}ack(node, vector, horizon, hold) VALUES(?, ?, ?, NULL) ` +
       'ON CONFLICT(node) DO UPDATE SET vector = excluded.vector, horizon = excluded.horizon, hold = NULL',

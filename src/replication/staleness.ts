@@ -14,13 +14,18 @@ export interface Standing {
 }
 
 /** The standing that a peer's hello or end marker tells of. */
-export function standingOf(told: { vector: Readonly<Record<string, number>>; horizon: number; dropped: number }): Standing {
+export function standingOf(told: {
+  vector: Readonly<Record<string, number>>;
+  horizon: number;
+  dropped: number;
+}): Standing {
   const { vector, horizon, dropped } = told;
   return {
     vector: Object.entries(vector),
     horizon,
     dropped,
-    has: (session) => (Object.hasOwn(vector, session) ? (vector[session] as number) : Math.max(birthOf(session), dropped)),
+    has: (session) =>
+      Object.hasOwn(vector, session) ? (vector[session] as number) : Math.max(birthOf(session), dropped),
   };
 }
 

@@ -37,8 +37,12 @@ export class UniqueCollisions {
 
   private queryFor(index: UniqueIndexSchema): IndexQuery {
     const named = index.terms.map((term) => this.table.columns.find((column) => column.name === term.column)?.id);
-    const columns = named.every((id) => id !== undefined) ? (named as number[]) : this.table.columns.map(({ id }) => id);
-    const keys = this.table.schema.identity.columns.map(({ name }) => `${quoteIdentifier(this.table.name)}.${quoteIdentifier(name)}`);
+    const columns = named.every((id) => id !== undefined)
+      ? (named as number[])
+      : this.table.columns.map(({ id }) => id);
+    const keys = this.table.schema.identity.columns.map(
+      ({ name }) => `${quoteIdentifier(this.table.name)}.${quoteIdentifier(name)}`,
+    );
     const raw = (statement: Statement<unknown[], unknown>) => statement.raw().safeIntegers() as never;
     const width = this.table.columns.length;
     const bytes = keys.map((key) => `CAST(${key} AS BLOB)`);

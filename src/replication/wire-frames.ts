@@ -160,12 +160,12 @@ export function unpackFrameSync(frame: Frame, frameUnpackedBytesMax: number): Bu
 function unpackOptions({ compressed, index }: Frame, frameUnpackedBytesMax: number): ZlibOptions {
   if (compressed.length < GZIP_BYTES_MIN) throw damagedGzip({ index });
   const unpackedBytes = compressed.readUInt32LE(compressed.length - 4);
+  if (unpackedBytes === 0 || unpackedBytes > compressed.length * DEFLATE_RATIO_MAX) throw damagedGzip({ index });
   if (unpackedBytes > frameUnpackedBytesMax)
     throw new SqlsyncError(
       'batch-oversized',
       `frame ${index} unpacks to ${unpackedBytes} bytes, more than the ${frameUnpackedBytesMax} allowed`,
     );
-  if (unpackedBytes === 0 || unpackedBytes > compressed.length * DEFLATE_RATIO_MAX) throw damagedGzip({ index });
   return { maxOutputLength: unpackedBytes, chunkSize: Math.max(unpackedBytes, ZLIB_CHUNK_BYTES_MIN) };
 }
 

@@ -14,7 +14,7 @@ import { VersionReader, VersionWriter } from './wire-versions.js';
 import { WireWriter } from './wire-writer.js';
 
 /** Rows in one payload: as objects, the shortest rows take some fifty times the memory that they take packed. */
-export const ROWS_PER_FRAME_MAX = 65_536;
+export const ROWS_PER_FRAME_MAX = 262_144;
 
 /** A row to be sent. A tombstone has no image; a live row's key is not sent, since its image holds it. */
 export interface OutgoingRow {

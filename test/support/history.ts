@@ -1,0 +1,211 @@
+/**
+ * One seed, one random history of a data set: applications write through real triggers on real files, nodes exchange in
+ * any order, processes die and start again, metadata is settled. Checked at every step and at the end:
+ *   equal vectors mean equal data; nodes that have exchanged everything are equal; UNIQUE holds;
+ *   every value that was written is visible, or was overwritten where it could be seen, or stands in a conflict record.
+ */
+import type { Database } from 'better-sqlite3';
+import { EngineCluster, type EngineNode } from './engine-node.ts';
+import { type Random, seededRandom } from './seeded-random.ts';
+
+const SCHEMA = `
+  CREATE TABLE item(k TEXT PRIMARY KEY, a, b TEXT, u TEXT UNIQUE);
+  CREATE TABLE counter(id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE UNIQUE, n);
+  CREATE TABLE pair(x TEXT COLLATE NOCASE, y INT, v, PRIMARY KEY(x, y)) WITHOUT ROWID;
+`;
+
+const STRATEGIES = ['merge', 'lww', 'version'];
+const SHAPES = ['mesh', 'star', 'ring', 'chain'] as const;
+
+export interface HistoryResult {
+  readonly nodes: number;
+  readonly writes: number;
+  readonly rowsCrossed: number;
+  readonly conflicts: number;
+  readonly restarts: number;
+}
+
+class History {
+  private readonly random: Random;
+  private readonly cluster: EngineCluster;
+  private readonly shape: (typeof SHAPES)[number];
+  private readonly issued = new Set<string>();
+  private readonly overwritten = new Set<string>();
+  private values = 0;
+  private counts = { writes: 0, rowsCrossed: 0, restarts: 0 };
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+    const strategy = STRATEGIES[seed % STRATEGIES.length] as string;
+    const small = this.random.chance(0.3);
+    this.cluster = new EngineCluster(SCHEMA, 2 + this.random.int(4), {
+      strategies: { item: strategy, counter: strategy, pair: strategy },
+      // Small limits make catch-ups of many parts out of short streams.
+      limits: small ? { applyTransactionRowsMax: 1, lockHoldMsMax: 0, foldEntriesMax: 3 } : {},
+    });
+    this.shape = this.random.pick(SHAPES);
+  }
+
+  private linked(i: number, j: number): boolean {
+    const n = this.cluster.nodes.length;
+    if (i === j) return false;
+    if (this.shape === 'star') return i * j === 0;
+    if (this.shape === 'ring') return (i + 1) % n === j || (j + 1) % n === i;
+    return this.shape === 'mesh' || Math.abs(i - j) === 1;
+  }
+
+  run(): HistoryResult {
+    try {
+      const steps = 20 + this.random.int(120);
+      const writing = 0.2 + this.random.next() * 0.5;
+      for (let step = 0; step < steps; step += 1) {
+        const dice = this.random.next();
+        if (dice < writing) this.write();
+        else if (dice < 0.93) this.exchange();
+        else if (dice < 0.97) this.upkeep();
+        else this.restart();
+        this.checkEqualVectors();
+      }
+      this.cluster.settleDown((i, j) => this.linked(i, j));
+      this.checkEnd();
+      return this.result();
+    } finally {
+      this.cluster.close();
+    }
+  }
+
+  private anyNode(): EngineNode {
+    return this.random.pick(this.cluster.nodes);
+  }
+
+  private value(): string {
+    this.values += 1;
+    return `v${this.values}.`;
+  }
+
+  /** One application transaction; sometimes it rolls back. What it changes is seen by comparing before and after. */
+  private write(): void {
+    const node = this.anyNode();
+    const before = valuesIn(node.app);
+    node.app.exec('BEGIN');
+    for (let n = 1 + this.random.int(3); n > 0; n -= 1) this.statement(node.app);
+    const after = valuesIn(node.app);
+    if (this.random.chance(0.1)) {
+      node.app.exec('ROLLBACK');
+      return;
+    }
+    node.app.exec('COMMIT');
+    for (const value of after) if (!before.has(value)) this.issued.add(value);
+    for (const value of before) if (!after.has(value)) this.overwritten.add(value);
+    this.counts.writes += 1;
+  }
+
+  private statement(app: Database): void {
+    const key = `k${this.random.int(5)}`;
+    const spelled = this.random.chance(0.3) ? key.toUpperCase() : key;
+    const id = 1 + this.random.int(4);
+    const unique = `u${this.random.int(4)}`;
+    const statements: [string, unknown[]][] = [
+      ['INSERT OR IGNORE INTO item VALUES(?, ?, ?, ?)', [key, this.value(), this.value(), unique]],
+      ['INSERT OR REPLACE INTO item VALUES(?, ?, ?, ?)', [key, this.value(), this.value(), unique]],
+      ['UPDATE item SET a = ? WHERE k = ?', [this.value(), key]],
+      ['UPDATE item SET b = ? WHERE k = ?', [this.value(), key]],
+      ['UPDATE OR IGNORE item SET u = ?, a = ? WHERE k = ?', [unique, this.value(), key]],
+      ['UPDATE OR REPLACE item SET u = ? WHERE k = ?', [unique, key]],
+      ['UPDATE OR REPLACE item SET k = ? WHERE k = ?', [`k${this.random.int(5)}`, key]],
+      ['DELETE FROM item WHERE k = ?', [key]],
+      ['INSERT INTO item(k, a) VALUES(?, ?) ON CONFLICT(k) DO UPDATE SET a = excluded.a', [key, this.value()]],
+      [
+        'INSERT OR REPLACE INTO counter VALUES(?, ?, ?)',
+        [id, this.random.chance(0.5) ? unique : unique.toUpperCase(), this.value()],
+      ],
+      ['UPDATE counter SET n = ? WHERE id = ?', [this.value(), id]],
+      ['UPDATE OR IGNORE counter SET id = ? WHERE id = ?', [1 + this.random.int(4), id]],
+      ['DELETE FROM counter WHERE id >= ?', [id]],
+      ['INSERT OR REPLACE INTO pair VALUES(?, ?, ?)', [spelled, this.random.int(2), this.value()]],
+      ['UPDATE pair SET v = ? WHERE x = ?', [this.value(), spelled]],
+      ['UPDATE OR REPLACE pair SET y = 1 - y WHERE x = ?', [spelled]],
+      ['DELETE FROM pair WHERE x = ?', [spelled]],
+    ];
+    const [sql, parameters] = this.random.pick(statements);
+    app.prepare(sql).run(...parameters);
+  }
+
+  private exchange(): void {
+    const n = this.cluster.nodes.length;
+    const [i, j] = [this.random.int(n), this.random.int(n)];
+    if (!this.linked(i, j)) return;
+    const rows = (this.cluster.nodes[i] as EngineNode).pull(this.cluster.nodes[j] as EngineNode);
+    if (typeof rows === 'string') throw new Error(`n${i} from n${j}: ${rows}`);
+    this.counts.rowsCrossed += rows;
+  }
+
+  private upkeep(): void {
+    const node = this.anyNode();
+    if (this.random.chance(0.5)) node.foldAll();
+    node.replica.settle();
+    node.replica.pruneLog(Number.MAX_SAFE_INTEGER);
+  }
+
+  private restart(): void {
+    const node = this.anyNode();
+    node.kill();
+    node.open();
+    this.counts.restarts += 1;
+  }
+
+  private checkEqualVectors(): void {
+    const byVector = new Map<string, { name: string; data: string }>();
+    for (const node of this.cluster.nodes) {
+      if (node.replica.hasUnfolded()) continue;
+      const vector = JSON.stringify(Object.entries(node.hello().vector).sort());
+      const data = JSON.stringify(node.data());
+      const other = byVector.get(vector);
+      if (other !== undefined && other.data !== data) {
+        throw new Error(`equal vectors, different data: ${other.name} ${node.name}\n${other.data}\n${data}`);
+      }
+      byVector.set(vector, { name: node.name, data });
+    }
+  }
+
+  private checkEnd(): void {
+    const [first, ...others] = this.cluster.nodes.map((node) => JSON.stringify(node.data()));
+    others.forEach((data, i) => {
+      if (data !== first) throw new Error(`n0 and n${i + 1} differ at the end\n${first}\n${data}`);
+    });
+    const { app } = this.cluster.nodes[0] as EngineNode;
+    const visible = valuesIn(app);
+    const records = JSON.stringify(app.prepare('SELECT winner, loser FROM _sqlsync_conflict').raw().all());
+    const lost = [...this.issued].filter((v) => !visible.has(v) && !this.overwritten.has(v) && !records.includes(v));
+    if (lost.length > 0) throw new Error(`lost without a trace: ${lost.join(' ')}`);
+    if (app.pragma('integrity_check', { simple: true }) !== 'ok') throw new Error('the file is damaged');
+  }
+
+  private result(): HistoryResult {
+    const { app } = this.cluster.nodes[0] as EngineNode;
+    const conflicts = app.prepare('SELECT count(*) FROM _sqlsync_conflict').pluck().get() as number;
+    return { nodes: this.cluster.nodes.length, conflicts, ...this.counts };
+  }
+}
+
+/** Every value an application wrote that can be seen now; keys and unique values are not among them, they come again. */
+function valuesIn(db: Database): Set<string> {
+  const rows = [
+    ...(db.prepare('SELECT a, b FROM item').raw().all() as string[][]),
+    ...(db.prepare('SELECT n FROM counter').raw().all() as string[][]),
+    ...(db.prepare('SELECT v FROM pair').raw().all() as string[][]),
+  ];
+  return new Set(rows.flat().filter((value) => value !== null));
+}
+
+/** Runs the history of a seed. Throws when an invariant fails, naming how to replay it. */
+export function runHistory(seed: number): HistoryResult {
+  try {
+    return new History(seed).run();
+  } catch (error) {
+    throw new Error(
+      `seed ${seed}: ${(error as Error).message}\nreplay: npm run simulate -- --first ${seed} --seeds 1`,
+      { cause: error },
+    );
+  }
+}
