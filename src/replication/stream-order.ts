@@ -1,12 +1,12 @@
 /**
- * The order of a stream's payloads as a state machine, for both who writes and who reads. A stream carries changes
- * (hello, then tables, sessions and rows, end) or a snapshot (hello, header, data, end).
+ * The order of a stream's payloads as a state machine. A stream carries changes (hello, then tables, sessions and rows,
+ * end) or a snapshot (hello, header, data, end).
  */
 import type { PayloadKind } from './wire-frames.js';
 
 /**
  * What a stream carries is known before it begins: it answers a request.
- * `refused` is where a reader stays once anything was wrong.
+ * `refused` is where it stays once anything was wrong.
  */
 export type StreamState =
   | 'changes-start'

@@ -91,6 +91,7 @@ export class FrameParser {
         throw new SqlsyncError(
           'batch-oversized',
           `${this.where()} announces ${length} bytes, more than the ${this.frameBytesMax} allowed`,
+          { hint: 'raise limits.frameBytesMax if rows that large are meant to come' },
         );
       if (this.buffered < HEADER_BYTES + length) return;
       yield this.frame(HEADER_BYTES + length);
@@ -165,6 +166,7 @@ function unpackOptions({ compressed, index }: Frame, frameUnpackedBytesMax: numb
     throw new SqlsyncError(
       'batch-oversized',
       `frame ${index} unpacks to ${unpackedBytes} bytes, more than the ${frameUnpackedBytesMax} allowed`,
+      { hint: 'raise limits.frameUnpackedBytesMax if rows that large are meant to come' },
     );
   return { maxOutputLength: unpackedBytes, chunkSize: Math.max(unpackedBytes, ZLIB_CHUNK_BYTES_MIN) };
 }

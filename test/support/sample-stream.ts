@@ -2,10 +2,16 @@
 import { RawText, type SqlValue } from '../../src/replication/row-version.js';
 import { SETTLED_SESSION } from '../../src/replication/stamp.js';
 import { type StreamEvent, StreamReader, type StreamReaderOptions } from '../../src/replication/stream-reader.js';
-import { StreamWriter } from '../../src/replication/stream-writer.js';
-import { FrameParser, unpackFrameSync } from '../../src/replication/wire-frames.js';
+import {
+  encodeFrame,
+  FrameParser,
+  PAYLOAD,
+  type PayloadKind,
+  StreamHasher,
+  unpackFrameSync,
+} from '../../src/replication/wire-frames.js';
 import type { EndMarker, Hello } from '../../src/replication/wire-messages.js';
-import type { OutgoingRow } from '../../src/replication/wire-rows.js';
+import { type OutgoingRow, RowsEncoder } from '../../src/replication/wire-rows.js';
 
 export const LIMITS = { frameBytesMax: 1024 * 1024, frameUnpackedBytesMax: 1024 * 1024 };
 
@@ -86,15 +92,23 @@ export const LINK_ROWS: readonly OutgoingRow[] = [
   { version: { ...plain, life: { hlc: HELLO.horizon, session: SETTLED_SESSION } }, key: [8n, 'b'], image: ['b', 8n] },
 ];
 
+export function message(kind: PayloadKind, json: unknown): Buffer {
+  return Buffer.concat([Buffer.of(PAYLOAD[kind]), Buffer.from(JSON.stringify(json))]);
+}
+
 /** The stream's frames. */
 export async function sampleFrames(): Promise<Buffer[]> {
-  const writer = new StreamWriter({ limits: LIMITS });
-  const frames = [await writer.hello(HELLO), await writer.table(ITEMS)];
-  for (const row of ITEM_ROWS) writer.row(0, ITEM_IDS, row);
-  frames.push(...(await writer.flush()), await writer.table(LINKS));
-  for (const row of LINK_ROWS) writer.row(1, LINK_IDS, row);
-  frames.push(...(await writer.end(MARKER)));
-  return frames;
+  const encoder = new RowsEncoder();
+  const payloads = [message('hello', HELLO), message('table', ITEMS)];
+  for (const row of ITEM_ROWS) encoder.add(0, ITEM_IDS, row);
+  payloads.push(...encoder.take(), message('table', LINKS));
+  for (const row of LINK_ROWS) encoder.add(1, LINK_IDS, row);
+  payloads.push(...encoder.take());
+  const hasher = new StreamHasher();
+  const frames = await Promise.all(payloads.map((payload) => encodeFrame(payload)));
+  for (const frame of frames) hasher.add(frame);
+  const end = { ...MARKER, rows: ITEM_ROWS.length + LINK_ROWS.length, sha256: hasher.digest() };
+  return [...frames, await encodeFrame(message('end', end))];
 }
 
 /** Cuts a stream into its frames' bytes. */
