@@ -18,7 +18,6 @@ import { type OutgoingRow, RowsEncoder } from './wire-rows.js';
 /** Bounds of a slice: what is read from one snapshot, and held in memory. */
 const SLICE_ROWS_MAX = 4096;
 const SLICE_BYTES_MAX = 4 * 1024 * 1024;
-const PAGE_ROWS = 512;
 
 /** Unpacked bytes of rows in a payload, about. */
 const PAYLOAD_BYTES = 512 * 1024;
@@ -132,15 +131,12 @@ export class Cut {
 
   private readTable(position: TablePosition, snapshot: Snapshot, slice: Slice): boolean {
     const reader = this.engine.shipReader(snapshot.db, position.table);
-    for (;;) {
-      const page = reader.page(position.after, PAGE_ROWS);
-      for (const row of page) {
-        if (slice.rows >= SLICE_ROWS_MAX || slice.bytes >= SLICE_BYTES_MAX) return false;
-        position.after = row.arrival;
-        if (!this.isKnownToPeer(row.version)) this.addRow(position, row, slice);
-      }
-      if (page.length < PAGE_ROWS) return true;
+    for (const row of reader.rowsAfter(position.after)) {
+      if (slice.rows >= SLICE_ROWS_MAX || slice.bytes >= SLICE_BYTES_MAX) return false;
+      position.after = row.arrival;
+      if (!this.isKnownToPeer(row.version)) this.addRow(position, row, slice);
     }
+    return true;
   }
 
   private isKnownToPeer(version: RowVersion): boolean {

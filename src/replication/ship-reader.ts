@@ -26,7 +26,7 @@ const RESULT_COLUMNS_MAX = 2000;
 const KEY_AT = 1 + VERSION_COLUMNS.length;
 
 export class ShipReader {
-  private readonly selectPage: Statement<[number, number], SqlValue[]>;
+  private readonly selectRows: Statement<[number], SqlValue[]>;
   private readonly imageAt: number;
   private readonly isWide: boolean;
   private readonly firstKeyPlace: number;
@@ -42,8 +42,11 @@ export class ShipReader {
     this.imageAt = KEY_AT + width;
     this.isWide = this.imageAt + table.columnIds.length > RESULT_COLUMNS_MAX;
     this.firstKeyPlace = keyPlaces(table.captured)[0] as number;
-    const page = `${this.isWide ? this.metadataOnly() : this.sql(this.metadataColumns(), true)} WHERE m.arrival > ? ORDER BY m.arrival LIMIT ?`;
-    this.selectPage = db.prepare(page).raw().safeIntegers() as unknown as typeof this.selectPage;
+    const rows = this.isWide ? this.metadataOnly() : this.sql(this.metadataColumns(), true);
+    this.selectRows = db
+      .prepare(`${rows} WHERE m.arrival > ? ORDER BY m.arrival`)
+      .raw()
+      .safeIntegers() as unknown as typeof this.selectRows;
   }
 
   private metadataColumns(): string[] {
@@ -70,9 +73,9 @@ export class ShipReader {
     );
   }
 
-  /** Up to `limit` rows whose arrival is beyond `arrival`, in that order. */
-  page(arrival: number, limit: number): ShippableRow[] {
-    return this.selectPage.all(arrival, limit).map((row) => this.toRow(row));
+  /** Rows whose arrival is beyond `arrival`, in that order, one at a time: a single one may be large. */
+  *rowsAfter(arrival: number): Generator<ShippableRow, void, undefined> {
+    for (const row of this.selectRows.iterate(arrival)) yield this.toRow(row);
   }
 
   private toRow(row: SqlValue[]): ShippableRow {
