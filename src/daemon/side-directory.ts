@@ -17,6 +17,11 @@ export class SideDirectory {
     this.path = sideDirectoryPath(databasePath);
   }
 
+  /** The directory as it may be there; nothing is made. */
+  static at(databasePath: string): SideDirectory {
+    return new SideDirectory(databasePath);
+  }
+
   /** Makes the directory if need be. `databasePath` is the file's real path, so that a symlink meets the same one. */
   static open(databasePath: string): SideDirectory {
     const directory = new SideDirectory(databasePath);
@@ -39,6 +44,11 @@ export class SideDirectory {
 
   get controlSocketPath(): string {
     return join(this.path, 'control.sock');
+  }
+
+  /** Names of the peers that an operator has paused: JSON. */
+  get pausedPath(): string {
+    return join(this.path, 'paused.json');
   }
 
   stagePath(id: string): string {

@@ -1,0 +1,217 @@
+/**
+ * The composition root: files, peers, server, control socket and schedules of one node, put together from a checked
+ * configuration. Locks are taken before the port, so that a second daemon for a file is refused for the right reason.
+ */
+import type { Logger } from 'pino';
+import type { Config } from '../config.js';
+import type { PeerConfig } from '../config-schema.js';
+import { SqlsyncError } from '../errors.js';
+import { formatListenAddress, type ListenAddress } from '../listen-address.js';
+import { BearerSecrets } from './bearer-secrets.js';
+import type { ControlRequest, SyncProgress } from './control-protocol.js';
+import { ControlServer } from './control-server.js';
+import { type DaemonStatus, statusOf } from './daemon-status.js';
+import { DatabaseService } from './database-service.js';
+import type { ClientTls } from './peer-address.js';
+import { PeerBook } from './peer-book.js';
+import { PeerLinks } from './peer-links.js';
+import type { PeerRecord } from './peer-record.js';
+import { type Scheduled, schedule } from './scheduler.js';
+import { type ServedDatabase, ServedDatabases } from './served-databases.js';
+import { type RunningServer, type ServerTls, startServer } from './server.js';
+
+/** What a daemon needs of the configuration, and what the configuration only points to. */
+export interface DaemonSettings extends Pick<Config, 'node' | 'listen' | 'databases' | 'peers' | 'limits' | 'prune'> {
+  readonly secrets: readonly string[];
+  readonly serverTls: ServerTls | null;
+  readonly clientTls: ClientTls | null;
+}
+
+export class Daemon {
+  /** Resolves when the daemon has stopped: null because it was asked to, else what made it stop. */
+  readonly stopped: Promise<unknown>;
+  private resolveStopped!: (cause: unknown) => void;
+  private readonly startedAt = new Date();
+  private stopping: Promise<void> | null = null;
+  private secrets: BearerSecrets;
+  private readonly links: PeerLinks;
+  private readonly databases: ServedDatabases;
+  private readonly pruning: Scheduled | null;
+  private server: RunningServer | null = null;
+  private control: ControlServer | null = null;
+
+  private constructor(
+    private readonly settings: DaemonSettings,
+    private readonly logger: Logger,
+    openServices: (onFatal: (error: unknown) => void) => DatabaseService[],
+  ) {
+    this.stopped = new Promise((resolve) => {
+      this.resolveStopped = resolve;
+    });
+    const onFatal = (error: unknown) => this.fail(error);
+    this.secrets = new BearerSecrets(settings.secrets);
+    this.databases = new ServedDatabases(openServices(onFatal).map((service) => this.serve(service)));
+    const { limits, prune } = settings;
+    const addressOf = (peer: PeerConfig) => this.addressOf(peer);
+    this.links = new PeerLinks({ databases: this.databases, addressOf, limits, onBug: onFatal });
+    this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.pruneLogs(prune.keepLogMs));
+  }
+
+  /** Starts a node. Throws the registry's errors of files, of the port and of the control socket; nothing is left then. */
+  static async start(settings: DaemonSettings, logger: Logger): Promise<Daemon> {
+    if (settings.databases.length === 0) {
+      throw new SqlsyncError('config-invalid', 'the configuration has no database', {
+        hint: '`sqlsync init DB` adds one',
+      });
+    }
+    const daemon = new Daemon(settings, logger, (onFatal) => openServices(settings, logger, onFatal));
+    try {
+      await daemon.listen();
+    } catch (error) {
+      await daemon.stop();
+      throw error;
+    }
+    return daemon;
+  }
+
+  /** Where the node listens; null when it only dials. */
+  get address(): ListenAddress | null {
+    return this.server?.address ?? null;
+  }
+
+  async status(): Promise<DaemonStatus> {
+    return {
+      pid: process.pid,
+      startedAt: this.startedAt.toISOString(),
+      listen: this.address === null ? null : formatListenAddress(this.address),
+      databases: await Promise.all(this.databases.all().map(statusOf)),
+    };
+  }
+
+  /** Takes over the secrets and peers of a configuration that was read anew. */
+  async reload({ secrets, peers }: Pick<DaemonSettings, 'secrets' | 'peers'>): Promise<void> {
+    this.secrets = new BearerSecrets(secrets);
+    await this.links.configure(peers);
+    this.logger.info({ peers: peers.map(({ name }) => name) }, 'configuration reloaded');
+  }
+
+  /** Takes no more work, finishes what is under way within limits.drainSecondsMax, and lets go of the files. */
+  stop(): Promise<void> {
+    this.stopping ??= this.drain().finally(() => this.resolveStopped(null));
+    return this.stopping;
+  }
+
+  private async listen(): Promise<void> {
+    const { settings, logger, databases } = this;
+    const { listen: address, limits, serverTls: tls } = settings;
+    const onBug = (error: unknown) => this.fail(error);
+    if (address !== null) {
+      this.server = await startServer({ address, tls, secrets: () => this.secrets, databases, limits, logger, onBug });
+    }
+    const [first] = databases.all() as [ServedDatabase];
+    this.control = await ControlServer.listen(
+      first.service.side.controlSocketPath,
+      (request, onProgress, signal) => this.onControl(request, onProgress, signal),
+      onBug,
+    );
+    for (const { service } of databases.all()) {
+      service.lock.announce(this.control.path);
+      service.start();
+    }
+    await this.links.configure(settings.peers);
+    this.pruning?.start();
+    const listen = this.address === null ? 'nowhere' : formatListenAddress(this.address);
+    logger.info(
+      { node: settings.node, listen, databases: databases.all().map(({ service }) => service.name) },
+      'started',
+    );
+  }
+
+  private async onControl(
+    request: ControlRequest,
+    onProgress: (progress: SyncProgress) => void,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    switch (request.verb) {
+      case 'status':
+        return this.status();
+      case 'sync':
+        return this.links.sync(request, onProgress, signal);
+      case 'pause':
+        return this.links.pause(request.peer);
+      case 'resume':
+        return this.links.resume(request.peer);
+      case 'stop':
+        // The answer must be on its way before the socket it goes through is closed.
+        setImmediate(() => void this.stop());
+        return null;
+    }
+  }
+
+  private async drain(): Promise<void> {
+    this.logger.info('stopping');
+    this.pruning?.stop();
+    const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);
+    await this.links.close();
+    await this.server?.close(deadline);
+    await Promise.all(this.databases.all().map(({ service }) => service.stop()));
+    await this.control?.close(deadline);
+    this.logger.info('stopped');
+  }
+
+  /** What a daemon cannot go on with: it stops, and whoever supervises it starts it again. */
+  private fail(error: unknown): void {
+    if (this.stopping !== null) return;
+    this.logger.fatal({ err: error }, 'the daemon cannot go on');
+    this.stopping = this.drain().finally(() => this.resolveStopped(error));
+  }
+
+  private serve(service: DatabaseService): ServedDatabase {
+    const log = this.logger.child({ database: service.name });
+    const onChange = ({ name, state }: PeerRecord, error: SqlsyncError | null) => {
+      if (this.stopping !== null) return;
+      if (error === null) log.info({ peer: name }, `peer ${state}`);
+      else log.warn({ peer: name, code: error.code, hint: error.hint }, `peer ${state}: ${error.message}`);
+    };
+    return { service, peers: new PeerBook([], onChange) };
+  }
+
+  private addressOf({ name, url }: PeerConfig) {
+    const { clientTls: tls, limits } = this.settings;
+    return { name, url, authorization: () => this.secrets.authorization, tls, limits };
+  }
+
+  private pruneLogs(keepMs: number): void {
+    for (const { service } of this.databases.all()) service.requestPrune(keepMs);
+  }
+}
+
+/** Opens all files, or none. */
+function openServices(
+  { node, databases, limits }: DaemonSettings,
+  logger: Logger,
+  onFatal: (error: unknown) => void,
+): DatabaseService[] {
+  const services: DatabaseService[] = [];
+  try {
+    for (const { name, path } of databases) {
+      const service = DatabaseService.open({ name, path, limits, logger, onFatal });
+      services.push(service);
+      if (service.replica.node !== node) throw otherNode(path, service.replica.node, node);
+    }
+  } catch (error) {
+    for (const service of services) void service.stop();
+    throw error;
+  }
+  return services;
+}
+
+function otherNode(path: string, inFile: string, configured: string): SqlsyncError {
+  return new SqlsyncError(
+    'config-invalid',
+    `${path} belongs to node ${inFile}, the configuration is node ${configured}’s`,
+    {
+      hint: `set node: ${inFile}, or name the file that is meant`,
+    },
+  );
+}

@@ -1,0 +1,62 @@
+/** The files of this machine, as operations reach them: see operations/database-files.ts. */
+import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import Sqlite, { type Database } from 'better-sqlite3';
+import type { DatabaseFiles, FileLock } from '../operations/database-files.js';
+import { withDatabaseErrors } from './database-error.js';
+import { DatabaseLock } from './database-lock.js';
+import { checkDatabaseFile } from './open-database.js';
+import { SideDirectory } from './side-directory.js';
+
+/** How long an operator's command waits for a lock of the application: blocking, since it has nothing else to do. */
+const LOCK_WAIT_MS = 5_000;
+
+export const localFiles: DatabaseFiles = {
+  locate: checkDatabaseFile,
+  withConnection: (path, work) => withOpened(checkDatabaseFile(path), path, work),
+  withSnapshot: (path, work) =>
+    withOpened(checkDatabaseFile(path), path, (db) => {
+      db.pragma('query_only = ON');
+      db.exec('BEGIN');
+      return work(db);
+    }),
+  lock: lockFile,
+};
+
+function withOpened<Result>(real: string, path: string, work: (db: Database) => Result): Result {
+  return withDatabaseErrors(path, () => {
+    const db = new Sqlite(real, { fileMustExist: true, timeout: LOCK_WAIT_MS });
+    try {
+      // Dropping a table deletes its rows first, and enforcement would look for children of each.
+      db.pragma('foreign_keys = OFF');
+      return work(db);
+    } finally {
+      db.close();
+    }
+  });
+}
+
+function lockFile(path: string): FileLock {
+  const real = existsSync(path)
+    ? checkDatabaseFile(path)
+    : withDatabaseErrors(dirname(path), () => join(realpathSync(dirname(path)), basename(path)));
+  const isFirst = !existsSync(SideDirectory.at(real).path);
+  const side = SideDirectory.open(real);
+  const lock = DatabaseLock.take(side, new Date());
+  const draftPath = side.snapshotPath('draft');
+  const release = () => {
+    removeDraft(draftPath);
+    lock.release();
+  };
+  const removeFolder = () => {
+    // In this order nobody else can take a lock that is about to lose its folder.
+    rmSync(side.path, { recursive: true, force: true });
+    lock.release();
+  };
+  removeDraft(draftPath);
+  return { path: real, draftPath, release, removeFolder, abandon: isFirst ? removeFolder : release };
+}
+
+function removeDraft(path: string): void {
+  for (const ending of ['', '-wal', '-shm', '-journal']) rmSync(path + ending, { force: true });
+}
