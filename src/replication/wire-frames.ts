@@ -168,7 +168,8 @@ function unpackOptions({ compressed, index }: Frame, frameUnpackedBytesMax: numb
       `frame ${index} unpacks to ${unpackedBytes} bytes, more than the ${frameUnpackedBytesMax} allowed`,
       { hint: 'raise limits.frameUnpackedBytesMax if rows that large are meant to come' },
     );
-  return { maxOutputLength: unpackedBytes, chunkSize: Math.max(unpackedBytes, ZLIB_CHUNK_BYTES_MIN) };
+  // One buffer for all: with one byte to spare, since zlib takes another buffer as soon as one is full.
+  return { maxOutputLength: unpackedBytes, chunkSize: Math.max(unpackedBytes + 1, ZLIB_CHUNK_BYTES_MIN) };
 }
 
 function damagedGzip({ index }: Pick<Frame, 'index'>, cause?: unknown): SqlsyncError {

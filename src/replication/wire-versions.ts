@@ -18,6 +18,13 @@ import type { WireWriter } from './wire-writer.js';
 const FLAG = { alive: 1, life: 2, vector: 4, columnStamps: 8, settledLife: 16 } as const;
 const FLAGS_END = 32;
 
+/** The stamp of the column at a place in the definition. */
+interface PlacedStamp {
+  readonly place: number;
+  readonly stamp: Stamp;
+}
+const NO_STAMPS: readonly PlacedStamp[] = [];
+
 /** Writes the versions of a stream's rows, and numbers the sessions in the order in which it meets them. */
 export class VersionWriter {
   private readonly sessions = new Map<string, number>();
@@ -43,15 +50,15 @@ export class VersionWriter {
     const ownLife = life.hlc !== stamp.hlc || life.session !== stamp.session;
     const settledLife = life.session === SETTLED_SESSION;
     const vector = isStampAlone(version) ? null : version.vector;
-    const columnStamps = version.columnStamps?.size ? version.columnStamps : null;
+    const columnStamps = this.placedStamps(definitionColumnIds, version);
     if (life.hlc > stamp.hlc) throw new SqlsyncError('bug', 'a life is later than its row’s stamp');
     if (edits < 1) throw new SqlsyncError('bug', 'a row has had no edits');
-    if (columnStamps !== null && !alive) throw new SqlsyncError('bug', 'a tombstone has column stamps');
+    if (columnStamps.length > 0 && !alive) throw new SqlsyncError('bug', 'a tombstone has column stamps');
     this.writer.byte(
       (alive ? FLAG.alive : 0) |
         (ownLife ? FLAG.life : 0) |
         (vector === null ? 0 : FLAG.vector) |
-        (columnStamps === null ? 0 : FLAG.columnStamps) |
+        (columnStamps.length === 0 ? 0 : FLAG.columnStamps) |
         (settledLife ? FLAG.settledLife : 0),
     );
     this.writer.varint(tableIndex);
@@ -63,7 +70,7 @@ export class VersionWriter {
     }
     this.writer.varint(edits);
     if (vector !== null) this.vector(vector, stamp);
-    if (columnStamps !== null) this.columnStamps(definitionColumnIds, columnStamps, stamp);
+    if (columnStamps.length > 0) this.columnStamps(columnStamps, stamp);
   }
 
   private vector(vector: VersionVector, stamp: Stamp): void {
@@ -76,24 +83,29 @@ export class VersionWriter {
     }
   }
 
-  private columnStamps(
-    definitionColumnIds: readonly number[],
-    stamps: ReadonlyMap<number, Stamp>,
-    rowStamp: Stamp,
-  ): void {
-    if (this.placesOf !== definitionColumnIds) {
-      this.placesOf = definitionColumnIds;
-      this.places = new Map(definitionColumnIds.map((id, place) => [id, place]));
-    }
-    this.writer.varint(stamps.size);
-    for (const [id, stamp] of stamps) {
-      const place = this.places.get(id);
-      if (place === undefined) throw new SqlsyncError('bug', `column ${id} has a stamp and is not sent`);
+  private columnStamps(stamps: readonly PlacedStamp[], rowStamp: Stamp): void {
+    this.writer.varint(stamps.length);
+    for (const { place, stamp } of stamps) {
       if (stamp.hlc > rowStamp.hlc) throw new SqlsyncError('bug', 'a column’s stamp is later than its row’s');
       this.writer.varint(place);
       this.session(stamp.session);
       this.hlc(stamp.hlc);
     }
+  }
+
+  /** The stamps of columns that are sent: a column that was dropped may have left one behind. */
+  private placedStamps(definitionColumnIds: readonly number[], { columnStamps }: RowVersion): readonly PlacedStamp[] {
+    if (columnStamps === null) return NO_STAMPS;
+    if (this.placesOf !== definitionColumnIds) {
+      this.placesOf = definitionColumnIds;
+      this.places = new Map(definitionColumnIds.map((id, place) => [id, place]));
+    }
+    const placed: PlacedStamp[] = [];
+    for (const [id, stamp] of columnStamps) {
+      const place = this.places.get(id);
+      if (place !== undefined) placed.push({ place, stamp });
+    }
+    return placed;
   }
 
   private hlc(hlc: number): void {
