@@ -4,7 +4,7 @@ import { SqlsyncError } from '../errors.js';
 import type { Engine } from './engine.js';
 import { INTERNAL_TABLES, OP } from './metadata-schema.js';
 
-const [MEMBER_TABLE] = INTERNAL_TABLES;
+export const [MEMBER_TABLE] = INTERNAL_TABLES;
 
 export interface NewMember {
   readonly name: string;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import type { EngineLimits } from '../../src/replication/engine.ts';
 import { initialiseNode } from '../../src/replication/initialise.ts';
+import { planCapture } from '../../src/replication/plan-capture.ts';
 import { Replica } from '../../src/replication/replica.ts';
 import { prepareSnapshot } from '../../src/replication/snapshot.ts';
 import type { DecodedRows, Stage } from '../../src/replication/stage.ts';
@@ -161,15 +162,16 @@ export class EngineCluster {
   constructor(
     schema: string,
     count: number,
-    options: { limits?: Partial<EngineLimits>; strategies?: Record<string, string> } = {},
+    options: { limits?: Partial<EngineLimits>; strategies?: Record<string, string>; journalMode?: string } = {},
   ) {
     const limits = { ...TEST_LIMITS, ...options.limits };
     const first = new EngineNode(this.directory, 'n0', limits);
     this.nodes.push(first);
-    first.app.pragma('journal_mode = WAL');
+    first.app.pragma(`journal_mode = ${options.journalMode ?? 'wal'}`);
     first.app.exec(schema);
     const nodeId = random.hex(16);
-    initialiseNode(first.app, { dataset: random.hex(16), node: 'n0', nodeId, nowMs: Date.now() }, {});
+    const plan = planCapture(first.app, { include: [], exclude: [] });
+    initialiseNode(first.app, { dataset: random.hex(16), node: 'n0', nodeId, nowMs: Date.now() }, plan);
     for (const [table, strategy] of Object.entries(options.strategies ?? {})) {
       first.app.prepare('INSERT INTO _sqlsync_rule(tbl, strategy) VALUES(?, ?)').run(table, strategy);
     }

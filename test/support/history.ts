@@ -14,6 +14,24 @@ const SCHEMA = `
   CREATE TABLE pair(x TEXT COLLATE NOCASE, y INT, v, PRIMARY KEY(x, y)) WITHOUT ROWID;
 `;
 
+const ODD_VALUES = [
+  'NULL',
+  '9223372036854775807',
+  '-9223372036854775808',
+  '-0.0',
+  '9e999',
+  '1.0',
+  '1',
+  "'1'",
+  "x''",
+  "x'00ff'",
+  "''",
+  "'a' || char(0) || 'b'",
+  "CAST(x'61ff62' AS TEXT)",
+  "CAST(x'efbfbd' AS TEXT)",
+  '0.1 + 0.2',
+];
+
 const STRATEGIES = ['merge', 'lww', 'version'];
 const SHAPES = ['mesh', 'star', 'ring', 'chain'] as const;
 
@@ -40,6 +58,7 @@ class History {
     const small = this.random.chance(0.3);
     this.cluster = new EngineCluster(SCHEMA, 2 + this.random.int(4), {
       strategies: { item: strategy, counter: strategy, pair: strategy },
+      journalMode: this.random.chance(0.25) ? 'delete' : 'wal',
       // Small limits make catch-ups of many parts out of short streams.
       limits: small ? { applyTransactionRowsMax: 1, lockHoldMsMax: 0, foldEntriesMax: 3 } : {},
     });
@@ -81,6 +100,16 @@ class History {
   private value(): string {
     this.values += 1;
     return `v${this.values}.`;
+  }
+
+  /** SQL of a value that a careless replicator would bend. */
+  private oddValue(): string {
+    return this.random.pick(ODD_VALUES);
+  }
+
+  /** A row whose key is NULL has no identity. */
+  private oddKey(): string {
+    return this.random.pick(ODD_VALUES.filter((value) => value !== 'NULL'));
   }
 
   /** One application transaction; sometimes it rolls back. What it changes is seen by comparing before and after. */
@@ -126,6 +155,11 @@ class History {
       ['UPDATE pair SET v = ? WHERE x = ?', [this.value(), spelled]],
       ['UPDATE OR REPLACE pair SET y = 1 - y WHERE x = ?', [spelled]],
       ['DELETE FROM pair WHERE x = ?', [spelled]],
+      [`UPDATE item SET a = ${this.oddValue()} WHERE k = ?`, [key]],
+      [`INSERT OR IGNORE INTO item(k, a, b) VALUES(${this.oddKey()}, ${this.oddValue()}, ${this.oddValue()})`, []],
+      [`DELETE FROM item WHERE k = ${this.oddValue()}`, []],
+      [`INSERT OR IGNORE INTO pair VALUES(${this.oddValue()}, 7, ${this.oddValue()})`, []],
+      [`UPDATE pair SET v = ${this.oddValue()} WHERE x = ${this.oddValue()} AND y = 7`, []],
     ];
     const [sql, parameters] = this.random.pick(statements);
     app.prepare(sql).run(...parameters);
@@ -195,7 +229,7 @@ function valuesIn(db: Database): Set<string> {
     ...(db.prepare('SELECT n FROM counter').raw().all() as string[][]),
     ...(db.prepare('SELECT v FROM pair').raw().all() as string[][]),
   ];
-  return new Set(rows.flat().filter((value) => value !== null));
+  return new Set(rows.flat().filter((value) => typeof value === 'string' && value.startsWith('v')));
 }
 
 /** Runs the history of a seed. Throws when an invariant fails, naming how to replay it. */

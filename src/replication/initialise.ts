@@ -1,0 +1,44 @@
+/**
+ * Makes a node of an application's file, or brings one up to date: capture by plan, the node's identity, and its
+ * membership in a data set of which it is the first member. One transaction, on an ordinary connection.
+ */
+import type { Database } from 'better-sqlite3';
+import { ChangeLog } from './change-log.js';
+import { nextHlc } from './hlc.js';
+import { type InstallResult, installCapture } from './install-capture.js';
+import { insertMember, MEMBER_TABLE } from './members.js';
+import { OP } from './metadata-schema.js';
+import { initialFacts } from './node-state.js';
+import { assertNoneRefused, type CapturePlan } from './plan-capture.js';
+
+export interface FirstMember {
+  /** 32 hex digits, random. */
+  readonly dataset: string;
+  readonly node: string;
+  /** 32 hex digits, random. */
+  readonly nodeId: string;
+  /** Unix milliseconds. */
+  readonly nowMs: number;
+}
+
+/**
+ * Throws 'table-refused', and changes nothing, when the plan refuses a table. In a file that is a node already the
+ * identity stays what it was: capture is repaired and extended.
+ */
+export function initialiseNode(db: Database, first: FirstMember, plan: CapturePlan): InstallResult {
+  assertNoneRefused(plan);
+  const facts = { ...initialFacts({ ...first, folded: 0 }) };
+  return db
+    .transaction(() => {
+      const result = installCapture(db, plan, { nowMs: first.nowMs, facts });
+      if (!result.wasInstalled) enterFirstMember(db, first);
+      return result;
+    })
+    .immediate();
+}
+
+function enterFirstMember(db: Database, first: FirstMember): void {
+  const log = new ChangeLog(db);
+  insertMember(db, { name: first.node, nodeId: first.nodeId, access: 'write' }, first.nowMs);
+  log.append(nextHlc(log.last(), first.nowMs), MEMBER_TABLE.id, OP.insert, [first.node]);
+}
