@@ -7,6 +7,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
+import { repairCapture, widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
 import { Cursors } from './cursors.js';
@@ -66,6 +67,8 @@ export class Engine {
   schema!: ReplicatedSchema;
   /** Raised with every reading of the schema: what was prepared before is stale. */
   schemaGeneration = 0;
+  /** Tables found without capture, until the gap is written down. */
+  private missedTables: string[] = [];
   /** Log entries met that name rows without identity. */
   withoutIdentity = 0;
   private folding!: Fold;
@@ -85,9 +88,13 @@ export class Engine {
     this.readSchema();
   }
 
-  /** Reads the registry and the tables' schemas, and prepares for them anew. Not inside a transaction. */
+  /**
+   * Reads the registry and the tables' schemas, and prepares for them anew, after putting capture right where the
+   * application has changed its schema. Not inside a transaction.
+   */
   readSchema(): void {
     const { writer, install } = this.options;
+    this.missedTables.push(...this.repairCapture(install));
     this.schemaVersion = this.selectSchemaVersion.get() as number;
     this.schema = readReplicatedSchema(install);
     this.schemaGeneration += 1;
@@ -96,6 +103,14 @@ export class Engine {
     this.quarantine = new Quarantine(writer, this.state, this.tables);
     this.folding = new Fold(this.state, this.log, this.tables);
     this.shipReaders = new Map();
+  }
+
+  private repairCapture(install: Database): string[] {
+    try {
+      return repairCapture(install, this.clock.nowMs());
+    } catch (error) {
+      throw isBusy(error) ? locked(error) : error;
+    }
   }
 
   /** What reads a table's rows out of snapshots of this connection. */
@@ -145,12 +160,19 @@ export class Engine {
       beginImmediate(writer);
       if (this.selectSchemaVersion.get() === this.schemaVersion) {
         this.ensurePrivateSchema();
+        this.noteGap();
         return;
       }
       writer.exec('ROLLBACK');
       this.readSchema();
     }
     throw new SqlsyncError('database-locked', 'the schema keeps changing', { hint: 'wait for the migration to end' });
+  }
+
+  private noteGap(): void {
+    if (this.missedTables.length === 0) return;
+    this.state.set('gap', widenGap(this.state.get('gap'), this.missedTables, this.clock.nowMs()));
+    this.missedTables = [];
   }
 
   private ensurePrivateSchema(): void {
@@ -235,16 +257,21 @@ export class Engine {
   }
 }
 
+function isBusy(error: unknown): boolean {
+  return String((error as { code?: unknown } | null)?.code).startsWith('SQLITE_BUSY');
+}
+
+function locked(cause: unknown): SqlsyncError {
+  return new SqlsyncError('database-locked', 'another process holds the file’s write lock', {
+    cause,
+    hint: 'try again',
+  });
+}
+
 function beginImmediate(db: Database): void {
   try {
     db.exec('BEGIN IMMEDIATE');
   } catch (error) {
-    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) {
-      throw new SqlsyncError('database-locked', 'another process holds the file’s write lock', {
-        cause: error,
-        hint: 'try again',
-      });
-    }
-    throw error;
+    throw isBusy(error) ? locked(error) : error;
   }
 }

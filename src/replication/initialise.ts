@@ -7,9 +7,11 @@ import { ChangeLog } from './change-log.js';
 import { nextHlc } from './hlc.js';
 import { type InstallResult, installCapture } from './install-capture.js';
 import { insertMember, MEMBER_TABLE } from './members.js';
-import { OP } from './metadata-schema.js';
+import { keyColumn, OP, PREFIX } from './metadata-schema.js';
 import { initialFacts } from './node-state.js';
 import { assertNoneRefused, type CapturePlan } from './plan-capture.js';
+import { readRegistry } from './registry.js';
+import { quoteIdentifier } from './sql-text.js';
 
 export interface FirstMember {
   /** 32 hex digits, random. */
@@ -31,7 +33,8 @@ export function initialiseNode(db: Database, first: FirstMember, plan: CapturePl
   return db
     .transaction(() => {
       const result = installCapture(db, plan, { nowMs: first.nowMs, facts });
-      if (!result.wasInstalled) enterFirstMember(db, first);
+      if (result.wasInstalled) for (const name of result.added) enterExistingRows(db, name, first.nowMs);
+      else enterFirstMember(db, first);
       return result;
     })
     .immediate();
@@ -41,4 +44,16 @@ function enterFirstMember(db: Database, first: FirstMember): void {
   const log = new ChangeLog(db);
   insertMember(db, { name: first.node, nodeId: first.nodeId, access: 'write' }, first.nowMs);
   log.append(nextHlc(log.last(), first.nowMs), MEMBER_TABLE.id, OP.insert, [first.node]);
+}
+
+/** A table taken in later: the other members know nothing of the rows it holds, so they are this node's writes. */
+function enterExistingRows(db: Database, name: string, nowMs: number): void {
+  const table = readRegistry(db).find((captured) => captured.name === name);
+  if (table === undefined) throw new Error(`table ${name} was added to the registry and is not in it`);
+  const keys = table.schema.identity.columns.map((column) => quoteIdentifier(column.name));
+  const first = nextHlc(new ChangeLog(db).last(), nowMs);
+  db.prepare(
+    `INSERT INTO ${PREFIX}log(hlc, tbl, op, ${keys.map((_, i) => keyColumn(i)).join(', ')}) ` +
+      `SELECT ? + row_number() OVER (), ?, ?, ${keys.join(', ')} FROM ${quoteIdentifier(name)}`,
+  ).run(BigInt(first), BigInt(table.id), BigInt(OP.insert));
 }

@@ -1,5 +1,6 @@
 /** What a node can say of itself without asking anybody. */
 import type { CatchUp } from './application.js';
+import type { CaptureGap } from './capture-repair.js';
 import type { Engine } from './engine.js';
 import type { Members } from './members.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
@@ -27,6 +28,10 @@ export interface ReplicaStatus {
   readonly quarantined: number;
   readonly horizon: number;
   readonly catchUp: CatchUp | null;
+  /** Writes that may have gone unrecorded; null: none are known. */
+  readonly gap: CaptureGap | null;
+  /** Log entries met since the start that name rows whose key is NULL: they have no identity and do not replicate. */
+  readonly withoutIdentity: number;
 }
 
 function countOf(engine: Engine, sql: string): number {
@@ -55,6 +60,7 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
   const own = tables.all.filter((table) => !table.captured.internal);
   const unfolded = log.countAfter(state.get('folded'));
   const catchUp = state.get('catch_up');
+  const gap = state.get('gap') ?? '';
   const [, , conflict, resolution] = INTERNAL_TABLES;
   return {
     node: state.get('node'),
@@ -81,5 +87,7 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
     quarantined: quarantine.counts().kept,
     horizon: state.get('horizon'),
     catchUp: catchUp === '' ? null : (JSON.parse(catchUp) as CatchUp),
+    gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
+    withoutIdentity: engine.withoutIdentity,
   };
 }
