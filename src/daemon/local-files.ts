@@ -16,7 +16,7 @@ export const localFiles: DatabaseFiles = {
   withConnection: (path, work) => withOpened(checkDatabaseFile(path), path, work),
   withSnapshot: (path, work) =>
     withOpened(checkDatabaseFile(path), path, (db) => {
-      db.pragma('query_only = ON');
+      // Never committed: closing the connection rolls back.
       db.exec('BEGIN');
       return work(db);
     }),

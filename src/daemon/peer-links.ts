@@ -2,11 +2,11 @@
 import type { PeerConfig } from '../config-schema.js';
 import { SqlsyncError } from '../errors.js';
 import type { SyncProgress, SyncResult } from './control-protocol.js';
+import { pausedPeers, writePausedPeers } from './paused-peers.js';
 import type { PeerAddress } from './peer-address.js';
 import { PeerLink, type PeerLinkOptions } from './peer-link.js';
 import type { PeerRecord } from './peer-record.js';
 import type { ServedDatabase, ServedDatabases } from './served-databases.js';
-import { readJsonFile, writeJsonFile } from './side-directory.js';
 
 export interface PeerLinksOptions extends Pick<PeerLinkOptions, 'limits' | 'onBug'> {
   readonly databases: ServedDatabases;
@@ -26,7 +26,7 @@ export class PeerLinks {
     for (const served of this.options.databases.all()) {
       const own = peers.filter(({ databases }) => databases.includes(ALL) || databases.includes(served.service.name));
       served.peers.configure(own);
-      for (const name of pausedPeers(served)) served.peers.of(name).isPaused = true;
+      for (const name of pausedPeers(served.service.side)) served.peers.of(name).isPaused = true;
       for (const peer of own) this.links.push(this.link(served, peer));
     }
     for (const link of this.links) link.start();
@@ -105,8 +105,8 @@ export class PeerLinks {
     for (const record of records) record.isPaused = isPaused;
     for (const { service, peers } of this.options.databases.all()) {
       const paused = peers.all().filter((peer) => peer.isPaused);
-      writeJsonFile(
-        service.side.pausedPath,
+      writePausedPeers(
+        service.side,
         paused.map((peer) => peer.name),
       );
     }
@@ -141,11 +141,6 @@ async function syncOne(
     bytesReceived: peer.bytesReceived - before.bytesReceived,
     error: error?.toBody() ?? null,
   };
-}
-
-function pausedPeers({ service }: ServedDatabase): string[] {
-  const names = readJsonFile(service.side.pausedPath);
-  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
 }
 
 function unknownPeer(name: string): SqlsyncError {

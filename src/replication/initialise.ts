@@ -3,6 +3,7 @@
  * membership in a data set of which it is the first member. One transaction, on an ordinary connection.
  */
 import type { Database } from 'better-sqlite3';
+import { widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { nextHlc } from './hlc.js';
 import { type InstallResult, installCapture } from './install-capture.js';
@@ -33,8 +34,10 @@ export function initialiseNode(db: Database, first: FirstMember, plan: CapturePl
   return db
     .transaction(() => {
       const result = installCapture(db, plan, { nowMs: first.nowMs, facts });
-      if (result.wasInstalled) for (const name of result.added) enterExistingRows(db, name, first.nowMs);
-      else enterFirstMember(db, first);
+      if (result.wasInstalled) {
+        for (const name of result.added) enterExistingRows(db, name, first.nowMs);
+        rememberGap(db, result, first.nowMs);
+      } else enterFirstMember(db, first);
       return result;
     })
     .immediate();
@@ -44,6 +47,18 @@ function enterFirstMember(db: Database, first: FirstMember): void {
   const log = new ChangeLog(db);
   insertMember(db, { name: first.node, nodeId: first.nodeId, access: 'write' }, first.nowMs);
   log.append(nextHlc(log.last(), first.nowMs), MEMBER_TABLE.id, OP.insert, [first.node]);
+}
+
+/** What was written while triggers or the log were missing is not known. */
+function rememberGap(db: Database, { repaired, logRecreated }: InstallResult, nowMs: number): void {
+  const captured = readRegistry(db).filter((table) => !table.internal);
+  const tables = logRecreated ? captured.map((table) => table.name) : repaired;
+  if (tables.length === 0) return;
+  const select = db.prepare(`SELECT value FROM ${PREFIX}state WHERE name = 'gap'`).pluck();
+  const gap = widenGap((select.get() as string | undefined) ?? '', tables, nowMs);
+  db.prepare(
+    `INSERT INTO ${PREFIX}state(name, value) VALUES('gap', ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
+  ).run(gap);
 }
 
 /** A table taken in later: the other members know nothing of the rows it holds, so they are this node's writes. */

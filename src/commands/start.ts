@@ -1,0 +1,40 @@
+import { BaseCommand } from '../base-command.js';
+import type { Daemon } from '../daemon/daemon.js';
+import { readDaemonSettings } from '../daemon/daemon-settings.js';
+import { createLogger } from '../daemon/logger.js';
+import { runDaemon } from '../daemon/run-daemon.js';
+import { formatListenAddress } from '../listen-address.js';
+
+export default class Start extends BaseCommand<typeof Start> {
+  static override summary = 'Run the daemon in the foreground.';
+  static override description =
+    'Serves every database of the configuration: records what applications write, and exchanges it with the peers. It ' +
+    'says on stdout when it serves, and logs to stderr. SIGTERM and SIGINT drain and exit 0; SIGHUP reads secrets and ' +
+    'peers anew, and a wrong file changes nothing. A second daemon for a file exits 75.';
+  static override examples = ['<%= config.bin %> start', '<%= config.bin %> start -c /etc/sqlsync/sqlsync.yml'];
+  static override drainsOnSignals = true;
+
+  async run(): Promise<void> {
+    const { log } = this.loadConfig();
+    const level = this.flags.verbose ? 'debug' : log.level;
+    const logger = createLogger({
+      level: this.flags.quiet ? 'error' : level,
+      format: log.format,
+      destination: process.stderr,
+      environment: process.env,
+    });
+    await runDaemon({
+      readSettings: () => readDaemonSettings(this.loadConfig()),
+      logger,
+      onStarted: (daemon) => this.#tellStarted(daemon),
+    });
+  }
+
+  #tellStarted({ address }: Daemon): void {
+    const { node, databases } = this.loadConfig();
+    const listen = address === null ? null : formatListenAddress(address);
+    const names = databases.map(({ name }) => name);
+    if (this.flags.json) this.logLine({ event: 'started', node, pid: process.pid, listen, databases: names });
+    else this.log(`node ${node} serves ${names.join(', ')}${listen === null ? '' : `, listens on ${listen}`}`);
+  }
+}

@@ -1,0 +1,71 @@
+import { Args } from '@oclif/core';
+import { BaseCommand } from '../base-command.js';
+import { ControlClient } from '../daemon/control-client.js';
+import { readDaemonSettings } from '../daemon/daemon-settings.js';
+import { createLogger } from '../daemon/logger.js';
+import { syncOnce } from '../daemon/sync-once.js';
+import { thisMachine } from '../daemon/this-machine.js';
+import type { SyncResult } from '../operations/running-daemon.js';
+import { syncFailure, syncPeers } from '../operations/sync-peers.js';
+import { ProgressLine } from '../progress-line.js';
+import { renderBytes } from '../render-figures.js';
+import { renderTable } from '../render-table.js';
+
+export default class Sync extends BaseCommand<typeof Sync> {
+  static override summary = 'Exchange changes with peers now.';
+  static override description =
+    'Asks the daemon if it runs, else does it by itself. Without PEER: with all peers. Exits 69 if one of several could ' +
+    'not be reached, after it has been tried with each; for a single peer, with the code of what went wrong.';
+  static override examples = ['<%= config.bin %> sync', '<%= config.bin %> sync lyon nice --timeout 30s'];
+  static override args = { peer: Args.string({ description: 'name of a peer; several can be given' }) };
+  static override strict = false;
+
+  async run(): Promise<{ items: SyncResult[]; total: number; nextCursor: null }> {
+    const { flags, signal } = this;
+    const config = this.loadConfig();
+    const line = new ProgressLine('exchanging', flags.quiet || flags.json ? null : process.stderr);
+    const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
+    const onProgress = ({ bytes }: { readonly bytes: number }) => line.update(bytes, null);
+    const items = await syncPeers(
+      config,
+      { database: flags.database, peers: this.operands },
+      {
+        files: thisMachine.files,
+        findDaemon: (path) => ControlClient.find(path),
+        syncOnce: (which) => syncOnce(readDaemonSettings(config), { which, logger, onProgress, signal }),
+        onProgress,
+        signal,
+      },
+    ).finally(() => line.clear());
+    this.log(this.#render(items));
+    const failure = syncFailure(items);
+    if (failure !== null) {
+      process.exitCode = failure.exitCode;
+      this.note(`${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
+    }
+    return { items, total: items.length, nextCursor: null };
+  }
+
+  #render(items: readonly SyncResult[]): string {
+    if (items.length === 0) return 'no peers to exchange with';
+    const right = 'right' as const;
+    return renderTable(
+      [
+        { title: 'database' },
+        { title: 'peer' },
+        { title: 'rows sent', align: right },
+        { title: 'received', align: right },
+        { title: 'bytes', align: right },
+        { title: 'result' },
+      ],
+      items.map(({ database, peer, rowsSent, rowsReceived, bytesSent, bytesReceived, error }) => [
+        database,
+        peer,
+        String(rowsSent),
+        String(rowsReceived),
+        renderBytes(bytesSent + bytesReceived),
+        error === null ? this.paint.green('done') : this.paint.red(`${error.code}: ${error.message}`),
+      ]),
+    );
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * One exchange with the peers of the configuration, without a daemon: this process takes the files' locks for as long as
+ * it lasts, and each file is served as a daemon would.
+ */
+import type { Logger } from 'pino';
+import type { PeerConfig } from '../config.js';
+import { SqlsyncError } from '../errors.js';
+import type { SyncProgress, SyncResult, SyncTargets } from '../operations/running-daemon.js';
+import { BearerSecrets } from './bearer-secrets.js';
+import type { DaemonSettings } from './daemon.js';
+import { DatabaseService } from './database-service.js';
+import { exchange } from './exchange.js';
+import { HttpPeer } from './http-peer.js';
+import { pausedPeers } from './paused-peers.js';
+import { PeerRecord } from './peer-record.js';
+
+export interface SyncOnceOptions {
+  readonly which: SyncTargets;
+  readonly logger: Logger;
+  readonly onProgress: (progress: SyncProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What fails with one peer is told in its result. Throws what keeps a file from being served. */
+export async function syncOnce(settings: DaemonSettings, options: SyncOnceOptions): Promise<SyncResult[]> {
+  const { which, logger } = options;
+  const results: SyncResult[] = [];
+  for (const { name, path } of settings.databases) {
+    const peers = peersFor(settings, name, which);
+    if (peers.length === 0) continue;
+    const failed: unknown[] = [];
+    const service = DatabaseService.open({
+      name,
+      path,
+      limits: settings.limits,
+      logger,
+      onFatal: (error) => failed.push(error),
+    });
+    try {
+      service.start();
+      for (const peer of peers) results.push(await syncWith(peer, service, settings, options));
+    } finally {
+      await service.stop();
+    }
+    if (failed.length > 0) throw failed[0];
+  }
+  return results;
+}
+
+function peersFor(settings: DaemonSettings, database: string, { databases, peers }: SyncTargets): PeerConfig[] {
+  if (databases.length > 0 && !databases.includes(database)) return [];
+  return settings.peers.filter(
+    (peer) =>
+      (peer.databases.includes('*') || peer.databases.includes(database)) &&
+      (peers.length === 0 || peers.includes(peer.name)),
+  );
+}
+
+async function syncWith(
+  { name, url, direction }: PeerConfig,
+  service: DatabaseService,
+  { secrets, clientTls: tls, limits }: DaemonSettings,
+  { onProgress, signal }: SyncOnceOptions,
+): Promise<SyncResult> {
+  const { authorization } = new BearerSecrets(secrets);
+  const client = new HttpPeer({ name, url, authorization: () => authorization, tls, limits });
+  const peer = new PeerRecord(name);
+  peer.direction = direction;
+  const database = service.name;
+  let error: SqlsyncError | null = null;
+  try {
+    if (pausedPeers(service.side).includes(name)) throw paused(name);
+    const tell: Parameters<typeof exchange>[0]['onProgress'] = (progress) =>
+      onProgress({ ...progress, database, peer: name });
+    await exchange({ service, client, peer, signal, onProgress: tell });
+  } catch (caught) {
+    if (!(caught instanceof SqlsyncError)) throw caught;
+    error = caught;
+  } finally {
+    await client.close();
+  }
+  const { rowsSent, rowsReceived, bytesSent, bytesReceived } = peer;
+  return { database, peer: name, rowsSent, rowsReceived, bytesSent, bytesReceived, error: error?.toBody() ?? null };
+}
+
+function paused(name: string): SqlsyncError {
+  return new SqlsyncError('peer-paused', `exchange with ${name} is paused`, { hint: `sqlsync peers resume ${name}` });
+}

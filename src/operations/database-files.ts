@@ -1,0 +1,29 @@
+/**
+ * How operations reach an application's file. Who composes an operation brings the real thing (daemon/local-files.ts);
+ * every error comes in the registry's words: database-missing, -not-sqlite, -damaged, -read-only, -permission, -locked,
+ * -in-use, disk-full, disk-io.
+ */
+import type { Database } from 'better-sqlite3';
+
+export interface DatabaseFiles {
+  /** The file's real path, symlinks resolved, once it is known to be a file that this user may read and write. */
+  locate(path: string): string;
+  /** Runs `work` on an ordinary connection of its own, which waits some seconds for locks, and closes it. */
+  withConnection<Result>(path: string, work: (db: Database) => Result): Result;
+  /** The same in one consistent snapshot of the file; whatever `work` writes is rolled back. */
+  withSnapshot<Result>(path: string, work: (db: Database) => Result): Result;
+  /** Takes the lock of the process that serves the file, or throws database-in-use. The file need not be there yet. */
+  lock(path: string): FileLock;
+}
+
+export interface FileLock {
+  /** The file's real path. */
+  readonly path: string;
+  /** Where a file in the making can stand, on the same file system. What is left there goes with the lock. */
+  readonly draftPath: string;
+  release(): void;
+  /** Releases the lock, and takes away the folder it lives in if that was made for it. */
+  abandon(): void;
+  /** Releases the lock and removes the folder it lives in, with all that is in it. */
+  removeFolder(): void;
+}

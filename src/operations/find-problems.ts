@@ -1,0 +1,192 @@
+/**
+ * What an operator should know of, found in the figures of a status: pure. An error makes the node unhealthy. What is
+ * not known is no reason to call a node healthy: silence counts as lag.
+ */
+import type { Config } from '../config.js';
+import type { ErrorBody } from '../errors.js';
+import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
+import type { CaptureGap } from '../replication/capture-repair.js';
+import type { DatabaseStatus, PeerStatus, Problem } from './status-report.js';
+
+export interface ProblemFacts {
+  readonly running: boolean;
+  readonly uptimeSeconds: number | null;
+  readonly databases: readonly DatabaseStatus[];
+  /** What keeps a database from being read or served, by its name. */
+  readonly failures: ReadonlyMap<string, readonly ErrorBody[]>;
+  /** Writes that may have gone unrecorded, by the database's name. */
+  readonly gaps: ReadonlyMap<string, CaptureGap>;
+  /** Free bytes of the file system that a database is on, by its name; null: not known. */
+  readonly diskFreeBytes: ReadonlyMap<string, number | null>;
+  readonly now: Date;
+  readonly health: Config['health'];
+  readonly prune: Pick<Config['prune'], 'retainedBytesMax'>;
+}
+
+type Finding = Omit<Problem, 'database' | 'peer' | 'since'> & { readonly since?: string | null };
+
+export function findProblems(facts: ProblemFacts): Problem[] {
+  const daemon: Finding[] = facts.running ? [] : [DAEMON_DOWN];
+  return [
+    ...daemon.map((finding) => toProblem(finding, null, null)),
+    ...facts.databases.flatMap((database) => [
+      ...inDatabase(database, facts).map((finding) => toProblem(finding, database.name, null)),
+      ...database.peers.flatMap((peer) =>
+        inPeer(database, peer, facts).map((finding) => toProblem(finding, database.name, peer.name)),
+      ),
+    ]),
+  ];
+}
+
+const DAEMON_DOWN: Finding = {
+  code: 'daemon-down',
+  severity: 'error',
+  message: 'no daemon runs: changes are recorded, and wait here until one does',
+  command: 'sqlsync start',
+};
+
+function toProblem(finding: Finding, database: string | null, peer: string | null): Problem {
+  const { code, severity, message, command, since = null } = finding;
+  return { code, severity, database, peer, message, command, since };
+}
+
+function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
+  return [
+    ...(facts.failures.get(database.name) ?? []).map((failure) => fromFailure(database, failure)),
+    ...inCoverage(database, facts),
+    ...inQueues(database, facts),
+    ...inSpace(database, facts),
+    ...inAge('backup-old', 'the last backup', database.lastBackup, facts.health.backupAgeMsMax, facts.now),
+  ];
+}
+
+function fromFailure(database: DatabaseStatus, { code, message, hint }: ErrorBody): Finding {
+  const command = code === 'database-not-initialised' ? `sqlsync init ${shellWord(database.path)}` : null;
+  const advice = command === null && hint !== null ? ` (${hint})` : '';
+  return { code, severity: 'error', message: message + advice, command };
+}
+
+function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps }: ProblemFacts): Finding[] {
+  if (coverage === 'complete' || dataset === null) return [];
+  if (coverage === 'partial') {
+    const message = 'writes to some tables are not recorded: triggers are missing, or tables have come since init';
+    return [{ code: 'coverage-partial', severity: 'error', message, command: `sqlsync init ${shellWord(path)}` }];
+  }
+  const gap = gaps.get(name);
+  const where = gap === undefined ? '' : ` to ${gap.tables.join(', ')}`;
+  const message = `writes${where} may have gone unrecorded: compare the rows with another node's`;
+  const since = gap === undefined ? null : new Date(gap.since).toISOString();
+  return [{ code: 'coverage-unknown', severity: 'error', message, command: null, since }];
+}
+
+function inQueues(database: DatabaseStatus, { health }: ProblemFacts): Finding[] {
+  const { catchingUp, conflictsOpen, quarantined, heldRows, schemaBehind } = database;
+  const found: Finding[] = [];
+  if (catchingUp) {
+    const message = 'a large catch-up is being applied; until it is whole nothing is sent from here';
+    found.push({ code: 'catching-up', severity: 'warning', message, command: null });
+  }
+  if (exceeds(conflictsOpen, health.conflictsOpenMax)) {
+    const message = `${renderCount(conflictsOpen ?? 0, 'conflict')} wait for a decision`;
+    found.push({ code: 'conflicts-open', severity: 'error', message, command: null });
+  }
+  if (exceeds(quarantined, health.quarantinedMax)) {
+    const message = `${renderCount(quarantined ?? 0, 'change')} from other nodes could not be applied and are kept aside`;
+    found.push({ code: 'changes-quarantined', severity: 'error', message, command: null });
+  }
+  if ((heldRows ?? 0) > 0 || schemaBehind.length > 0) {
+    const where = schemaBehind.length > 0 ? ` of ${schemaBehind.join(', ')}` : '';
+    const message = `rows${where} wait for the application's migration on this node`;
+    found.push({ code: 'schema-differs', severity: 'error', message, command: null });
+  }
+  return found;
+}
+
+function inSpace(database: DatabaseStatus, { health, prune, diskFreeBytes }: ProblemFacts): Finding[] {
+  const found: Finding[] = [];
+  const free = diskFreeBytes.get(database.name) ?? null;
+  if (free !== null && health.diskFreeBytesMin !== null && free < health.diskFreeBytesMin) {
+    const message = `only ${renderBytes(free)} are free on the file system of ${database.path}`;
+    found.push({ code: 'disk-low', severity: 'error', message, command: null });
+  }
+  if (database.retainedBytes !== null && database.retainedBytes > prune.retainedBytesMax) {
+    const message = `${renderBytes(database.retainedBytes)} of history are kept for members that lack it`;
+    found.push({ code: 'history-large', severity: 'warning', message, command: null });
+  }
+  return found;
+}
+
+function inPeer(database: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts): Finding[] {
+  const { health, now } = facts;
+  const verified = inAge(
+    'verify-old',
+    `the last comparison with ${peer.name}`,
+    peer.lastVerify,
+    health.verifyAgeMsMax,
+    now,
+  );
+  // Without a daemon nobody has tried to reach a peer: that it is not reached says nothing about it.
+  return facts.running ? [...inLink(database, peer, facts), ...verified] : verified;
+}
+
+function inLink({ path }: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts): Finding[] {
+  const { name, state, lastError, lastContactAt: since } = peer;
+  const advice = lastError?.hint ? ` (${lastError.hint})` : '';
+  if (state === 'stale') {
+    const message = `nothing is exchanged with ${name}: ${lastError?.message ?? 'one side lacks what the other no longer keeps'}`;
+    const command = `sqlsync join URL ${shellWord(path)} --replace`;
+    return [{ code: 'stale', severity: 'error', message, command, since }];
+  }
+  if (state === 'error' && lastError) {
+    const message = `nothing is exchanged with ${name}: ${lastError.message}${advice}`;
+    return [{ code: lastError.code, severity: 'error', message, command: null, since }];
+  }
+  if (state === 'paused') {
+    const message = `exchange with ${name} is paused`;
+    return [{ code: 'peer-paused', severity: 'warning', message, command: `sqlsync peers resume ${name}`, since }];
+  }
+  const lagSeconds = lagOf(peer, facts);
+  const isLate = exceeds(lagSeconds, facts.health.lagSecondsMax);
+  if (state === 'offline') {
+    const reason = lastError ? `: ${lastError.message}` : '';
+    const waiting = peer.outbound.changes ? `; ${renderCount(peer.outbound.changes, 'change')} wait for it` : '';
+    const message = `${name} cannot be reached${reason}${waiting}${advice}`;
+    return [{ code: 'peer-unreachable', severity: isLate ? 'error' : 'warning', message, command: null, since }];
+  }
+  if (!isLate) return [];
+  const message = `changes to or from ${name} have waited for ${renderSeconds(lagSeconds ?? 0)}`;
+  return [{ code: 'peer-lag', severity: 'error', message, command: `sqlsync sync ${name}`, since }];
+}
+
+/** How far behind a link may be, in seconds. A peer out of reach may have written since its last word. */
+function lagOf(peer: PeerStatus, { now, uptimeSeconds }: ProblemFacts): number | null {
+  const silence = peer.lastContactAt === null ? uptimeSeconds : (now.getTime() - Date.parse(peer.lastContactAt)) / 1000;
+  const known = [peer.outbound.oldestSeconds, peer.inbound.oldestSeconds, peer.state === 'offline' ? silence : null];
+  const lags = known.filter((seconds) => seconds !== null);
+  return lags.length === 0 ? null : Math.max(...lags);
+}
+
+function inAge(
+  code: 'backup-old' | 'verify-old',
+  what: string,
+  at: string | null,
+  ageMsMax: number | null,
+  now: Date,
+): Finding[] {
+  if (ageMsMax === null) return [];
+  if (at === null) return [{ code, severity: 'error', message: `${what} is not known`, command: null }];
+  const ageMs = now.getTime() - Date.parse(at);
+  if (ageMs <= ageMsMax) return [];
+  return [
+    { code, severity: 'error', message: `${what} was ${renderSeconds(ageMs / 1000)} ago`, command: null, since: at },
+  ];
+}
+
+function exceeds(value: number | null, max: number | null): boolean {
+  return value !== null && max !== null && value > max;
+}
+
+/** A path as it can be pasted into a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

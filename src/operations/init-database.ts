@@ -1,0 +1,141 @@
+/**
+ * Makes a node of existing files, or brings one up to date. First a plan, which changes nothing; then each file in one
+ * transaction of its own, followed by its entry in the configuration. A daemon that serves the file goes on: it notices
+ * that the schema has changed.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type ConfigAdditions, checkConfigAdditions, extendConfigFile } from '../config-edit.js';
+import { SqlsyncError } from '../errors.js';
+import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
+import { initialiseNode } from '../replication/initialise.js';
+import type { InstallResult } from '../replication/install-capture.js';
+import { assertNoneRefused, type CaptureOptions, type CapturePlan, planCapture } from '../replication/plan-capture.js';
+import { createSecretFile } from '../secrets.js';
+import {
+  additionsFor,
+  type ConfigurationTarget,
+  chooseDatabaseName,
+  chooseNodeName,
+  chooseSecretFile,
+  type NodeRequest,
+} from './configuration-target.js';
+import type { FileLock } from './database-files.js';
+import type { Machine } from './machine.js';
+
+export interface InitRequest extends NodeRequest, CaptureOptions {
+  readonly paths: readonly string[];
+  /** For a single database only. */
+  readonly name: string | undefined;
+}
+
+export interface InitPlan {
+  readonly node: string;
+  readonly configFile: string;
+  /** Null: the secret comes from the environment. */
+  readonly secretFile: string | null;
+  readonly databases: readonly DatabasePlan[];
+}
+
+export interface DatabasePlan extends CapturePlan {
+  readonly database: string;
+  readonly path: string;
+  /** Who the file belongs to already; null: nobody. */
+  readonly identity: NodeIdentity | null;
+  readonly additions: ConfigAdditions;
+}
+
+export interface InitReport extends CapturePlan {
+  readonly database: string;
+  readonly path: string;
+  readonly node: string;
+  /** Was anything changed in the file? */
+  readonly changed: boolean;
+  /** Tables that are captured from now on. */
+  readonly added: readonly string[];
+  /** Tables whose triggers were missing or not as they should be. */
+  readonly repaired: readonly string[];
+  readonly configFile: string;
+  /** The secret file that was made; null: there was one already. */
+  readonly secretCreated: string | null;
+}
+
+/** Throws what keeps a file from being read, and what contradicts the configuration. */
+export function planInit(
+  request: InitRequest,
+  target: ConfigurationTarget,
+  { files, hostname, env }: Machine,
+): InitPlan {
+  if (request.name !== undefined && request.paths.length > 1) {
+    throw new SqlsyncError('usage', '--name can name one database only', { hint: 'Initialise them one by one.' });
+  }
+  const paths = request.paths.map((path) => resolve(path));
+  const real = paths.map((path) => files.locate(path));
+  const twice = real.find((path, i) => real.indexOf(path) < i);
+  if (twice !== undefined) throw new SqlsyncError('usage', `${twice} is named twice`);
+  const readings = paths.map((path) =>
+    files.withSnapshot(path, (db) => ({ path, identity: readNodeIdentity(db), plan: planCapture(db, request) })),
+  );
+  const inFile = readings.find(({ identity }) => identity !== null)?.identity?.node ?? null;
+  const node = chooseNodeName(request.node, target, inFile, hostname);
+  const secretFile = chooseSecretFile(request.secretFile, target, env);
+  const databases = readings.map(({ path, identity, plan }): DatabasePlan => {
+    if (identity !== null) chooseNodeName(node, target, identity.node, hostname);
+    const database = chooseDatabaseName(request.name, path, target);
+    const chosen = { node, listen: request.listen, secretFile, database: { name: database, path } };
+    const additions = additionsFor(target, chosen);
+    checkConfigAdditions(target.file, additions, env);
+    return { database, path, identity, tables: plan.tables, additions };
+  });
+  return { node, configFile: target.file, secretFile, databases };
+}
+
+/** Carries the plan out. Throws table-refused, and changes nothing, when it refuses a table of any file. */
+export function carryOutInit(plan: InitPlan, machine: Machine): InitReport[] {
+  for (const database of plan.databases) assertNoneRefused(database);
+  return plan.databases.map((database) => {
+    const result = withLock(database, machine, () => install(database, plan.node, machine));
+    extendConfigFile(plan.configFile, database.additions, machine.env);
+    return {
+      database: database.database,
+      path: database.path,
+      node: plan.node,
+      changed: result.changed,
+      added: result.added,
+      repaired: result.repaired,
+      tables: database.tables,
+      configFile: plan.configFile,
+      secretCreated: createMissingSecret(plan.secretFile),
+    };
+  });
+}
+
+function install({ path, tables }: DatabasePlan, node: string, { files, random, now }: Machine): InstallResult {
+  const first = { node, dataset: random.hex(16), nodeId: random.hex(16), nowMs: now().getTime() };
+  return files.withConnection(path, (db) => initialiseNode(db, first, { tables }));
+}
+
+/** A file that has been initialised may be served meanwhile: repairing it is an ordinary transaction beside the daemon. */
+function withLock(database: DatabasePlan, { files }: Machine, work: () => InstallResult): InstallResult {
+  let lock: FileLock | null = null;
+  try {
+    lock = files.lock(database.path);
+  } catch (error) {
+    const isServed = error instanceof SqlsyncError && error.code === 'database-in-use';
+    if (!isServed || database.identity === null) throw error;
+  }
+  try {
+    const result = work();
+    lock?.release();
+    return result;
+  } catch (error) {
+    lock?.abandon();
+    throw error;
+  }
+}
+
+function createMissingSecret(secretFile: string | null): string | null {
+  if (secretFile === null || existsSync(secretFile)) return null;
+  createSecretFile(secretFile);
+  return secretFile;
+}

@@ -1,0 +1,161 @@
+/**
+ * Makes a file here a copy of a peer's, and this node a member of its data set. Until the snapshot has come whole and
+ * been found good nothing changes here but a draft beside the file; then the configuration is extended, the file that
+ * was there is put aside, and the draft takes its place. A join that is cut short is simply done again.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type ConfigAdditions, checkConfigAdditions, extendConfigFile, type PeerAddition } from '../config-edit.js';
+import { SqlsyncError } from '../errors.js';
+import { readNodeIdentity, tableWithRows } from '../replication/file-contents.js';
+import { prepareSnapshot } from '../replication/snapshot.js';
+import { readSecrets } from '../secrets.js';
+import {
+  additionsFor,
+  type ConfigurationTarget,
+  chooseDatabaseName,
+  chooseNodeName,
+  chooseSecretFile,
+  configuredDatabase,
+  type NodeRequest,
+} from './configuration-target.js';
+import type { DatabaseFiles, FileLock } from './database-files.js';
+import type { Machine } from './machine.js';
+import { asidePathFor, assertUnused, placeDatabase } from './place-database.js';
+
+export interface JoinRequest extends NodeRequest {
+  readonly url: string;
+  readonly path: string;
+  /** The database's name, here and there; undefined: the only one the peer has. */
+  readonly name: string | undefined;
+  /** A file that has rows may be put aside. */
+  readonly replace: boolean;
+}
+
+/** Where a snapshot comes from. Errors are the registry's about peers; what stands at `path` then is worth nothing. */
+export interface SnapshotSource {
+  download(request: SnapshotRequest, path: string): Promise<SnapshotOrigin>;
+}
+
+export interface SnapshotRequest {
+  readonly url: string;
+  /** Null: the only one the peer has. */
+  readonly database: string | null;
+  readonly node: string;
+  readonly nodeId: string;
+  readonly secret: string;
+}
+
+export interface SnapshotOrigin {
+  /** The peer's node name. */
+  readonly peer: string;
+  readonly database: string;
+  readonly bytes: number;
+}
+
+export interface JoinDeps extends Machine {
+  readonly snapshots: SnapshotSource;
+}
+
+export interface JoinReport {
+  readonly database: string;
+  readonly path: string;
+  readonly node: string;
+  readonly peer: string;
+  readonly bytes: number;
+  /** Where the file that was there is now; null: there was none. */
+  readonly setAside: string | null;
+  readonly configFile: string;
+}
+
+export async function joinDatabase(
+  request: JoinRequest,
+  target: ConfigurationTarget,
+  deps: JoinDeps,
+): Promise<JoinReport> {
+  const path = resolve(request.path);
+  const lock = deps.files.lock(path);
+  try {
+    const exists = existsSync(lock.path);
+    if (exists) assertMayReplace(lock.path, request, deps.files);
+    const report = await takePlace(request, target, deps, { path, lock, exists });
+    lock.release();
+    return report;
+  } catch (error) {
+    lock.abandon();
+    throw error;
+  }
+}
+
+/** Throws when the file has rows and the operator has not said that it may go, or somebody has it open. */
+function assertMayReplace(path: string, request: JoinRequest, files: DatabaseFiles): void {
+  const { identity, table } = files.withSnapshot(path, (db) => ({
+    identity: readNodeIdentity(db),
+    table: tableWithRows(db),
+  }));
+  if (!request.replace && table !== null) {
+    const whose = identity === null ? '' : `belongs to node ${identity.node} already, and `;
+    const hint =
+      identity === null
+        ? 'Add --replace: the file is kept beside the new one, and its rows do not take part.'
+        : 'If it is to be seeded afresh, add --replace: the file is kept beside the new one. `sqlsync sync` is for the rest.';
+    throw new SqlsyncError('database-has-rows', `${path} ${whose}has rows (table ${table})`, { hint });
+  }
+  assertUnused(path, files);
+}
+
+interface Place {
+  readonly path: string;
+  readonly lock: FileLock;
+  readonly exists: boolean;
+}
+
+async function takePlace(
+  request: JoinRequest,
+  target: ConfigurationTarget,
+  deps: JoinDeps,
+  { path, lock, exists }: Place,
+): Promise<JoinReport> {
+  const { files, env } = deps;
+  const node = chooseNodeName(request.node, target, null, deps.hostname);
+  const secretFile = chooseSecretFile(request.secretFile, target, env);
+  const secret = readSharedSecret(secretFile, env);
+  const wanted = request.name ?? configuredDatabase(target, path)?.name;
+  const additions = (name: string): ConfigAdditions =>
+    additionsFor(target, { node, listen: request.listen, secretFile, database: { name, path } });
+  // What is wrong with the configuration is better known before a large file has come.
+  checkConfigAdditions(target.file, additions(chooseDatabaseName(wanted, path, target)), env);
+
+  const nodeId = deps.random.hex(16);
+  const { url } = request;
+  const origin = await deps.snapshots.download({ url, database: wanted ?? null, node, nodeId, secret }, lock.draftPath);
+  files.withConnection(lock.draftPath, (db) => prepareSnapshot(db, { node, nodeId, nowMs: deps.now().getTime() }));
+
+  const database = chooseDatabaseName(origin.database, path, target);
+  if (exists) assertUnused(lock.path, files);
+  extendConfigFile(target.file, { ...additions(database), peer: peerEntry(target, origin.peer, url, database) }, env);
+  const setAside = exists ? asidePathFor(lock.path, deps.now()) : null;
+  placeDatabase(lock.draftPath, lock.path, setAside);
+  return { database, path, node, peer: origin.peer, bytes: origin.bytes, setAside, configFile: target.file };
+}
+
+/** A peer that is configured already exchanges this database from now on too. */
+function peerEntry({ existing }: ConfigurationTarget, name: string, url: string, database: string): PeerAddition {
+  const known = existing?.peers.find((peer) => peer.name === name)?.databases ?? ['*'];
+  const isExchanged = known.includes('*') || known.includes(database);
+  return { name, url, ...(!isExchanged && { databases: [...known, database] }) };
+}
+
+/** A newcomer takes over the secret that the others have; one of its own would open no door. */
+function readSharedSecret(secretFile: string | null, env: JoinDeps['env']): string {
+  try {
+    const [secret = ''] = readSecrets({ secretFile }, env);
+    return secret;
+  } catch (error) {
+    if (!(error instanceof SqlsyncError) || error.code !== 'secret-missing') throw error;
+    throw new SqlsyncError('secret-missing', error.message, {
+      hint: "Copy the peer's secret file to this machine (mode 600) and name it: --secret-file FILE",
+      cause: error,
+    });
+  }
+}

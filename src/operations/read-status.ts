@@ -1,0 +1,207 @@
+/**
+ * What `sqlsync status` says, with a daemon and without one. With one the figures are the daemon's; without, they are
+ * read from the files, and what only a daemon can know is null. What cannot be read is a problem, not a failure.
+ */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Config, DatabaseConfig } from '../config.js';
+import { type ErrorBody, SqlsyncError } from '../errors.js';
+import type { CaptureGap } from '../replication/capture-repair.js';
+import { readNodeIdentity } from '../replication/file-contents.js';
+import { inspectCapture } from '../replication/inspect-capture.js';
+import type { ReplicaStatus } from '../replication/replica-status.js';
+import { retainedBytes } from '../replication/retained-bytes.js';
+import { WIRE_VERSION } from '../replication/wire-messages.js';
+import { findProblems } from './find-problems.js';
+import type { Machine } from './machine.js';
+import { readReplicaStatus } from './replica-figures.js';
+import type { DaemonFigures, FindDaemon, PeerFigures, ServedFigures } from './running-daemon.js';
+import type { Coverage, DatabaseStatus, NodeStatus, PeerStatus } from './status-report.js';
+
+export interface StatusDeps extends Pick<Machine, 'files' | 'now' | 'random'> {
+  readonly findDaemon: FindDaemon;
+  readonly version: string;
+}
+
+/** @param databases those of the configuration that are asked about */
+export async function readStatus(
+  config: Config,
+  databases: readonly DatabaseConfig[],
+  deps: StatusDeps,
+): Promise<NodeStatus> {
+  const daemon = await askDaemon(databases, deps);
+  const readings = databases.map((database) => readDatabase(database, config, daemon, deps));
+  const now = deps.now();
+  const uptimeSeconds =
+    daemon === null ? null : Math.max(0, Math.round((now.getTime() - Date.parse(daemon.startedAt)) / 1000));
+  const statuses = readings.map(({ status }) => status);
+  const problems = findProblems({
+    running: daemon !== null,
+    uptimeSeconds,
+    databases: statuses,
+    failures: new Map(readings.map(({ status, failures }) => [status.name, failures])),
+    gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
+    diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
+    now,
+    health: config.health,
+    prune: config.prune,
+  });
+  return {
+    node: config.node,
+    version: deps.version,
+    wireVersion: WIRE_VERSION,
+    running: daemon !== null,
+    pid: daemon?.pid ?? null,
+    uptimeSeconds,
+    configFile: config.file,
+    healthy: problems.every(({ severity }) => severity !== 'error'),
+    problems,
+    databases: statuses,
+  };
+}
+
+/** The first daemon that answers: one serves all databases of a configuration. */
+async function askDaemon(databases: readonly DatabaseConfig[], deps: StatusDeps): Promise<DaemonFigures | null> {
+  for (const { path } of databases) {
+    const real = attempt(() => deps.files.locate(path));
+    const daemon = 'value' in real ? await deps.findDaemon(real.value) : null;
+    if (daemon !== null) return daemon.status();
+  }
+  return null;
+}
+
+interface DatabaseReading {
+  readonly status: DatabaseStatus;
+  readonly gap: CaptureGap | null;
+  readonly failures: readonly ErrorBody[];
+}
+
+/** What a look into the file itself tells, whether a daemon runs or not. */
+interface FileReading {
+  /** Are all triggers there, and has every table been decided about? */
+  readonly isCaptureComplete: boolean;
+  readonly retainedBytes: number;
+  /** Null: a daemon serves the file, and knows better. */
+  readonly replica: ReplicaStatus | null;
+}
+
+function readDatabase(
+  { name, path }: DatabaseConfig,
+  config: Config,
+  daemon: DaemonFigures | null,
+  deps: StatusDeps,
+): DatabaseReading {
+  const served = daemon?.databases.find((database) => database.name === name) ?? null;
+  const read = attempt(() => readFile(path, served, deps));
+  const file = 'value' in read ? read.value : null;
+  const failures = 'error' in read ? [read.error] : [];
+  const replica = served?.replica ?? file?.replica ?? null;
+  const peers = peersOf(name, config, served, replica);
+  return {
+    status: {
+      name,
+      path,
+      ...figuresOf(replica),
+      coverage: coverageOf(file, replica),
+      retainedBytes: file?.retainedBytes ?? null,
+      lastBackup: null,
+      peers,
+    },
+    gap: replica?.gap ?? null,
+    failures: [...failures, ...(served?.problems ?? [])],
+  };
+}
+
+function readFile(path: string, served: ServedFigures | null, deps: StatusDeps): FileReading {
+  return deps.files.withSnapshot(path, (db) => {
+    if (readNodeIdentity(db) === null) {
+      throw new SqlsyncError('database-not-initialised', `sqlsync is not installed in ${path}`, {
+        hint: '`sqlsync init DB`, or `sqlsync join URL DB`',
+      });
+    }
+    return {
+      isCaptureComplete: inspectCapture(db).complete,
+      retainedBytes: retainedBytes(db),
+      replica: served === null ? readReplicaStatus(db, deps) : null,
+    };
+  });
+}
+
+function figuresOf(replica: ReplicaStatus | null) {
+  return {
+    dataset: replica?.dataset ?? null,
+    nodeId: replica?.nodeId ?? null,
+    session: replica?.session ?? null,
+    formatVersion: replica?.formatVersion ?? null,
+    tables: replica?.tables ?? null,
+    excludedTables: replica?.excludedTables ?? [],
+    pendingChanges: replica?.pendingChanges ?? null,
+    logEntries: replica?.logEntries ?? null,
+    conflictsOpen: replica?.conflictsOpen ?? null,
+    quarantined: replica?.quarantined ?? null,
+    // Rows of a schema that this node lacks are not taken at all yet: the exchange is refused as a whole.
+    heldRows: replica === null ? null : 0,
+    schemaBehind: [],
+    catchingUp: replica !== null && replica.catchUp !== null,
+  };
+}
+
+/** What the triggers see now, and what may have gone past them before. */
+function coverageOf(file: FileReading | null, replica: ReplicaStatus | null): Coverage {
+  if (file === null || replica === null) return 'unknown';
+  if (!file.isCaptureComplete || replica.withoutIdentity > 0) return 'partial';
+  return replica.gap === null ? 'complete' : 'unknown';
+}
+
+/** Peers that are configured, that the daemon has met, or that are members: each once, in this order. */
+function peersOf(
+  database: string,
+  config: Config,
+  served: ServedFigures | null,
+  replica: ReplicaStatus | null,
+): PeerStatus[] {
+  const configured = config.peers.filter(({ databases }) => databases.includes('*') || databases.includes(database));
+  const members = (replica?.members ?? []).filter((member) => member !== config.node);
+  const names = new Set([...configured, ...(served?.peers ?? [])].map(({ name }) => name).concat(members));
+  return [...names].map((name) => {
+    const direction = configured.find((peer) => peer.name === name)?.direction ?? 'both';
+    return peerStatus(name, direction, served?.peers.find((peer) => peer.name === name) ?? null);
+  });
+}
+
+function peerStatus(name: string, direction: PeerStatus['direction'], figures: PeerFigures | null): PeerStatus {
+  const unknown = { changes: null, oldestSeconds: null };
+  return {
+    name,
+    state: figures?.state ?? 'offline',
+    direction: figures?.direction ?? direction,
+    lastContactAt: figures?.lastContactAt ?? null,
+    clockSkewSeconds: figures?.clockSkewSeconds ?? null,
+    outbound: unknown,
+    inbound: unknown,
+    rowsSent: figures?.rowsSent ?? null,
+    rowsReceived: figures?.rowsReceived ?? null,
+    lastVerify: null,
+    lastError: figures?.lastError ?? null,
+  };
+}
+
+/** Null: the folder cannot be asked; that the database cannot be read either is told already. */
+function diskFreeBytes(path: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
+}
+
+/** What fails for a reason that an operator can mend is told in words of the registry. */
+function attempt<Result>(work: () => Result): { readonly value: Result } | { readonly error: ErrorBody } {
+  try {
+    return { value: work() };
+  } catch (error) {
+    if (error instanceof SqlsyncError) return { error: error.toBody() };
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+/** The daemon that serves a file, as operations speak to it. Whoever composes them brings daemon/control-client.ts. */
+import type { ErrorBody } from '../errors.js';
+import type { ReplicaStatus } from '../replication/replica-status.js';
+import type { PeerDirection, PeerState } from './status-report.js';
+
+/** Finds the daemon that serves the file, by its real path; null when none answers. */
+export type FindDaemon = (realPath: string) => Promise<RunningDaemon | null>;
+
+export interface RunningDaemon {
+  readonly pid: number;
+  status(): Promise<DaemonFigures>;
+  /** Empty lists: all databases, all peers. */
+  sync(which: SyncTargets, onProgress?: (progress: SyncProgress) => void, signal?: AbortSignal): Promise<SyncResult[]>;
+  pause(peer: string): Promise<void>;
+  resume(peer: string): Promise<void>;
+}
+
+export interface DaemonFigures {
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly databases: readonly ServedFigures[];
+}
+
+export interface ServedFigures {
+  readonly name: string;
+  readonly path: string;
+  readonly replica: ReplicaStatus;
+  readonly problems: readonly ErrorBody[];
+  readonly peers: readonly PeerFigures[];
+}
+
+export interface PeerFigures {
+  readonly name: string;
+  readonly state: PeerState;
+  readonly direction: PeerDirection;
+  readonly lastContactAt: string | null;
+  readonly clockSkewSeconds: number | null;
+  readonly rowsSent: number;
+  readonly rowsReceived: number;
+  readonly lastError: ErrorBody | null;
+}
+
+export interface SyncTargets {
+  readonly databases: string[];
+  readonly peers: string[];
+}
+
+export interface SyncProgress {
+  readonly database: string;
+  readonly peer: string;
+  readonly phase: 'pull' | 'apply' | 'push' | 'peer-applies';
+  readonly bytes: number;
+  readonly rows: number;
+  readonly rowsTotal: number | null;
+}
+
+/** How one exchange with one peer about one database went. */
+export interface SyncResult {
+  readonly database: string;
+  readonly peer: string;
+  readonly rowsSent: number;
+  readonly rowsReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Null: it is done. */
+  readonly error: ErrorBody | null;
+}

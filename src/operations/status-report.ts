@@ -1,0 +1,79 @@
+/** What `sqlsync status --json` prints: an interface for programs. Null: not known. Times are RFC 3339 UTC. */
+import type { ErrorBody, ErrorCode } from '../errors.js';
+
+export interface NodeStatus {
+  readonly node: string;
+  readonly version: string;
+  readonly wireVersion: number;
+  /** Does a daemon serve the databases? */
+  readonly running: boolean;
+  readonly pid: number | null;
+  readonly uptimeSeconds: number | null;
+  readonly configFile: string;
+  /** No problem is an error. */
+  readonly healthy: boolean;
+  readonly problems: readonly Problem[];
+  readonly databases: readonly DatabaseStatus[];
+}
+
+/** Something an operator should know of. A warning alone leaves the node healthy. */
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly severity: 'error' | 'warning';
+  readonly database: string | null;
+  readonly peer: string | null;
+  readonly message: string;
+  /** What to type; null: nothing to type mends it. */
+  readonly command: string | null;
+  readonly since: string | null;
+}
+
+/** `unknown`: something has, or may have, gone past the triggers, and nobody has compared the nodes since. */
+export type Coverage = 'complete' | 'partial' | 'unknown';
+
+export interface DatabaseStatus {
+  readonly name: string;
+  readonly path: string;
+  readonly dataset: string | null;
+  readonly nodeId: string | null;
+  readonly session: string | null;
+  readonly formatVersion: number | null;
+  /** Replicated tables. */
+  readonly tables: number | null;
+  readonly excludedTables: readonly string[];
+  readonly coverage: Coverage;
+  /** Local changes that some member has not acknowledged, the unfolded ones included. */
+  readonly pendingChanges: number | null;
+  readonly logEntries: number | null;
+  readonly retainedBytes: number | null;
+  readonly conflictsOpen: number | null;
+  readonly quarantined: number | null;
+  readonly heldRows: number | null;
+  readonly schemaBehind: readonly string[];
+  readonly catchingUp: boolean;
+  readonly lastBackup: string | null;
+  readonly peers: readonly PeerStatus[];
+}
+
+export type PeerState = 'online' | 'offline' | 'syncing' | 'paused' | 'stale' | 'error';
+export type PeerDirection = 'both' | 'push' | 'pull';
+
+export interface PeerStatus {
+  readonly name: string;
+  readonly state: PeerState;
+  readonly direction: PeerDirection;
+  readonly lastContactAt: string | null;
+  readonly clockSkewSeconds: number | null;
+  readonly outbound: Backlog;
+  readonly inbound: Backlog;
+  readonly rowsSent: number | null;
+  readonly rowsReceived: number | null;
+  readonly lastVerify: string | null;
+  readonly lastError: ErrorBody | null;
+}
+
+/** What has not crossed yet, and how long the oldest of it has waited. */
+export interface Backlog {
+  readonly changes: number | null;
+  readonly oldestSeconds: number | null;
+}

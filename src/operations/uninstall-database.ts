@@ -1,0 +1,81 @@
+/**
+ * Takes sqlsync out of a file: every trigger and table of ours, the folder beside it, and its entry in the configuration.
+ * The file must not be served meanwhile. What no other node has yet stays in the application's tables; it only does not
+ * travel any more, so that is refused unless it is forced.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Config } from '../config.js';
+import { removeDatabaseFromFile } from '../config-edit.js';
+import { SqlsyncError } from '../errors.js';
+import { renderCount } from '../render-figures.js';
+import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
+import { uninstallCapture } from '../replication/uninstall-capture.js';
+import { configuredDatabase } from './configuration-target.js';
+import type { Machine } from './machine.js';
+import { readReplicaStatus } from './replica-figures.js';
+
+export interface UninstallTarget {
+  readonly path: string;
+  /** Its name in the configuration; null: it is in none. */
+  readonly database: string | null;
+  /** Null: sqlsync is not installed in it. */
+  readonly identity: NodeIdentity | null;
+  /** Local changes that some member has not acknowledged. */
+  readonly pendingChanges: number;
+}
+
+export interface UninstallReport extends UninstallTarget {
+  readonly uninstalled: boolean;
+  /** The configuration that the database was taken out of; null: it was in none. */
+  readonly configFile: string | null;
+}
+
+/**
+ * What an uninstall is about to remove. Throws database-not-initialised when there is nothing of ours, unsent-changes when
+ * something would be left behind.
+ * @param nameOrPath a configured database's name, or a path
+ */
+export function planUninstall(
+  nameOrPath: string,
+  force: boolean,
+  config: Config | null,
+  machine: Machine,
+): UninstallTarget {
+  const named = config?.databases.find(({ name }) => name === nameOrPath && !existsSync(nameOrPath));
+  const path = named?.path ?? resolve(nameOrPath);
+  const database = config && (configuredDatabase({ file: config.file, existing: config }, path)?.name ?? null);
+  const found = machine.files.withSnapshot(path, (db) => {
+    const identity = readNodeIdentity(db);
+    // A file of a newer format cannot be asked; whoever forces it does not ask.
+    return { identity, pendingChanges: identity === null || force ? 0 : readReplicaStatus(db, machine).pendingChanges };
+  });
+  if (found.identity === null && database === null) {
+    throw new SqlsyncError('database-not-initialised', `sqlsync is not installed in ${path}`, {
+      hint: 'There is nothing to remove.',
+    });
+  }
+  if (found.pendingChanges > 0) {
+    const count = renderCount(found.pendingChanges, 'change');
+    throw new SqlsyncError('unsent-changes', `${count} in ${path} have not reached every other node`, {
+      hint: '`sqlsync sync` first; --force leaves them in this file only.',
+    });
+  }
+  return { path, database, ...found };
+}
+
+/** Throws database-in-use while a daemon serves the file. */
+export function uninstallDatabase(target: UninstallTarget, config: Config | null, machine: Machine): UninstallReport {
+  const { path, database, identity } = target;
+  const lock = machine.files.lock(path);
+  try {
+    if (identity !== null) machine.files.withConnection(path, uninstallCapture);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+  lock.removeFolder();
+  const configFile = database === null || config === null ? null : config.file;
+  if (configFile !== null && database !== null) removeDatabaseFromFile(configFile, database, machine.env);
+  return { ...target, uninstalled: true, configFile };
+}
