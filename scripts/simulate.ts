@@ -3,7 +3,7 @@
  * Prints failing seeds with the command that replays each, and exits 1 when there are any.
  */
 import { parseArgs } from 'node:util';
-import { runHistory } from '../test/support/history.ts';
+import { runHistory } from '../test/support/history.js';
 
 const { values } = parseArgs({
   options: { seeds: { type: 'string', default: '1000' }, first: { type: 'string', default: '1' } },

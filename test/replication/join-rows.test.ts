@@ -1,11 +1,11 @@
 /** The joins as joins: commutative, associative, idempotent, never against causality; what they lose they say. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type JoinRules, type JoinSide, joinRows } from '../../src/replication/join-rows.ts';
-import { columnStampOf, type SqlValue, type VersionedRow, vectorOf } from '../../src/replication/row-version.ts';
-import type { Stamp } from '../../src/replication/stamp.ts';
-import type { Strategy } from '../../src/replication/table-schema.ts';
-import { entryOf, isWithin, knows, union } from '../../src/replication/version-vector.ts';
+import { type JoinRules, type JoinSide, joinRows } from '../../src/replication/join-rows.js';
+import { columnStampOf, type SqlValue, type VersionedRow, vectorOf } from '../../src/replication/row-version.js';
+import type { Stamp } from '../../src/replication/stamp.js';
+import type { Strategy } from '../../src/replication/table-schema.js';
+import { entryOf, isWithin, knows, union } from '../../src/replication/version-vector.js';
 
 const COLUMNS = [0, 1, 2];
 const SESSIONS = ['a.0000000000000000@0', 'b.0000000000000000@0', 'c.0000000000000000@0'];

@@ -1,6 +1,6 @@
 /** A slice of the simulation that `npm run simulate` runs at length. */
 import { expect, test } from 'vitest';
-import { runHistory } from '../support/history.ts';
+import { runHistory } from '../support/history.js';
 
 const SEEDS = 60;
 

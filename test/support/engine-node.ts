@@ -7,15 +7,15 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
-import type { EngineLimits } from '../../src/replication/engine.ts';
-import { initialiseNode } from '../../src/replication/initialise.ts';
-import { planCapture } from '../../src/replication/plan-capture.ts';
-import { Replica } from '../../src/replication/replica.ts';
-import { prepareSnapshot } from '../../src/replication/snapshot.ts';
-import type { DecodedRows, Stage } from '../../src/replication/stage.ts';
-import { PAYLOAD } from '../../src/replication/wire-frames.ts';
-import type { EndMarker, Hello, TableDefinition } from '../../src/replication/wire-messages.ts';
-import { RowsDecoder } from '../../src/replication/wire-rows.ts';
+import type { EngineLimits } from '../../src/replication/engine.js';
+import { initialiseNode } from '../../src/replication/initialise.js';
+import { planCapture } from '../../src/replication/plan-capture.js';
+import { Replica } from '../../src/replication/replica.js';
+import { prepareSnapshot } from '../../src/replication/snapshot.js';
+import type { DecodedRows, Stage } from '../../src/replication/stage.js';
+import { PAYLOAD } from '../../src/replication/wire-frames.js';
+import type { EndMarker, Hello, TableDefinition } from '../../src/replication/wire-messages.js';
+import { RowsDecoder } from '../../src/replication/wire-rows.js';
 
 export const TEST_LIMITS: EngineLimits = {
   foldEntriesMax: 20_000,

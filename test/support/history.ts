@@ -5,8 +5,8 @@
  *   every value that was written is visible, or was overwritten where it could be seen, or stands in a conflict record.
  */
 import type { Database } from 'better-sqlite3';
-import { EngineCluster, type EngineNode } from './engine-node.ts';
-import { type Random, seededRandom } from './seeded-random.ts';
+import { EngineCluster, type EngineNode } from './engine-node.js';
+import { type Random, seededRandom } from './seeded-random.js';
 
 const SCHEMA = `
   CREATE TABLE item(k TEXT PRIMARY KEY, a, b TEXT, u TEXT UNIQUE);

@@ -1,12 +1,12 @@
 /**
  * Measures the wire on rows of
  *   items(id TEXT PRIMARY KEY, a INT, b INT, name TEXT, note TEXT, price REAL, data BLOB, updated INT)
- * and prints medians of one thread. Usage: tsx scripts/bench-wire.ts [rows]
+ * and prints medians of one thread. Usage: tsx scripts/bench/wire.ts [rows]
  */
 import { createHash } from 'node:crypto';
-import type { SqlValue } from '../src/replication/row-version.js';
-import { encodeFrame, FrameParser, PAYLOAD, unpackFrameSync } from '../src/replication/wire-frames.js';
-import { type OutgoingRow, RowsDecoder, RowsEncoder } from '../src/replication/wire-rows.js';
+import type { SqlValue } from '../../src/replication/row-version.js';
+import { encodeFrame, FrameParser, PAYLOAD, unpackFrameSync } from '../../src/replication/wire-frames.js';
+import { type OutgoingRow, RowsDecoder, RowsEncoder } from '../../src/replication/wire-rows.js';
 
 const ROWS = Number(process.argv[2] ?? 50_000);
 const ROUNDS = 15;

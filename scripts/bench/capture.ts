@@ -3,18 +3,17 @@
  * and on a captured one, 100 rows a transaction, WAL, synchronous NORMAL, checkpoints as they come. The two files take turns transaction by
  * transaction, so that whatever else the machine does meets both; a round is a pair of fresh files.
  *
- *   npx tsx scripts/bench-capture.ts [rounds] [transactions] [rows in the table]
+ *   npx tsx scripts/bench/capture.ts [rounds] [transactions] [rows in the table]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { captureTriggers } from '../src/replication/capture-triggers.js';
-import { createLog } from '../src/replication/metadata-schema.js';
-import { readSchema } from '../src/replication/read-schema.js';
+import { captureTriggers } from '../../src/replication/capture-triggers.js';
+import { createLog } from '../../src/replication/metadata-schema.js';
+import { readSchema } from '../../src/replication/read-schema.js';
+import { ITEMS, type ItemRow, makeItem, median, randomNumbers, sorted } from './workload.js';
 
-const ITEMS =
-  'CREATE TABLE items(id TEXT PRIMARY KEY, a INT, b INT, name TEXT, note TEXT, price REAL, data BLOB, updated INT)';
 const ROWS_PER_TRANSACTION = 100;
 const STATEMENTS = {
   insert: 'INSERT INTO items VALUES(?, ?, ?, ?, ?, ?, ?, ?)',
@@ -23,39 +22,21 @@ const STATEMENTS = {
 } as const;
 const KINDS = ['insert', 'update', 'delete'] as const;
 type Kind = (typeof KINDS)[number];
-type Row = readonly [id: string, ...values: unknown[]];
-
 const rounds = Number(process.argv[2] ?? 9);
 const transactions = Number(process.argv[3] ?? 200);
 const tableRows = Number(process.argv[4] ?? 100_000);
 
-/** xorshift32: every file sees the same keys and values. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-/** Rows of about 150 bytes. */
-function makeRows(count: number, next: () => number): Row[] {
-  const hex = (words: number) => Array.from({ length: words }, () => next().toString(16).padStart(8, '0')).join('');
-  return Array.from({ length: count }, (_, i) => {
-    const note = `note ${hex(2)} ${hex(2)} ${hex(1)}`;
-    return [hex(4), next() % 1000, next(), `item ${hex(2)}`, note, next() / 100, Buffer.from(hex(2)), i];
-  });
+function makeRows(count: number, next: () => number): ItemRow[] {
+  return Array.from({ length: count }, (_, i) => makeItem(i, next));
 }
 
 /** An even pick of rows in random order. */
-function pickRows(rows: readonly Row[], count: number, next: () => number): Row[] {
+function pickRows(rows: readonly ItemRow[], count: number, next: () => number): ItemRow[] {
   const pool = [...rows];
-  return Array.from({ length: count }, () => pool.splice(next() % pool.length, 1)[0] as Row);
+  return Array.from({ length: count }, () => pool.splice(next() % pool.length, 1)[0] as ItemRow);
 }
 
-function openFile(file: string, rows: readonly Row[], isCaptured: boolean): Database.Database {
+function openFile(file: string, rows: readonly ItemRow[], isCaptured: boolean): Database.Database {
   const db = new Database(file);
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = NORMAL');
@@ -130,9 +111,6 @@ function runRound(folder: string, seed: number): Record<Kind, Measurement> {
   for (const side of sides) side.db.close();
   return result;
 }
-
-const sorted = (numbers: number[]) => [...numbers].sort((x, y) => x - y);
-const median = (numbers: number[]) => sorted(numbers)[numbers.length >> 1] ?? Number.NaN;
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-capture-'));
 try {
