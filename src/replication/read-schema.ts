@@ -4,8 +4,9 @@
  */
 import type { Database } from 'better-sqlite3';
 import { affinityOf, columnCollations } from './column-type.js';
-import { PREFIX } from './metadata-schema.js';
+import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
 import { tableHash } from './schema-hash.js';
+import { quoteText } from './sql-text.js';
 import { type IndexReading, identityOf, uniqueIndexesOf } from './table-identity.js';
 import type { ColumnSchema, ForeignKeySchema, TableSchema } from './table-schema.js';
 
@@ -27,7 +28,7 @@ export interface SchemaReading {
   readonly refused: readonly TableRefusal[];
   /** Virtual tables and their shadow tables: each node's own. */
   readonly local: readonly string[];
-  /** sqlsync's own tables. */
+  /** Those of sqlsync's own tables that replicate. */
   readonly internal: readonly TableSchema[];
 }
 
@@ -66,18 +67,21 @@ interface ForeignKeyRow {
   onDelete: string;
 }
 
-const ORDINARY = `s.type = 'table' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`;
+/** Tables worth reading: the application's, and those of ours that replicate. */
+const INTERNAL_NAMES = INTERNAL_TABLES.map(({ name }) => quoteText(name)).join(', ');
+const WANTED = `s.type = 'table' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+  AND (s.name NOT LIKE '\\_sqlsync\\_%' ESCAPE '\\' OR s.name IN (${INTERNAL_NAMES}))`;
 const SELECT_TABLES = `SELECT s.name, s.sql, l.type, l.wr AS withoutRowid, l.strict
   FROM main.sqlite_schema s JOIN pragma_table_list l ON l.schema = 'main' AND l.name = s.name
-  WHERE ${ORDINARY} ORDER BY s.name`;
+  WHERE ${WANTED} ORDER BY s.name`;
 const SELECT_COLUMNS = `SELECT s.name AS tbl, x.name, x.type, x."notnull" AS "notNull", x.dflt_value AS dflt, x.pk, x.hidden
-  FROM main.sqlite_schema s JOIN pragma_table_xinfo(s.name, 'main') x WHERE ${ORDINARY} ORDER BY s.name, x.cid`;
+  FROM main.sqlite_schema s JOIN pragma_table_xinfo(s.name, 'main') x WHERE ${WANTED} ORDER BY s.name, x.cid`;
 const SELECT_TERMS = `SELECT s.name AS tbl, i.name AS idx, i."unique" AS isUnique, i.origin, i.partial, x.name, x.coll
   FROM main.sqlite_schema s JOIN pragma_index_list(s.name, 'main') i JOIN pragma_index_xinfo(i.name, 'main') x
-  WHERE ${ORDINARY} AND x.key = 1 ORDER BY s.name, i.name, x.seqno`;
+  WHERE ${WANTED} AND x.key = 1 ORDER BY s.name, i.name, x.seqno`;
 const SELECT_INDEX_SQL = `SELECT name, sql FROM main.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL`;
 const SELECT_FOREIGN_KEYS = `SELECT s.name AS tbl, f.id, f."table" AS parent, f."from", f."to", f.on_update AS onUpdate, f.on_delete AS onDelete
-  FROM main.sqlite_schema s JOIN pragma_foreign_key_list(s.name, 'main') f WHERE ${ORDINARY} ORDER BY s.name, f.id, f.seq`;
+  FROM main.sqlite_schema s JOIN pragma_foreign_key_list(s.name, 'main') f WHERE ${WANTED} ORDER BY s.name, f.id, f.seq`;
 
 /** Reads all of the file's tables. */
 export function readSchema(db: Database): SchemaReading {

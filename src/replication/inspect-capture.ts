@@ -1,0 +1,78 @@
+/**
+ * The evidence for what triggers see: which of them are as they should be, whether the log is there, and which tables
+ * nobody has decided about. Reads the schema only.
+ */
+import type { Database } from 'better-sqlite3';
+import { PREFIX } from './metadata-schema.js';
+import { hasCapture } from './plan-capture.js';
+import { isOurs, readSchema } from './read-schema.js';
+import { readRegistry, readRegistryEntries, updatedColumns } from './registry.js';
+import { triggerDrift } from './trigger-drift.js';
+
+export interface TableInspection {
+  readonly id: number;
+  readonly name: string;
+  /** Names of triggers that are not there, and of those that are not as they should be. */
+  readonly missing: readonly string[];
+  readonly changed: readonly string[];
+  /** Are there columns that the registry does not know, or the other way round? */
+  readonly columnsChanged: boolean;
+}
+
+export interface CaptureInspection {
+  /** Nothing is amiss in anything below. */
+  readonly complete: boolean;
+  readonly installed: boolean;
+  readonly hasLog: boolean;
+  /** Every captured table. */
+  readonly tables: readonly TableInspection[];
+  /** Triggers of ours that no captured table should have. */
+  readonly extra: readonly { readonly name: string; readonly table: string }[];
+  /** Registered tables that are gone, or have lost their identity. */
+  readonly lost: readonly string[];
+  /** Tables that are neither captured nor left out by rule. */
+  readonly undecided: readonly string[];
+}
+
+export function inspectCapture(db: Database): CaptureInspection {
+  if (!hasCapture(db))
+    return { complete: false, installed: false, hasLog: false, tables: [], extra: [], lost: [], undecided: [] };
+  const entries = readRegistryEntries(db);
+  const registry = new Map(entries.map((entry) => [entry.id, entry]));
+  const schema = readSchema(db);
+  const tables = readRegistry(db, schema).filter((table) => !table.internal);
+  const drift = triggerDrift(db, tables);
+  const namesOn = (triggers: readonly { name: string; table: string }[], table: string) =>
+    triggers.filter((trigger) => trigger.table === table).map((trigger) => trigger.name);
+  const inspections = tables.map((table): TableInspection => {
+    const columns = registry.get(table.id)?.columns ?? [];
+    const columnsChanged = JSON.stringify(updatedColumns(columns, table.schema)) !== JSON.stringify(columns);
+    const { id, name } = table;
+    return { id, name, missing: namesOn(drift.missing, name), changed: namesOn(drift.changed, name), columnsChanged };
+  });
+  const captured = new Set(tables.map((table) => table.name));
+  const excluded = db.prepare<[], string>(`SELECT name FROM ${PREFIX}excluded`).pluck().all();
+  const registered = entries.map((entry) => entry.name).filter((name) => !isOurs(name));
+  const decided = new Set([...registered, ...excluded]);
+  const inspection = {
+    installed: true,
+    hasLog: hasLog(db),
+    tables: inspections,
+    extra: drift.extra,
+    lost: registered.filter((name) => !captured.has(name)),
+    undecided: [...schema.tables, ...schema.refused].map((table) => table.name).filter((name) => !decided.has(name)),
+  };
+  return { ...inspection, complete: isComplete(inspection) };
+}
+
+function isComplete({ hasLog, tables, extra, lost, undecided }: Omit<CaptureInspection, 'complete'>): boolean {
+  const isWhole = (table: TableInspection) =>
+    table.missing.length === 0 && table.changed.length === 0 && !table.columnsChanged;
+  return hasLog && tables.every(isWhole) && extra.length + lost.length + undecided.length === 0;
+}
+
+function hasLog(db: Database): boolean {
+  return (
+    db.prepare(`SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = '${PREFIX}log'`).get() !== undefined
+  );
+}

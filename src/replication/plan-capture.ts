@@ -1,0 +1,152 @@
+/**
+ * Which of a file's tables will replicate, and what an operator should know of each before anything is installed.
+ */
+import type { Database } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
+import { PREFIX } from './metadata-schema.js';
+import { hasNullKey, nullableKeyColumns } from './null-keys.js';
+import { isOurs, readSchema } from './read-schema.js';
+import { readRegistryEntries } from './registry.js';
+import type { TableSchema } from './table-schema.js';
+
+export interface CaptureOptions {
+  /** Globs (`*` and `?`, in whatever case) of the only tables to take; empty: all. They also bring back what is left out by default. */
+  readonly include: readonly string[];
+  /** Globs of tables to leave out. */
+  readonly exclude: readonly string[];
+}
+
+export interface PlannedTable {
+  readonly name: string;
+  /** Key columns; empty where there is no identity. */
+  readonly key: readonly string[];
+  readonly status: 'captured' | 'excluded' | 'refused';
+  /** Why it is excluded or refused. */
+  readonly reason: string | null;
+  /** SQLite allocates the keys: two nodes will give one key to two rows. */
+  readonly keyRisk: boolean;
+  readonly warnings: readonly string[];
+}
+
+export interface CapturePlan {
+  /** In the order of their names. */
+  readonly tables: readonly PlannedTable[];
+}
+
+/** Tables in which migration tools keep what has run on this file: every node's own. */
+const MIGRATION_TABLES = [
+  'django_migrations',
+  'alembic_version',
+  '_prisma_migrations',
+  'schema_migrations',
+  'knex_migrations*',
+  '__EFMigrationsHistory',
+  '__drizzle_migrations',
+];
+
+/** Plans the capture of a file, one that has it already or not: a table that is captured stays so. */
+export function planCapture(db: Database, options: CaptureOptions): CapturePlan {
+  const schema = readSchema(db);
+  const isInstalled = hasCapture(db);
+  const registered = new Set(isInstalled ? readRegistryEntries(db).map((entry) => entry.name) : []);
+  const reasonToExclude = exclusionRule(options, isInstalled ? readExcluded(db) : new Map());
+  const plan: PlannedTable[] = schema.local.map((name) =>
+    leftOut(name, 'excluded', 'a virtual table, or part of one: each node keeps its own'),
+  );
+  if (!isInstalled) {
+    const reason = `its name begins with ${PREFIX}, which is reserved`;
+    plan.push(...clashingNames(db).map((name) => leftOut(name, 'refused', reason)));
+  }
+  for (const { name, reason } of schema.refused) {
+    const excluded = reasonToExclude(name);
+    if (!isOurs(name))
+      plan.push(excluded === null ? leftOut(name, 'refused', reason) : leftOut(name, 'excluded', excluded));
+  }
+  for (const table of schema.tables) {
+    const excluded = registered.has(table.name) ? null : reasonToExclude(table.name);
+    plan.push(excluded === null ? planTable(db, table) : { ...describe(table), status: 'excluded', reason: excluded });
+  }
+  return { tables: plan.sort((x, y) => (x.name < y.name ? -1 : 1)) };
+}
+
+/** Throws when tables are refused: names them, why, and how to leave them out. */
+export function assertNoneRefused(plan: CapturePlan): void {
+  const refused = plan.tables.filter((table) => table.status === 'refused');
+  if (refused.length === 0) return;
+  const reasons = refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n');
+  const flags = refused.map(({ name }) => `--exclude '${name.replaceAll("'", "'\\''")}'`).join(' ');
+  throw new SqlsyncError('table-refused', `these tables cannot replicate:\n${reasons}`, {
+    hint: `give them a key, or leave them out with ${flags}`,
+  });
+}
+
+/** Does the file carry sqlsync's registry? */
+export function hasCapture(db: Database): boolean {
+  const sql = `SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name IN ('${PREFIX}table', '${PREFIX}state')`;
+  return db.prepare<[], number>(sql).safeIntegers(false).pluck().get() === 2;
+}
+
+function planTable(db: Database, table: TableSchema): PlannedTable {
+  if (hasNullKey(db, table)) {
+    return {
+      ...describe(table),
+      status: 'refused',
+      reason: 'it holds rows whose key is NULL: they cannot be told apart',
+    };
+  }
+  const nullable = nullableKeyColumns(table);
+  const warnings =
+    nullable.length === 0 ? [] : [`a row without ${nullable.join(', ')} would not replicate: the key may be NULL`];
+  return { ...describe(table), status: 'captured', reason: null, warnings };
+}
+
+function describe(table: TableSchema): Omit<PlannedTable, 'status' | 'reason'> {
+  const { source, columns } = table.identity;
+  return {
+    name: table.name,
+    key: columns.map((column) => column.name),
+    keyRisk: source === 'integer-primary-key',
+    warnings: [],
+  };
+}
+
+function leftOut(name: string, status: 'excluded' | 'refused', reason: string): PlannedTable {
+  return { name, key: [], status, reason, keyRisk: false, warnings: [] };
+}
+
+/** Everything of whatever kind that has our prefix in a file which we have not touched. */
+function clashingNames(db: Database): string[] {
+  const names = db.prepare<[], string>('SELECT name FROM main.sqlite_schema').pluck().all();
+  return names.filter(isOurs);
+}
+
+function readExcluded(db: Database): Map<string, string> {
+  const rows = db.prepare<[], { name: string; reason: string }>(`SELECT name, reason FROM ${PREFIX}excluded`).all();
+  return new Map(rows.map(({ name, reason }) => [name, reason]));
+}
+
+function exclusionRule(
+  options: CaptureOptions,
+  excluded: ReadonlyMap<string, string>,
+): (name: string) => string | null {
+  const isIncluded = globMatcher(options.include);
+  const isExcluded = globMatcher(options.exclude);
+  const isMigrationTable = globMatcher(MIGRATION_TABLES);
+  return (name) => {
+    if (isExcluded(name)) return 'left out on request';
+    if (isIncluded(name)) return null;
+    if (isMigrationTable(name)) return 'a migration tool keeps it for this file alone';
+    return excluded.get(name) ?? (options.include.length === 0 ? null : 'not among the tables to take');
+  };
+}
+
+function globMatcher(globs: readonly string[]): (name: string) => boolean {
+  const patterns = globs.map((glob) => {
+    const source = glob
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '[^]*')
+      .replaceAll('?', '[^]');
+    return new RegExp(`^${source}$`, 'i');
+  });
+  return (name) => patterns.some((pattern) => pattern.test(name));
+}

@@ -1,0 +1,68 @@
+/**
+ * The registry of captured tables: the numbers that stand for tables in the log and for columns in masks. Neither is
+ * used again for something else.
+ */
+import type { Database } from 'better-sqlite3';
+import { FIRST_TABLE_ID, PREFIX } from './metadata-schema.js';
+import { readSchema, type SchemaReading } from './read-schema.js';
+import type { CapturedTable, Strategy, TableSchema } from './table-schema.js';
+
+/** A row of the registry. A column's place is its number; null where one has been dropped. */
+export interface RegistryEntry {
+  readonly id: number;
+  readonly name: string;
+  readonly columns: readonly (string | null)[];
+  readonly hash: string;
+}
+
+export function readRegistryEntries(db: Database): RegistryEntry[] {
+  const rows = db
+    .prepare<[], { id: number; name: string; columns: string; hash: string }>(
+      `SELECT id, name, columns, hash FROM ${PREFIX}table ORDER BY id`,
+    )
+    .safeIntegers(false)
+    .all();
+  return rows.map((row) => ({ ...row, columns: JSON.parse(row.columns) as (string | null)[] }));
+}
+
+/** The tables that are captured: those of the registry that are there and have an identity, in the order of their numbers. */
+export function readRegistry(db: Database, schema: SchemaReading = readSchema(db)): CapturedTable[] {
+  const schemas = new Map([...schema.tables, ...schema.internal].map((table) => [table.name, table]));
+  const strategyOf = readStrategies(db);
+  return readRegistryEntries(db).flatMap((entry) => {
+    const table = schemas.get(entry.name);
+    return table === undefined ? [] : [capturedTable(entry, table, strategyOf(entry.name))];
+  });
+}
+
+/** What the registry and the schema together say of a table. A column that the registry does not know yet is left out. */
+export function capturedTable(entry: RegistryEntry, schema: TableSchema, strategy: Strategy): CapturedTable {
+  const ids = new Map(entry.columns.map((name, id) => [name, id]));
+  const columns = shippedColumns(schema).flatMap((name) => {
+    const id = ids.get(name);
+    return id === undefined ? [] : [{ id, name }];
+  });
+  const internal = entry.id < FIRST_TABLE_ID;
+  return { id: entry.id, name: entry.name, columns, schema, strategy: internal ? 'lww' : strategy, internal };
+}
+
+/** Generated columns are computed anew by every node. */
+export function shippedColumns(schema: TableSchema): string[] {
+  return schema.columns.filter((column) => column.generated === 'no').map((column) => column.name);
+}
+
+/** The columns with those that are new at the end, and null for those that are gone. */
+export function updatedColumns(columns: readonly (string | null)[], schema: TableSchema): (string | null)[] {
+  const present = shippedColumns(schema);
+  const kept = columns.map((name) => (name !== null && present.includes(name) ? name : null));
+  return [...kept, ...present.filter((name) => !columns.includes(name))];
+}
+
+/** How each table's conflicts are settled, by the rules of the data set. */
+function readStrategies(db: Database): (table: string) => Strategy {
+  const rows = db
+    .prepare<[], { tbl: string; strategy: Strategy | null }>(`SELECT tbl, strategy FROM ${PREFIX}rule`)
+    .all();
+  const rules = new Map(rows.map(({ tbl, strategy }) => [tbl, strategy]));
+  return (table) => rules.get(table) ?? rules.get('*') ?? 'merge';
+}
