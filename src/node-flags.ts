@@ -14,10 +14,24 @@ function checkedBy(schema: z.ZodType): (text: string) => Promise<string> {
 }
 
 /** A URL in the form in which the configuration keeps it. */
-export async function parsePeerUrl(text: string): Promise<string> {
+async function parsePeerUrl(text: string): Promise<string> {
   const result = peerUrl.safeParse(text);
   if (result.success) return result.data;
   throw new SqlsyncError('usage', `"${text}" ${result.error.issues[0]?.message}`);
+}
+
+export interface NamedUrl {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** `NAME=URL` */
+export async function parseNamedUrl(text: string): Promise<NamedUrl> {
+  const [, name, url] = /^([^=]*)=(.*)$/.exec(text) ?? [];
+  if (name === undefined || url === undefined) {
+    throw new SqlsyncError('usage', `"${text}" is not NAME=URL`, { hint: 'Such as lyon=https://lyon.example:7420' });
+  }
+  return { name: await checkedBy(nodeName)(name), url: await parsePeerUrl(url) };
 }
 
 export const urlArg = Args.custom<string>({ parse: parsePeerUrl });

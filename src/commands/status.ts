@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.js';
 import { pickDatabase } from '../config.js';
-import { ControlClient } from '../daemon/control-client.js';
-import { thisMachine } from '../daemon/this-machine.js';
+import { statusDeps, thisMachine } from '../daemon/this-machine.js';
 import { EXIT } from '../errors.js';
 import { readStatus } from '../operations/read-status.js';
 import type { NodeStatus } from '../operations/status-report.js';
@@ -37,11 +36,7 @@ export default class Status extends BaseCommand<typeof Status> {
     const config = this.loadConfig();
     const databases =
       this.flags.database === undefined ? config.databases : [pickDatabase(config, this.flags.database)];
-    return readStatus(config, databases, {
-      ...thisMachine,
-      findDaemon: (path) => ControlClient.find(path),
-      version: this.config.version,
-    });
+    return readStatus(config, databases, statusDeps(this.config.version));
   }
 
   async #watch(): Promise<undefined> {

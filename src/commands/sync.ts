@@ -1,10 +1,9 @@
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../base-command.js';
-import { ControlClient } from '../daemon/control-client.js';
 import { readDaemonSettings } from '../daemon/daemon-settings.js';
 import { createLogger } from '../daemon/logger.js';
 import { syncOnce } from '../daemon/sync-once.js';
-import { thisMachine } from '../daemon/this-machine.js';
+import { findDaemon, thisMachine } from '../daemon/this-machine.js';
 import type { SyncResult } from '../operations/running-daemon.js';
 import { syncFailure, syncPeers } from '../operations/sync-peers.js';
 import { ProgressLine } from '../progress-line.js';
@@ -31,7 +30,7 @@ export default class Sync extends BaseCommand<typeof Sync> {
       { database: flags.database, peers: this.operands },
       {
         files: thisMachine.files,
-        findDaemon: (path) => ControlClient.find(path),
+        findDaemon,
         syncOnce: (which) => syncOnce(readDaemonSettings(config), { which, logger, onProgress, signal }),
         onProgress,
         signal,

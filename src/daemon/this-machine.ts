@@ -1,13 +1,36 @@
-/** The machine this process runs on, for operations that a command calls. */
+/** What this machine gives to the operations that commands call: files, time, chance, and the daemon if one runs. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { Machine } from '../operations/machine.js';
+import type { StatusDeps } from '../operations/read-status.js';
+import type { FindDaemon } from '../operations/running-daemon.js';
+import { ControlClient } from './control-client.js';
 import { localFiles } from './local-files.js';
+import { pausedPeers, writePausedPeers } from './paused-peers.js';
+import { SideDirectory } from './side-directory.js';
 
 export const thisMachine: Machine = {
   files: localFiles,
+  paused: {
+    read: (realPath) => pausedPeers(SideDirectory.at(realPath)),
+    write: (realPath, names) => writePausedPeers(SideDirectory.open(realPath), names),
+  },
   random: { hex: (bytes) => randomBytes(bytes).toString('hex') },
   now: () => new Date(),
   hostname: hostname(),
   env: process.env,
 };
+
+export const findDaemon: FindDaemon = (realPath) => ControlClient.find(realPath);
+
+export const changePeersDeps: ChangePeersDeps = {
+  ...thisMachine,
+  findDaemon,
+  reloadDaemon: (pid) => process.kill(pid, 'SIGHUP'),
+};
+
+/** @param version of the program */
+export function statusDeps(version: string): StatusDeps {
+  return { ...thisMachine, findDaemon, version };
+}

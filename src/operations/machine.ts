@@ -1,8 +1,10 @@
 /** What operations take from the machine they run on: files, time, chance, names. Tests and callers bring their own. */
 import type { DatabaseFiles } from './database-files.js';
+import type { PausedPeers } from './paused-peers.js';
 
 export interface Machine {
   readonly files: DatabaseFiles;
+  readonly paused: PausedPeers;
   readonly random: { hex(bytes: number): string };
   readonly now: () => Date;
   readonly hostname: string;

@@ -14,11 +14,12 @@ import { retainedBytes } from '../replication/retained-bytes.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { findProblems } from './find-problems.js';
 import type { Machine } from './machine.js';
+import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
-import type { DaemonFigures, FindDaemon, PeerFigures, ServedFigures } from './running-daemon.js';
-import type { Coverage, DatabaseStatus, NodeStatus, PeerStatus } from './status-report.js';
+import type { DaemonFigures, FindDaemon, ServedFigures } from './running-daemon.js';
+import type { Coverage, DatabaseStatus, NodeStatus } from './status-report.js';
 
-export interface StatusDeps extends Pick<Machine, 'files' | 'now' | 'random'> {
+export interface StatusDeps extends Pick<Machine, 'files' | 'paused' | 'now' | 'random'> {
   readonly findDaemon: FindDaemon;
   readonly version: string;
 }
@@ -81,6 +82,7 @@ interface FileReading {
   /** Are all triggers there, and has every table been decided about? */
   readonly isCaptureComplete: boolean;
   readonly retainedBytes: number;
+  readonly paused: readonly string[];
   /** Null: a daemon serves the file, and knows better. */
   readonly replica: ReplicaStatus | null;
 }
@@ -96,7 +98,8 @@ function readDatabase(
   const file = 'value' in read ? read.value : null;
   const failures = 'error' in read ? [read.error] : [];
   const replica = served?.replica ?? file?.replica ?? null;
-  const peers = peersOf(name, config, served, replica);
+  const paused = 'value' in read ? read.value.paused : [];
+  const peers = peersOf({ database: name, config, served, replica, paused, now: deps.now() });
   return {
     status: {
       name,
@@ -122,6 +125,7 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
     return {
       isCaptureComplete: inspectCapture(db).complete,
       retainedBytes: retainedBytes(db),
+      paused: deps.paused.read(deps.files.locate(path)),
       replica: served === null ? readReplicaStatus(db, deps) : null,
     };
   });
@@ -151,39 +155,6 @@ function coverageOf(file: FileReading | null, replica: ReplicaStatus | null): Co
   if (file === null || replica === null) return 'unknown';
   if (!file.isCaptureComplete || replica.withoutIdentity > 0) return 'partial';
   return replica.gap === null ? 'complete' : 'unknown';
-}
-
-/** Peers that are configured, that the daemon has met, or that are members: each once, in this order. */
-function peersOf(
-  database: string,
-  config: Config,
-  served: ServedFigures | null,
-  replica: ReplicaStatus | null,
-): PeerStatus[] {
-  const configured = config.peers.filter(({ databases }) => databases.includes('*') || databases.includes(database));
-  const members = (replica?.members ?? []).filter((member) => member !== config.node);
-  const names = new Set([...configured, ...(served?.peers ?? [])].map(({ name }) => name).concat(members));
-  return [...names].map((name) => {
-    const direction = configured.find((peer) => peer.name === name)?.direction ?? 'both';
-    return peerStatus(name, direction, served?.peers.find((peer) => peer.name === name) ?? null);
-  });
-}
-
-function peerStatus(name: string, direction: PeerStatus['direction'], figures: PeerFigures | null): PeerStatus {
-  const unknown = { changes: null, oldestSeconds: null };
-  return {
-    name,
-    state: figures?.state ?? 'offline',
-    direction: figures?.direction ?? direction,
-    lastContactAt: figures?.lastContactAt ?? null,
-    clockSkewSeconds: figures?.clockSkewSeconds ?? null,
-    outbound: unknown,
-    inbound: unknown,
-    rowsSent: figures?.rowsSent ?? null,
-    rowsReceived: figures?.rowsReceived ?? null,
-    lastVerify: null,
-    lastError: figures?.lastError ?? null,
-  };
 }
 
 /** Null: the folder cannot be asked; that the database cannot be read either is told already. */

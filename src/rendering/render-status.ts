@@ -3,6 +3,7 @@ import type { Ansis } from 'ansis';
 import type { DatabaseStatus, NodeStatus, PeerStatus, Problem } from '../operations/status-report.js';
 import { renderSeconds } from '../render-figures.js';
 import { renderTable } from '../render-table.js';
+import { STATE_PAINT } from './render-peers.js';
 
 export interface RenderStatusOptions {
   readonly paint: Ansis;
@@ -67,15 +68,6 @@ function databasesTable(databases: readonly DatabaseStatus[], paint: Ansis): str
     ]),
   );
 }
-
-const STATE_PAINT: Record<PeerStatus['state'], 'green' | 'yellow' | 'red'> = {
-  online: 'green',
-  syncing: 'green',
-  paused: 'yellow',
-  offline: 'yellow',
-  stale: 'red',
-  error: 'red',
-};
 
 function peersTable(
   peers: readonly { readonly database: DatabaseStatus; readonly peer: PeerStatus }[],

@@ -190,13 +190,9 @@ export class Metadata {
     return this.countRows.get() ?? 0;
   }
 
-  /** How many rows bear a stamp of which this holds. */
-  countWhere(holds: (session: string, hlc: number) => boolean): number {
-    let count = 0;
-    for (const [hlc, session] of this.selectStamps.iterate()) {
-      if (holds(this.state.sessionNameOf(session), hlc)) count += 1;
-    }
-    return count;
+  /** Calls back with the stamp of every row that is not settled. */
+  forEachStamp(visit: (session: string, hlc: number) => void): void {
+    for (const [hlc, session] of this.selectStamps.iterate()) visit(this.state.sessionNameOf(session), hlc);
   }
 
   /**

@@ -1,10 +1,10 @@
 /** What a node can say of itself without asking anybody. */
 import type { CatchUp } from './application.js';
+import { type MemberBacklog, readBacklog } from './backlog.js';
 import type { CaptureGap } from './capture-repair.js';
 import type { Engine } from './engine.js';
 import type { Members } from './members.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
-import { standingOf } from './staleness.js';
 
 export interface ReplicaStatus {
   readonly node: string;
@@ -22,6 +22,8 @@ export interface ReplicaStatus {
   readonly unsettledRows: number;
   /** Rows and unfolded entries that some member has not acknowledged. */
   readonly pendingChanges: number;
+  /** What each other member has not acknowledged, by its name. */
+  readonly backlogs: Readonly<Record<string, MemberBacklog>>;
   readonly conflictsOpen: number;
   readonly conflicts: number;
   readonly merged: number;
@@ -38,27 +40,13 @@ function countOf(engine: Engine, sql: string): number {
   return engine.options.writer.prepare(sql).pluck().get() as number;
 }
 
-/** Rows whose version some member does not cover, as far as this node has heard. */
-function pendingRows(engine: Engine, members: readonly string[]): number {
-  const others = members.filter((member) => member !== engine.state.get('node'));
-  const standings = others.map((member) => {
-    const told = engine.acknowledgements.all.get(member);
-    return standingOf({ vector: told?.vector ?? {}, horizon: told?.horizon ?? 0, dropped: 0 });
-  });
-  if (standings.length === 0) return 0;
-  let pending = 0;
-  for (const table of engine.tables.all) {
-    if (table.captured.internal) continue;
-    pending += table.metadata.countWhere((session, hlc) => standings.some((standing) => standing.has(session) < hlc));
-  }
-  return pending;
-}
-
 export function readReplicaStatus(engine: Engine, membership: Members): ReplicaStatus {
   const { state, tables, log, quarantine } = engine;
   const members = membership.names();
   const own = tables.all.filter((table) => !table.captured.internal);
   const unfolded = log.countAfter(state.get('folded'));
+  const others = members.filter((member) => member !== state.get('node'));
+  const { pendingChanges, byMember } = readBacklog(engine, others);
   const catchUp = state.get('catch_up');
   const gap = state.get('gap') ?? '';
   const [, , conflict, resolution] = INTERNAL_TABLES;
@@ -77,7 +65,8 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
     logEntries: log.countAfter(0),
     unfolded,
     unsettledRows: own.reduce((sum, table) => sum + table.metadata.count(), 0),
-    pendingChanges: members.length > 1 ? unfolded + pendingRows(engine, members) : 0,
+    pendingChanges,
+    backlogs: byMember,
     conflictsOpen: countOf(
       engine,
       `SELECT count(*) FROM ${conflict.name} WHERE strategy = 'manual' AND id NOT IN (SELECT conflict FROM ${resolution.name})`,

@@ -1,0 +1,89 @@
+/** Whom this node dials, and with whom it exchanges nothing for now. A daemon that runs hears of it at once. */
+import type { Config } from '../config.js';
+import { type EditOutcome, extendConfigFile, removePeerFromFile } from '../config-edit.js';
+import { SqlsyncError } from '../errors.js';
+import type { Machine } from './machine.js';
+import type { PausedPeers } from './paused-peers.js';
+import { readStatus, type StatusDeps } from './read-status.js';
+import type { FindDaemon, RunningDaemon } from './running-daemon.js';
+
+export interface PeerChange {
+  readonly peer: string;
+  /** Was anything changed? */
+  readonly changed: boolean;
+  /** The daemon that was told; null: none runs. */
+  readonly pid: number | null;
+}
+
+export interface ChangePeersDeps extends Pick<Machine, 'files' | 'env'> {
+  readonly findDaemon: FindDaemon;
+  /** Has a daemon read its configuration anew. */
+  readonly reloadDaemon: (pid: number) => void;
+}
+
+/** Adds a peer to the configuration, or gives one that is there another URL. */
+export function addPeer(
+  config: Config,
+  peer: { readonly name: string; readonly url: string },
+  deps: ChangePeersDeps,
+): Promise<PeerChange> {
+  return tellDaemon(config, peer.name, extendConfigFile(config.file, { peer }, deps.env), deps);
+}
+
+/** Takes a peer out of the configuration. Throws peer-unknown when it is not there. */
+export function removePeer(config: Config, name: string, deps: ChangePeersDeps): Promise<PeerChange> {
+  if (!config.peers.some((peer) => peer.name === name)) throw unknownPeer(config, name);
+  return tellDaemon(config, name, removePeerFromFile(config.file, name, deps.env), deps);
+}
+
+async function tellDaemon(
+  config: Config,
+  peer: string,
+  outcome: EditOutcome,
+  deps: ChangePeersDeps,
+): Promise<PeerChange> {
+  const changed = outcome !== 'unchanged';
+  const daemon = changed ? await findAnyDaemon(config, deps) : null;
+  if (daemon !== null) deps.reloadDaemon(daemon.pid);
+  return { peer, changed, pid: daemon?.pid ?? null };
+}
+
+/** Stops all exchange with a peer, or lets it go on; it stays so for daemons that start later. */
+export async function pausePeer(
+  config: Config,
+  name: string,
+  isPaused: boolean,
+  deps: StatusDeps,
+): Promise<PeerChange> {
+  const { databases } = await readStatus(config, config.databases, deps);
+  const states = databases.flatMap(({ peers }) => peers.filter((peer) => peer.name === name).map(({ state }) => state));
+  if (states.length === 0) throw unknownPeer(config, name);
+  const changed = states.some((state) => (state === 'paused') !== isPaused);
+  const daemon = await findAnyDaemon(config, deps);
+  if (daemon === null)
+    for (const { path } of databases) setPaused(deps.files.locate(path), name, isPaused, deps.paused);
+  else if (isPaused) await daemon.pause(name);
+  else await daemon.resume(name);
+  return { peer: name, changed, pid: daemon?.pid ?? null };
+}
+
+function setPaused(realPath: string, name: string, isPaused: boolean, paused: PausedPeers): void {
+  const others = paused.read(realPath).filter((other) => other !== name);
+  paused.write(realPath, isPaused ? [...others, name] : others);
+}
+
+async function findAnyDaemon(
+  { databases }: Config,
+  { files, findDaemon }: { readonly files: Machine['files']; readonly findDaemon: FindDaemon },
+): Promise<RunningDaemon | null> {
+  for (const { path } of databases) {
+    const daemon = await findDaemon(files.locate(path));
+    if (daemon !== null) return daemon;
+  }
+  return null;
+}
+
+function unknownPeer({ file, peers }: Config, name: string): SqlsyncError {
+  const known = peers.map((peer) => peer.name).join(', ') || 'none';
+  return new SqlsyncError('peer-unknown', `there is no peer "${name}"`, { hint: `${file} has: ${known}` });
+}

@@ -1,0 +1,67 @@
+/** How this node stands with each of its peers over one database. */
+import type { Config } from '../config.js';
+import { hlcToMs } from '../replication/hlc.js';
+import type { ReplicaStatus } from '../replication/replica-status.js';
+import type { ServedFigures } from './running-daemon.js';
+import type { Backlog, PeerState, PeerStatus } from './status-report.js';
+
+export interface PeerFacts {
+  readonly database: string;
+  readonly config: Pick<Config, 'node' | 'peers'>;
+  /** Null: no daemon serves the database. */
+  readonly served: ServedFigures | null;
+  /** Null: the file cannot be read. */
+  readonly replica: ReplicaStatus | null;
+  /** Peers that an operator has paused: a daemon knows that itself. */
+  readonly paused: readonly string[];
+  readonly now: Date;
+}
+
+/** Peers that are configured, that the daemon has met, or that are members: each once, in this order. */
+export function peersOf(facts: PeerFacts): PeerStatus[] {
+  const { database, config, served, replica } = facts;
+  const configured = config.peers.filter(({ databases }) => databases.includes('*') || databases.includes(database));
+  const met = served?.peers ?? [];
+  const members = (replica?.members ?? []).filter((member) => member !== config.node);
+  const names = new Set([...configured, ...met].map(({ name }) => name).concat(members));
+  return [...names].map((name) => {
+    const direction = configured.find((peer) => peer.name === name)?.direction ?? 'both';
+    return peerStatus(name, direction, facts);
+  });
+}
+
+function peerStatus(name: string, configured: PeerStatus['direction'], facts: PeerFacts): PeerStatus {
+  const figures = facts.served?.peers.find((peer) => peer.name === name) ?? null;
+  const state = figures?.state ?? (facts.paused.includes(name) ? 'paused' : 'offline');
+  return {
+    name,
+    state,
+    direction: figures?.direction ?? configured,
+    lastContactAt: figures?.lastContactAt ?? null,
+    clockSkewSeconds: figures?.clockSkewSeconds ?? null,
+    outbound: outboundTo(name, facts),
+    inbound: inboundFrom(name, state, facts),
+    rowsSent: figures?.rowsSent ?? null,
+    rowsReceived: figures?.rowsReceived ?? null,
+    lastVerify: null,
+    lastError: figures?.lastError ?? null,
+  };
+}
+
+const UNKNOWN: Backlog = { changes: null, oldestSeconds: null };
+const NOTHING: Backlog = { changes: 0, oldestSeconds: 0 };
+
+/** What a member has not acknowledged is known here; of a peer that is no member nothing is. */
+function outboundTo(name: string, { replica, now }: PeerFacts): Backlog {
+  const backlog = replica?.backlogs[name];
+  if (backlog === undefined) return UNKNOWN;
+  const { changes, oldestHlc } = backlog;
+  if (oldestHlc === null) return NOTHING;
+  return { changes, oldestSeconds: Math.max(0, Math.round((now.getTime() - hlcToMs(oldestHlc)) / 1000)) };
+}
+
+/** How many changes a peer has for this node only the peer could tell; that it has none can be known while it is in touch. */
+function inboundFrom(name: string, state: PeerState, { replica }: PeerFacts): Backlog {
+  const isInTouch = state === 'online' || state === 'syncing';
+  return isInTouch && replica?.backlogs[name]?.isAhead === false ? NOTHING : UNKNOWN;
+}
