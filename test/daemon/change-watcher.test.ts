@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ChangeWatcher } from '../../src/daemon/change-watcher.js';
-import { scratchDirectory } from './scratch.js';
+import { scratchDirectory } from './scratch-directory.js';
 
 const scratch = scratchDirectory();
 let watcher: ChangeWatcher | undefined;

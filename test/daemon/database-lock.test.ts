@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { DatabaseLock, readLockHolder } from '../../src/daemon/database-lock.js';
 import { SideDirectory } from '../../src/daemon/side-directory.js';
-import { scratchDirectory } from './scratch.js';
+import { scratchDirectory } from './scratch-directory.js';
 
 const scratch = scratchDirectory();
 const children: ChildProcess[] = [];

@@ -5,7 +5,7 @@ import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { checkDatabaseFile, openDatabase } from '../../src/daemon/open-database.js';
 import type { ErrorCode } from '../../src/errors.js';
-import { scratchDirectory } from './scratch.js';
+import { scratchDirectory } from './scratch-directory.js';
 
 const scratch = scratchDirectory();
 

@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { makeFolder } from '../support/make-folder.js';
+import { type NodeOptions, TestNode } from './node.js';
+
+const soon = { interval: 5, timeout: 20_000 };
+
+interface DaemonProcess {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly log: () => string;
+}
+
+/** Runs a node's daemon in a process of its own. */
+async function spawnDaemon(node: TestNode, options: NodeOptions = {}): Promise<DaemonProcess> {
+  const script = join(import.meta.dirname, 'daemon-process.ts');
+  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(node.settings(options))], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let log = '';
+  child.stderr?.on('data', (text) => {
+    log += text;
+  });
+  const [port] = await Promise.race([
+    once(child.stdout as NodeJS.ReadableStream, 'data'),
+    once(child, 'exit').then(([code]) => Promise.reject(new Error(`exited with ${code}: ${log}`))),
+  ]);
+  return { child, port: Number(port), log: () => log };
+}
+
+function fill(node: TestNode, rows: number): void {
+  const insert = node.application.prepare('INSERT INTO item(id, name) VALUES(?, ?)');
+  node.application.transaction(() => {
+    for (let id = 1; id <= rows; id += 1) insert.run(BigInt(id), `row ${id}`);
+  })();
+}
+
+describe('a daemon’s process', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('drains and exits 0 on %s, with a peer connected', async (signal) => {
+    const paris = await TestNode.first(makeFolder(), 'paris').start();
+    const lyon = await TestNode.joining(paris, 'lyon', { listens: false });
+    const { child } = await spawnDaemon(lyon, { peers: [paris.asPeer] });
+    await vi.waitFor(async () => expect((await paris.peer('lyon'))?.state).toBe('online'), soon);
+    child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    await vi.waitFor(async () => expect((await paris.peer('lyon'))?.state).toBe('offline'), soon);
+  });
+
+  it('keeps what it has when SIGHUP finds a bad file', async () => {
+    const paris = await TestNode.first(makeFolder(), 'paris').start();
+    const lyon = await TestNode.joining(paris, 'lyon', { listens: false });
+    const { child, log } = await spawnDaemon(lyon, { peers: [paris.asPeer] });
+    child.kill('SIGHUP');
+    await vi.waitFor(() => expect(log()).toContain('kept the old configuration'), soon);
+    paris.insert(1, 'still served');
+    await vi.waitFor(() => expect(lyon.names()).toEqual(['still served']), soon);
+  });
+
+  it('keeps a second daemon from the file, and leaves nothing that keeps one out when it is killed', async () => {
+    const paris = TestNode.first(makeFolder(), 'paris');
+    const { child } = await spawnDaemon(paris);
+    await expect(paris.start()).rejects.toThrow(expect.objectContaining({ code: 'database-in-use' }));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await paris.start();
+    expect((await paris.control()).pid).toBe(process.pid);
+  });
+
+  it('goes on with a catch-up in which it was killed', async () => {
+    const rows = 20_000;
+    const paris = await TestNode.first(makeFolder(), 'paris').start();
+    const lyon = await TestNode.joining(paris, 'lyon', { listens: false });
+    fill(paris, rows);
+    // Small parts and long gaps between them: time enough to be killed.
+    const limits = { applyTransactionRowsMax: 100, lockHoldMsMax: 5, lockGapMs: 50 };
+    const count = () => lyon.application.prepare('SELECT count(*) FROM item').pluck().get() as number;
+    const first = await spawnDaemon(lyon, { peers: [paris.asPeer], limits });
+    await vi.waitFor(() => expect(count()).toBeGreaterThan(0), soon);
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    const applied = count();
+    expect(applied).toBeLessThan(rows);
+    // Nobody to pull from: what is missing can only come from the stage.
+    await paris.stop();
+    await spawnDaemon(lyon, { limits: { lockGapMs: 0 } });
+    await vi.waitFor(() => expect(count()).toBe(rows), soon);
+    await vi.waitFor(async () => {
+      const status = await (await lyon.control()).status();
+      expect(status.databases[0]?.replica.catchUp).toBeNull();
+    }, soon);
+  });
+});
