@@ -67,7 +67,8 @@ export default class Init extends BaseCommand<typeof Init> {
       thisMachine,
     );
     for (const database of plan.databases) this.log(`${renderPlan(database, this.paint)}\n`);
-    const risk = flags['key-collision'] === undefined ? renderKeyRisk(plan.databases) : null;
+    const isNews = plan.databases.some(({ identity }) => identity === null);
+    const risk = isNews && flags['key-collision'] === undefined ? renderKeyRisk(plan.databases) : null;
     if (risk !== null) this.note(`${this.paint.yellow('warning:')} ${risk}\n`);
     if (flags['dry-run']) return this.#tellDryRun(plan.databases);
 

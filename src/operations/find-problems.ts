@@ -87,11 +87,11 @@ function inQueues(database: DatabaseStatus, { health }: ProblemFacts): Finding[]
     found.push({ code: 'catching-up', severity: 'warning', message, command: null });
   }
   if (exceeds(conflictsOpen, health.conflictsOpenMax)) {
-    const message = `${renderCount(conflictsOpen ?? 0, 'conflict')} wait for a decision`;
+    const message = `${renderCount(conflictsOpen ?? 0, 'conflict waits', 'conflicts wait')} for a decision`;
     found.push({ code: 'conflicts-open', severity: 'error', message, command: null });
   }
   if (exceeds(quarantined, health.quarantinedMax)) {
-    const message = `${renderCount(quarantined ?? 0, 'change')} from other nodes could not be applied and are kept aside`;
+    const message = `${renderCount(quarantined ?? 0, 'change')} from other nodes could not be applied, and kept aside`;
     found.push({ code: 'changes-quarantined', severity: 'error', message, command: null });
   }
   if ((heldRows ?? 0) > 0 || schemaBehind.length > 0) {
@@ -149,7 +149,9 @@ function inLink({ path }: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts)
   const isLate = exceeds(lagSeconds, facts.health.lagSecondsMax);
   if (state === 'offline') {
     const reason = lastError ? `: ${lastError.message}` : '';
-    const waiting = peer.outbound.changes ? `; ${renderCount(peer.outbound.changes, 'change')} wait for it` : '';
+    const waiting = peer.outbound.changes
+      ? `; ${renderCount(peer.outbound.changes, 'change waits', 'changes wait')} for it`
+      : '';
     const message = `${name} cannot be reached${reason}${waiting}${advice}`;
     return [{ code: 'peer-unreachable', severity: isLate ? 'error' : 'warning', message, command: null, since }];
   }

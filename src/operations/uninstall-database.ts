@@ -57,7 +57,7 @@ export function planUninstall(
   }
   if (found.pendingChanges > 0) {
     const count = renderCount(found.pendingChanges, 'change');
-    throw new SqlsyncError('unsent-changes', `${count} in ${path} have not reached every other node`, {
+    throw new SqlsyncError('unsent-changes', `${path} has ${count} that some other node lacks`, {
       hint: '`sqlsync sync` first; --force leaves them in this file only.',
     });
   }

@@ -31,7 +31,7 @@ function remarksOn({ reason, keyRisk, warnings, status }: PlannedTable): string[
   return [
     ...(reason === null ? [] : [reason]),
     ...warnings,
-    ...(keyRisk && status === 'captured' ? ['SQLite allocates its keys (see below)'] : []),
+    ...(keyRisk && status === 'captured' ? ['SQLite gives out its keys'] : []),
   ];
 }
 
@@ -42,7 +42,7 @@ export function renderKeyRisk(plans: readonly CapturePlan[]): string | null {
   );
   if (names.length === 0) return null;
   return (
-    `SQLite allocates the keys of ${names.join(', ')}. Two nodes that insert at once will give one key to two rows: ` +
+    `SQLite gives out the keys of ${names.join(', ')}. Two nodes that insert at once will give one key to two rows: ` +
     'then the later row stays, and the other is kept whole in a conflict record. Keys that the application makes itself ' +
     '(UUIDs) or ranges of its own for each node avoid that.'
   );
