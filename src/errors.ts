@@ -60,6 +60,7 @@ export const ERROR_CODES = {
   'batch-damaged': EXIT.data,
   'batch-oversized': EXIT.data,
   'batch-refused': EXIT.data,
+  'batch-outdated': EXIT.tryAgain,
   'unsent-changes': EXIT.refused,
   'daemon-down': EXIT.no,
   'coverage-partial': EXIT.no,

@@ -212,7 +212,16 @@ export class Application {
       has: (session: string) => state.has(session),
     };
     const side = staleSide(here, standingOf(this.stage.end));
-    if (side !== null) throw this.stale(side === 'here' ? 'this node' : this.stage.sender.node);
+    if (side === 'here') throw this.stale('this node');
+    if (side === 'there') throw this.outdated();
+  }
+
+  /** While the stage came and waited, all members have acknowledged more than its sender knew at its end. */
+  private outdated(): SqlsyncError {
+    const { sender } = this.stage;
+    return new SqlsyncError('batch-outdated', `what ${sender.node} sent was overtaken while it waited here`, {
+      hint: 'it is pulled anew by itself',
+    });
   }
 
   /** A write that this node has not seen, but holds to be settled: it comes from one that was counted out. */
