@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const RUN_JS = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+export const RUN_JS = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
 export interface CliOptions {
   readonly cwd: string;

@@ -1,0 +1,193 @@
+/**
+ * A node as its operator has it: a folder with a configuration and a file, commands in processes of their own, and a
+ * daemon in another. Nothing of it needs a test runner; whoever makes a node disposes of it.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { parse, stringify } from 'yaml';
+import type { NodeStatus, PeerStatus } from '../../src/operations/status-report.js';
+import { type CliResult, RUN_JS, runCli } from './run-cli.js';
+
+/** Bounds under which a test need not wait long for anything. */
+const LIMITS = { retryMsMin: 50, retryMsMax: 500, heartbeatMs: 500, idleTimeoutMs: 5_000, pollMs: 100 };
+
+export const DATABASE = 'shop';
+const SECRET = 'a secret that all nodes of a test share';
+
+/** What a test changes of a configuration: sections are joined, everything else is replaced. */
+export interface ConfigChange {
+  readonly limits?: Readonly<Record<string, number | string>>;
+  /** For every peer that the node dials. */
+  readonly peer?: Readonly<Record<string, unknown>>;
+}
+
+export interface LogLine {
+  /** pino's: 30 info, 40 warn, 50 error. */
+  readonly level: number;
+  readonly msg: string;
+  readonly code?: string;
+}
+
+export interface DaemonExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+type DaemonProcess = ChildProcessByStdio<null, Readable, Readable>;
+
+export class ProcessNode {
+  readonly path: string;
+  readonly configFile: string;
+  private process: DaemonProcess | null = null;
+  private exited: Promise<DaemonExit> = Promise.resolve({ code: null, signal: null });
+  private stderr = '';
+
+  private constructor(
+    readonly folder: string,
+    readonly name: string,
+    /** Null: it only dials. */
+    readonly port: number | null,
+  ) {
+    mkdirSync(folder, { recursive: true });
+    this.path = join(folder, `${DATABASE}.db`);
+    this.configFile = join(folder, 'sqlsync.yml');
+    writeFileSync(join(folder, 'secret'), `${SECRET}\n`, { mode: 0o600 });
+  }
+
+  /** The first node of a data set, of the file that `makeDatabase` makes at the path it is given. */
+  static async first(
+    folder: string,
+    name: string,
+    makeDatabase: (path: string) => void,
+    change?: ConfigChange,
+  ): Promise<ProcessNode> {
+    const node = new ProcessNode(join(folder, name), name, await freePort());
+    makeDatabase(node.path);
+    await node.succeed(['init', node.path, ...node.nodeFlags]);
+    node.configure(change ?? {});
+    return node;
+  }
+
+  /** A node that joins by way of a sponsor whose daemon runs, and dials it at `url`. */
+  static async joining(
+    sponsor: ProcessNode,
+    name: string,
+    options: { readonly listens?: boolean; readonly url?: string; readonly change?: ConfigChange } = {},
+  ): Promise<ProcessNode> {
+    const { listens = false, url = sponsor.url, change = {} } = options;
+    const folder = join(sponsor.folder, '..', name);
+    const node = new ProcessNode(folder, name, listens ? await freePort() : null);
+    await node.succeed(['join', url, node.path, ...node.nodeFlags]);
+    node.configure(change);
+    return node;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The daemon's process id. Throws when none has been started. */
+  get pid(): number {
+    const { pid } = this.running();
+    if (pid === undefined) throw new Error(`${this.name} has no process`);
+    return pid;
+  }
+
+  /** What the daemon has logged since it was started, in order. */
+  get log(): readonly LogLine[] {
+    const lines = this.stderr.split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** Changes the configuration file. A daemon takes it up when it starts next. */
+  configure(change: ConfigChange): void {
+    const config = parse(readFileSync(this.configFile, 'utf8')) as Record<string, unknown> & { peers?: object[] };
+    writeFileSync(
+      this.configFile,
+      stringify({
+        ...config,
+        log: { level: 'info', format: 'json' },
+        limits: { ...LIMITS, ...(config.limits as object), ...change.limits },
+        peers: (config.peers ?? []).map((peer) => ({ ...peer, ...change.peer })),
+      }),
+    );
+  }
+
+  run(args: readonly string[]): Promise<CliResult> {
+    return runCli([...args, '-c', this.configFile, '--no-input'], { cwd: this.folder });
+  }
+
+  /** Runs a command that must succeed, and returns its document. */
+  async succeed(args: readonly string[]): Promise<unknown> {
+    const { exitCode, stdout, stderr } = await this.run([...args, '--json']);
+    if (exitCode !== 0) throw new Error(`${this.name}: sqlsync ${args[0]} exits ${exitCode}: ${stdout}${stderr}`);
+    return JSON.parse(stdout);
+  }
+
+  async status(): Promise<NodeStatus> {
+    return (await this.succeed(['status'])) as NodeStatus;
+  }
+
+  async peer(name: string): Promise<PeerStatus> {
+    const [database] = (await this.status()).databases;
+    const peer = database?.peers.find((candidate) => candidate.name === name);
+    if (peer === undefined) throw new Error(`${this.name} has no peer ${name}`);
+    return peer;
+  }
+
+  /** Starts the daemon; resolves once it serves. Throws with its exit code and log when it does not come to that. */
+  async start(): Promise<this> {
+    this.stderr = '';
+    const child: DaemonProcess = spawn(process.execPath, [RUN_JS, 'start', '--json', '-c', this.configFile], {
+      cwd: this.folder,
+      env: { PATH: process.env.PATH, HOME: this.folder },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process = child;
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }));
+    const started = once(child.stdout, 'data').then(() => null);
+    const exit = await Promise.race([started, this.exited]);
+    if (exit !== null) throw new Error(`the daemon of ${this.name} exits ${exit.code}: ${this.stderr}`);
+    return this;
+  }
+
+  /** Sends a signal and waits for the end of the process. */
+  async end(signal: NodeJS.Signals): Promise<DaemonExit> {
+    this.running().kill(signal);
+    const exit = await this.exited;
+    this.process = null;
+    return exit;
+  }
+
+  /** Kills the daemon if it runs. */
+  async dispose(): Promise<void> {
+    if (this.process !== null) await this.end('SIGKILL');
+  }
+
+  private running(): DaemonProcess {
+    if (this.process === null) throw new Error(`the daemon of ${this.name} does not run`);
+    return this.process;
+  }
+
+  private get nodeFlags(): string[] {
+    const listen = this.port === null ? [] : ['--listen', `127.0.0.1:${this.port}`];
+    return ['--node', this.name, '--name', DATABASE, '--secret-file', join(this.folder, 'secret'), ...listen];
+  }
+}
+
+/** A port that was free a moment ago; a node keeps it over restarts. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}

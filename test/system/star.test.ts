@@ -1,0 +1,69 @@
+/** A star of three nodes under applications that know nothing of it: the files become equal, and clean again. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readSchemaRows, untilEqual, withReader } from '../support/compare-files.js';
+import { ForeignApplication, missingApplications } from '../support/foreign-application.js';
+import { makeFolder } from '../support/make-folder.js';
+import { MusicShopClerk, makeMusicShop } from '../support/music-shop.js';
+import { ProcessNode } from '../support/process-node.js';
+import { seededRandom } from '../support/seeded-random.js';
+
+const TRANSACTIONS = 60;
+const EQUAL_MS_MAX = 20_000;
+
+const missing = missingApplications();
+
+async function star(journalMode: 'wal' | 'delete') {
+  const folder = makeFolder();
+  let schemaBefore: unknown[] = [];
+  const hub = await ProcessNode.first(folder, 'hub', (path) => {
+    makeMusicShop(path, journalMode);
+    schemaBefore = readSchemaRows(path);
+  });
+  onTestFinished(() => hub.dispose());
+  await hub.start();
+  const nodes = [hub];
+  for (const name of ['east', 'west']) {
+    const node = await ProcessNode.joining(hub, name);
+    onTestFinished(() => node.dispose());
+    nodes.push(await node.start());
+  }
+  return { hub, nodes, schemaBefore };
+}
+
+/** Both applications on every node, all at once. */
+async function writeEverywhere(nodes: readonly ProcessNode[], transactions: number): Promise<void> {
+  const writers = nodes.flatMap(({ path }, node) =>
+    (['shell', 'python'] as const).map(async (kind, i) => {
+      const number = 1 + 2 * node + i;
+      const clerk = new MusicShopClerk(number, seededRandom(number));
+      const application = new ForeignApplication(kind, path);
+      for (let n = 0; n < transactions; n += 1) await application.commit(...clerk.next());
+      await application.close();
+    }),
+  );
+  await Promise.all(writers);
+}
+
+// Without the applications there is nothing to prove.
+describe.skipIf(missing !== null)(`a star of three nodes${missing === null ? '' : ` (${missing})`}`, () => {
+  it.each(['wal', 'delete'] as const)('becomes equal and clean in journal mode %s', async (journalMode) => {
+    const { hub, nodes, schemaBefore } = await star(journalMode);
+    await writeEverywhere(nodes, TRANSACTIONS);
+    const contents = await untilEqual(nodes, EQUAL_MS_MAX);
+    expect(contents.size).toBe(11);
+    expect(contents.get('Invoice')?.length).toBeGreaterThan(50);
+
+    for (const { path } of nodes) {
+      expect(withReader(path, (db) => db.pragma('integrity_check', { simple: true }))).toBe('ok');
+      expect(withReader(path, (db) => db.pragma('journal_mode', { simple: true }))).toBe(journalMode);
+    }
+
+    await hub.succeed(['sync']);
+    for (const node of nodes) {
+      expect(await node.end('SIGTERM')).toEqual({ code: 0, signal: null });
+      await node.succeed(['uninstall', node.path, '--yes']);
+      expect(readSchemaRows(node.path)).toEqual(schemaBefore);
+    }
+    expect(await untilEqual(nodes, 0)).toEqual(contents);
+  });
+});
