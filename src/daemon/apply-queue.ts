@@ -3,18 +3,15 @@
  * step by step; between two steps the application's writers get their turn. A stage that is half applied when the daemon
  * stops, or when a step fails, stays on the disk until it has been gone on with, or a later stream has brought the same.
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Limits } from '../config-limits.js';
-import { SqlsyncError } from '../errors.js';
 import type { Replica } from '../replication/replica.js';
-import { withLockRetry } from './lock-retry.js';
+import type { LockedFile } from './locked-file.js';
 import type { StreamStage } from './stage.js';
 import type { StageStore } from './stage-store.js';
 
 export interface ApplyQueueOptions {
   readonly replica: Pick<Replica, 'beginApply' | 'status'>;
   readonly stages: StageStore;
-  readonly limits: Pick<Limits, 'lockWaitMsMax' | 'lockGapMs'>;
+  readonly file: LockedFile;
 }
 
 /** Called after each step with the rows of the stage that are in. */
@@ -22,13 +19,12 @@ export type ApplyProgress = (rows: number) => void;
 
 export class ApplyQueue {
   private tail: Promise<void> = Promise.resolve();
-  private readonly stopping = new AbortController();
 
   constructor(private readonly options: ApplyQueueOptions) {}
 
   /**
    * Applies the stage after all that came before it. Throws the engine's refusals (`stale`, `batch-refused` …),
-   * `database-locked` after lockWaitMsMax, and `interrupted` when the daemon stops.
+   * `database-locked` after limits.lockWaitMsMax, and `interrupted` when the daemon stops.
    */
   apply(stage: StreamStage, onProgress: ApplyProgress = () => {}): Promise<void> {
     return this.enqueue(() => this.applyNow(stage, onProgress));
@@ -42,10 +38,9 @@ export class ApplyQueue {
     });
   }
 
-  /** Lets the step under way finish and refuses the rest. */
-  async stop(): Promise<void> {
-    this.stopping.abort(new SqlsyncError('interrupted', 'the daemon is stopping'));
-    await this.tail;
+  /** Resolves when nothing is being applied any more, once the file has been told to stop. */
+  idle(): Promise<void> {
+    return this.tail;
   }
 
   private enqueue(work: () => Promise<void>): Promise<void> {
@@ -56,17 +51,15 @@ export class ApplyQueue {
   }
 
   private async applyNow(stage: StreamStage, onProgress: ApplyProgress): Promise<void> {
-    const { replica, stages, limits } = this.options;
-    const retry = { lockWaitMsMax: limits.lockWaitMsMax, signal: this.stopping.signal };
+    const { replica, stages, file } = this.options;
     try {
-      this.stopping.signal.throwIfAborted();
+      file.stopSignal.throwIfAborted();
       const application = replica.beginApply(stage);
       for (;;) {
-        const { done, rows } = await withLockRetry(() => application.step(), retry);
+        const { done, rows } = await file.run(() => application.step());
         onProgress(rows);
         if (done) break;
-        await delay(limits.lockGapMs);
-        this.stopping.signal.throwIfAborted();
+        await file.gap();
       }
     } catch (error) {
       if (replica.status().catchUp?.stageId !== stage.id) stages.discard(stage);

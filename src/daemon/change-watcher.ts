@@ -10,10 +10,11 @@
  * Only the file and its WAL are watched, never the rollback journal: that one changes while the writer still needs the
  * file to itself, and a look at data_version just then takes a read lock that would be in its way.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Database, Statement } from 'better-sqlite3';
 import Sqlite from 'better-sqlite3';
 import { type FSWatcher, watch } from 'chokidar';
+import { fileIdentity } from './file-identity.js';
 
 /** After a hint that nothing confirms: when to ask again. A commit that takes longer to sync is left to the poll. */
 const CONFIRM_AFTER_MS = [1, 2, 4, 8, 16, 32] as const;
@@ -44,7 +45,7 @@ export class ChangeWatcher {
 
   constructor(private readonly options: ChangeWatcherOptions) {
     this.dataVersion = options.db.prepare<[], number>('PRAGMA data_version').pluck();
-    this.identity = identityOf(options.path);
+    this.identity = fileIdentity(options.path);
     this.lastVersion = this.readVersion();
     this.events = watch([], { ignoreInitial: true, persistent: true, atomic: false });
     this.events.on('raw', () => this.hint());
@@ -86,7 +87,7 @@ export class ChangeWatcher {
   }
 
   private onPoll(): void {
-    if (identityOf(this.options.path) !== this.identity) {
+    if (fileIdentity(this.options.path) !== this.identity) {
       this.stopTimers();
       this.options.onReplaced();
       return;
@@ -120,10 +121,4 @@ export class ChangeWatcher {
       throw error;
     }
   }
-}
-
-/** Which file a path leads to; null when to none. */
-function identityOf(path: string): string | null {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat === undefined ? null : `${stat.dev}:${stat.ino}`;
 }

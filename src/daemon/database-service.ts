@@ -4,7 +4,6 @@
  * on one event loop, and each piece of it is short.
  */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Limits } from '../config-limits.js';
 import { SqlsyncError } from '../errors.js';
@@ -17,7 +16,7 @@ import { ChangeWatcher } from './change-watcher.js';
 import { CoalescedJob } from './coalesced-job.js';
 import { databaseError } from './database-error.js';
 import { DatabaseLock } from './database-lock.js';
-import { withLockRetry } from './lock-retry.js';
+import { LockedFile, replacedError } from './locked-file.js';
 import { checkDatabaseFile, type DatabaseHandles, openDatabase } from './open-database.js';
 import type { LockedCut } from './send-stream.js';
 import { SideDirectory } from './side-directory.js';
@@ -45,6 +44,7 @@ const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
 export class DatabaseService {
   readonly name: string;
   readonly replica: Replica;
+  private readonly file: LockedFile;
   private readonly stages: StageStore;
   private readonly queue: ApplyQueue;
   private readonly folding: CoalescedJob;
@@ -54,7 +54,6 @@ export class DatabaseService {
   private keepLogMs = Number.POSITIVE_INFINITY;
   private readonly listeners = new Set<() => void>();
   private readonly problems = new Map<string, SqlsyncError>();
-  private readonly stopping = new AbortController();
   private watcher: ChangeWatcher | null = null;
 
   /** The file's real path. */
@@ -73,9 +72,10 @@ export class DatabaseService {
     const { writer, reader, install } = handles;
     this.replica = Replica.open({ writer, reader, install, clock, random, limits });
     this.stages = new StageStore(side, limits, random);
-    this.queue = new ApplyQueue({ replica: this.replica, stages: this.stages, limits });
+    this.file = new LockedFile(handles.path, limits);
+    this.queue = new ApplyQueue({ replica: this.replica, stages: this.stages, file: this.file });
     this.folding = this.job('fold', () => this.foldAndTell(), FOLD_GAP_MS);
-    this.settling = this.job('settle', () => this.inSteps(() => this.replica.settle()), SETTLE_GAP_MS);
+    this.settling = this.job('settle', () => this.file.runSteps(() => this.replica.settle()), SETTLE_GAP_MS);
     this.resuming = this.job('catch up', () => this.queue.resume());
     this.pruning = this.job('prune', () => this.pruneLog());
   }
@@ -107,7 +107,7 @@ export class DatabaseService {
       db: this.handles.watch,
       pollMs: this.options.limits.pollMs,
       onCommitted: () => this.folding.request(),
-      onReplaced: () => this.options.onFatal(replaced(this.handles.path)),
+      onReplaced: () => this.options.onFatal(replacedError(this.handles.path)),
       onEventsLost: (error) => this.noteProblem('watch', eventsLost(this.handles.path, error)),
     });
     this.folding.request();
@@ -117,18 +117,23 @@ export class DatabaseService {
 
   /** Finishes the step under way, writes down what is worth it, and lets go of the file. */
   async stop(): Promise<void> {
-    this.stopping.abort(new SqlsyncError('interrupted', 'the daemon is stopping'));
+    this.file.stop();
     await this.watcher?.close();
-    await this.queue.stop();
+    await this.queue.idle();
     await Promise.all([this.folding, this.settling, this.resuming, this.pruning].map((job) => job.stop()));
-    this.replica.close();
+    try {
+      await this.file.run(() => this.replica.close());
+    } catch (error) {
+      // What peers have acknowledged is heard again; nothing else is left to save.
+      if (!(error instanceof SqlsyncError)) throw error;
+    }
     this.handles.close();
     this.lock.release();
   }
 
   /** What this node says of itself to a peer. */
   hello(): Promise<Hello> {
-    return this.locked(() => this.replica.hello(this.name));
+    return this.file.run(() => this.replica.hello(this.name));
   }
 
   /** Throws why nothing can be exchanged with this peer, if so. */
@@ -148,13 +153,7 @@ export class DatabaseService {
   /** All that the peer lacks, to be sent with sendCut. */
   openCut(peer: Hello): LockedCut {
     const cut = this.replica.openCut(peer);
-    return { next: () => this.locked(() => cut.next()), end: () => cut.end(), close: () => cut.close() };
-  }
-
-  /** Waits its turn for a lock of the file between two tries, as long as limits.lockWaitMsMax. */
-  locked<Result>(attempt: () => Result): Promise<Result> {
-    const { lockWaitMsMax } = this.options.limits;
-    return withLockRetry(attempt, { lockWaitMsMax, signal: this.stopping.signal });
+    return { next: () => this.file.run(() => cut.next()), end: () => cut.end(), close: () => cut.close() };
   }
 
   /** Begins to stage a stream. */
@@ -177,7 +176,7 @@ export class DatabaseService {
 
   /** Makes a node a member of the data set, before its snapshot is cut. */
   async admit(member: Parameters<Replica['admitMember']>[0]): Promise<void> {
-    await this.locked(() => this.replica.admitMember(member));
+    await this.file.run(() => this.replica.admitMember(member));
     await this.fold();
   }
 
@@ -189,7 +188,7 @@ export class DatabaseService {
 
   /** Folds what the application has committed so far. */
   async fold(): Promise<void> {
-    await this.inSteps(() => this.replica.fold());
+    await this.file.runSteps(() => this.replica.fold());
     this.tell();
   }
 
@@ -211,7 +210,7 @@ export class DatabaseService {
   }
 
   status(): Promise<ReplicaStatus> {
-    return this.locked(() => this.replica.status());
+    return this.file.run(() => this.replica.status());
   }
 
   private tell(): void {
@@ -220,17 +219,12 @@ export class DatabaseService {
 
   private async foldAndTell(): Promise<void> {
     // This process's own commits wake the watcher too.
-    if (await this.locked(() => this.replica.hasUnfolded())) await this.fold();
+    if (await this.file.run(() => this.replica.hasUnfolded())) await this.fold();
   }
 
   private async pruneLog(): Promise<void> {
     const olderThanHlc = (clock.nowMs() - this.keepLogMs) * HLC_PER_MS;
-    await this.inSteps(() => this.replica.pruneLog(olderThanHlc));
-  }
-
-  /** Steps that each take the write lock for a bounded time; between them others have it. */
-  private async inSteps(step: () => { readonly more: boolean }): Promise<void> {
-    while ((await this.locked(step)).more) await delay(this.options.limits.lockGapMs);
+    await this.file.runSteps(() => this.replica.pruneLog(olderThanHlc));
   }
 
   private job(name: string, run: () => Promise<void>, gapMs = 0): CoalescedJob {
@@ -247,7 +241,7 @@ export class DatabaseService {
 
   /** A problem is told when it comes, when it changes and when it goes. */
   private noteProblem(job: string, error: SqlsyncError | null): void {
-    if (this.stopping.signal.aborted) return;
+    if (this.file.stopSignal.aborted) return;
     const before = this.problems.get(job);
     if (error === null) this.problems.delete(job);
     else this.problems.set(job, error);
@@ -256,12 +250,6 @@ export class DatabaseService {
     if (error === null) log.info('goes on');
     else log.warn({ code: error.code, hint: error.hint }, error.message);
   }
-}
-
-function replaced(path: string): SqlsyncError {
-  return new SqlsyncError('database-missing', `${path} has been replaced or removed while it was served`, {
-    hint: 'stop the daemon before a file is replaced; start it again if the new file is meant',
-  });
 }
 
 function eventsLost(path: string, cause: unknown): SqlsyncError {

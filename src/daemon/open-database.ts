@@ -13,7 +13,7 @@ import { databaseError, withDatabaseErrors } from './database-error.js';
 
 /**
  * How long a handle waits inside SQLite for a lock. The wait blocks the event loop, so it is short; whoever needs more
- * tries again between turns of the loop (lock-retry.ts).
+ * tries again between turns of the loop (locked-file.ts).
  */
 export const BUSY_TIMEOUT_MS = 25;
 
