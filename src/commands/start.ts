@@ -3,7 +3,9 @@ import type { Daemon } from '../daemon/daemon.js';
 import { readDaemonSettings } from '../daemon/daemon-settings.js';
 import { createLogger } from '../daemon/logger.js';
 import { runDaemon } from '../daemon/run-daemon.js';
+import { thisMachine } from '../daemon/this-machine.js';
 import { formatListenAddress } from '../listen-address.js';
+import { assertInitialised } from '../operations/assert-initialised.js';
 
 export default class Start extends BaseCommand<typeof Start> {
   static override summary = 'Run the daemon in the foreground.';
@@ -15,7 +17,8 @@ export default class Start extends BaseCommand<typeof Start> {
   static override drainsOnSignals = true;
 
   async run(): Promise<void> {
-    const { log } = this.loadConfig();
+    const { log, databases } = this.loadConfig();
+    assertInitialised(databases, thisMachine.files);
     const level = this.flags.verbose ? 'debug' : log.level;
     const logger = createLogger({
       level: this.flags.quiet ? 'error' : level,

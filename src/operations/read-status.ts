@@ -12,6 +12,7 @@ import { inspectCapture } from '../replication/inspect-capture.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { retainedBytes } from '../replication/retained-bytes.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
+import { notInitialised } from './assert-initialised.js';
 import { findProblems } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
@@ -117,11 +118,7 @@ function readDatabase(
 
 function readFile(path: string, served: ServedFigures | null, deps: StatusDeps): FileReading {
   return deps.files.withSnapshot(path, (db) => {
-    if (readNodeIdentity(db) === null) {
-      throw new SqlsyncError('database-not-initialised', `sqlsync is not installed in ${path}`, {
-        hint: '`sqlsync init DB`, or `sqlsync join URL DB`',
-      });
-    }
+    if (readNodeIdentity(db) === null) throw notInitialised(path);
     return {
       isCaptureComplete: inspectCapture(db).complete,
       retainedBytes: retainedBytes(db),

@@ -1,6 +1,7 @@
 /** One exchange now: through the daemon that serves the files, or by this process while none does. */
 import { type Config, pickDatabase } from '../config.js';
 import { SqlsyncError } from '../errors.js';
+import { assertInitialised } from './assert-initialised.js';
 import type { Machine } from './machine.js';
 import type { FindDaemon, SyncProgress, SyncResult, SyncTargets } from './running-daemon.js';
 
@@ -34,6 +35,7 @@ export async function syncPeers(config: Config, request: SyncRequest, deps: Sync
       hint: `It has: ${known.join(', ') || 'none'}. A member that dials this node is reached only while the daemon runs.`,
     });
   }
+  assertInitialised(databases, deps.files);
   return deps.syncOnce(which);
 }
 

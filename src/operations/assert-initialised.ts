@@ -1,0 +1,26 @@
+/** Looks at files before anybody takes their locks, so that what cannot be served is refused without a trace. */
+import type { DatabaseConfig } from '../config.js';
+import { SqlsyncError } from '../errors.js';
+import { readNodeIdentity } from '../replication/file-contents.js';
+import type { DatabaseFiles } from './database-files.js';
+
+/** Throws what keeps one of the files from being read, or database-not-initialised. */
+export function assertInitialised(databases: readonly DatabaseConfig[], files: DatabaseFiles): void {
+  for (const { path } of databases) if (!isInitialised(path, files)) throw notInitialised(path);
+}
+
+function isInitialised(path: string, files: DatabaseFiles): boolean {
+  try {
+    return files.withSnapshot(path, readNodeIdentity) !== null;
+  } catch (error) {
+    // A lock passes: who serves the file waits its turn.
+    if (error instanceof SqlsyncError && error.code === 'database-locked') return true;
+    throw error;
+  }
+}
+
+export function notInitialised(path: string): SqlsyncError {
+  return new SqlsyncError('database-not-initialised', `sqlsync is not installed in ${path}`, {
+    hint: '`sqlsync init DB`, or `sqlsync join URL DB` to take part in what exists.',
+  });
+}
