@@ -131,6 +131,11 @@ export class DatabaseService {
     this.lock.release();
   }
 
+  /** Does a piece of work on the file as soon as it is free. */
+  work<Result>(attempt: () => Result): Promise<Result> {
+    return this.file.run(attempt);
+  }
+
   /** What this node says of itself to a peer. */
   hello(): Promise<Hello> {
     return this.file.run(() => this.replica.hello(this.name));
@@ -161,10 +166,9 @@ export class DatabaseService {
     return this.stages.receive();
   }
 
-  /** Applies a stage after those before it, and removes it. Whoever sent it is judged by what it said with it. */
+  /** Applies a stage after those before it, and removes it. Its sender has been greeted when it began to come. */
   async apply(stage: StreamStage, onProgress?: ApplyProgress): Promise<void> {
     try {
-      await this.greet(stage.sender);
       await this.queue.apply(stage, onProgress);
     } catch (error) {
       this.resuming.request();

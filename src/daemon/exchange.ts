@@ -4,6 +4,7 @@
  * the next exchange begins where it has to.
  */
 
+import { SqlsyncError } from '../errors.js';
 import { isWithin, vectorFromJson } from '../replication/version-vector.js';
 import type { Hello } from '../replication/wire-messages.js';
 import type { DatabaseService } from './database-service.js';
@@ -27,8 +28,22 @@ export interface ExchangeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How often an exchange begins anew because what crossed was overtaken while it waited to be applied. */
+const ATTEMPTS_MAX = 3;
+
 /** Throws the registry's errors; the peer's record is the caller's to keep. */
 export async function exchange(options: ExchangeOptions): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await exchangeOnce(options);
+    } catch (error) {
+      const isOutdated = error instanceof SqlsyncError && error.code === 'batch-outdated';
+      if (!isOutdated || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+async function exchangeOnce(options: ExchangeOptions): Promise<void> {
   const { service, client, peer, signal } = options;
   await service.fold();
   const mine = await service.hello();

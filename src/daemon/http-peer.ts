@@ -8,7 +8,7 @@ import { Agent, type Dispatcher } from 'undici';
 import { SqlsyncError } from '../errors.js';
 import type { Hello } from '../replication/wire-messages.js';
 import { errorAnswerSchema, errorFromPeer } from './error-answer.js';
-import { type Greeting, greetingSchema } from './greeting.js';
+import { type Greeting, parseGreeting } from './greeting.js';
 import type { PeerAddress } from './peer-address.js';
 import { peerFailure } from './peer-failure.js';
 import { parsePushLine } from './push-answer.js';
@@ -42,11 +42,7 @@ export class HttpPeer {
   greet(mine: Hello, signal?: AbortSignal): Promise<Greeting> {
     return this.attempt(async () => {
       const body = await this.post('/v1/hello', { json: mine, ...(signal && { signal }) });
-      const parsed = greetingSchema.safeParse(await readJson(body, this.address.limits.requestBytesMax));
-      if (parsed.success) return parsed.data;
-      throw new SqlsyncError('peer-failed', `${this.address.name} answers a hello with something else`, {
-        hint: 'do both nodes run the same version of sqlsync?',
-      });
+      return parseGreeting(await readJson(body, this.address.limits.requestBytesMax));
     });
   }
 

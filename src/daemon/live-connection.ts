@@ -101,8 +101,8 @@ export class LiveConnection implements PeerConnection {
     this.shut(CLOSE_CODE.duplicate, null);
   }
 
-  private onPiece(piece: Buffer): void {
-    if (this.stepBy('piece') === 'take-piece') this.greeted().inbound.takePiece(piece);
+  private async onPiece(piece: Buffer): Promise<void> {
+    if (this.stepBy('piece') === 'take-piece') await this.greeted().inbound.takePiece(piece);
   }
 
   private async onMessage(message: LiveMessage): Promise<void> {

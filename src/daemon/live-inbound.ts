@@ -2,6 +2,7 @@
  * What one side of a live connection takes: a stream's pieces become a stage, the stage is applied, and the peer is told.
  * States and events: INBOUND in live-states.ts.
  */
+import { SqlsyncError } from '../errors.js';
 import type { EndMarker, Hello } from '../replication/wire-messages.js';
 import type { DatabaseService } from './database-service.js';
 import { directionRefusal } from './greeting.js';
@@ -26,8 +27,14 @@ export class LiveInbound {
 
   constructor(private readonly options: LiveInboundOptions) {}
 
-  takePiece(piece: Buffer): void {
+  /** Takes a piece. The next may come when this resolves. */
+  async takePiece(piece: Buffer): Promise<void> {
+    const isFirst = this.receiver === null || this.receiver.sender === null;
     this.on('piece', piece);
+    const sender = this.receiver?.sender;
+    // Its schema, its rules or its clock may have changed since the connection was made.
+    if (isFirst && sender != null) await this.options.database.greet(sender);
+    if (this.receiver?.isWhole === true) this.on('whole');
   }
 
   close(): void {
@@ -55,7 +62,6 @@ export class LiveInbound {
     this.receiver ??= database.receive();
     this.receiver.push(piece);
     peer.bytesReceived += piece.length;
-    if (this.receiver.isWhole) this.on('whole');
   }
 
   private async apply(): Promise<void> {
@@ -69,6 +75,9 @@ export class LiveInbound {
       this.options.onPeerHello(helloAfter(stage.sender, stage.end));
       await database.apply(stage);
       peer.rowsReceived += stage.rows;
+    } catch (error) {
+      if (!isOutdated(error)) throw error;
+      // Overtaken while it waited: the ack says what this node has now, and the peer ships what it still lacks.
     } finally {
       done();
     }
@@ -78,6 +87,10 @@ export class LiveInbound {
   private run(work: Promise<void>): void {
     work.catch(this.options.onFailure);
   }
+}
+
+function isOutdated(error: unknown): boolean {
+  return error instanceof SqlsyncError && error.code === 'batch-outdated';
 }
 
 /** The peer after it has sent a stream: what it said of itself at the end of it. */

@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import { SqlsyncError } from '../errors.js';
+import { parseHello } from '../replication/stream-reader.js';
 import { helloSchema } from '../replication/wire-messages.js';
 import { errorBodySchema } from './error-answer.js';
 import { greetingSchema } from './greeting.js';
@@ -39,8 +40,14 @@ export function parseLiveMessage(text: string): LiveMessage {
   } catch (cause) {
     throw new SqlsyncError('batch-damaged', 'a live message is not JSON', { cause });
   }
+  // A hello of a later version is refused by its version, not by its first unknown field.
+  if (isHello(json)) parseHello(json.hello, 'the hello');
   const result = liveMessageSchema.safeParse(json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new SqlsyncError('batch-damaged', `a live message is wrong: ${issue?.path.join('.')}: ${issue?.message}`);
+}
+
+function isHello(json: unknown): json is { readonly hello: unknown } {
+  return (json as { type?: unknown } | null)?.type === 'hello';
 }

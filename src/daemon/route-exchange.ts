@@ -5,15 +5,15 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { SqlsyncError } from '../errors.js';
-import { type Hello, helloSchema } from '../replication/wire-messages.js';
+import { parseHello } from '../replication/stream-reader.js';
 import type { DatabaseService } from './database-service.js';
 import { answerOf } from './error-answer.js';
 import { directionRefusal, greetingFor } from './greeting.js';
 import { DATABASE_HEADER, STREAM_TYPE } from './http-peer.js';
 import type { PeerRecord } from './peer-record.js';
 import { PUSH_ANSWER_TYPE, type PushLine } from './push-answer.js';
+import type { RouteDependencies } from './route-dependencies.js';
 import { cutBody, primeCut, type SentStream } from './send-stream.js';
-import type { RouteDependencies } from './server.js';
 import type { StreamStage } from './stage.js';
 import type { StreamReceiver } from './stage-store.js';
 
@@ -25,13 +25,13 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
   app.addContentTypeParser(STREAM_TYPE, (_request, payload, done) => done(null, payload));
 
   app.post('/v1/hello', async (request) => {
-    const { service, peer } = await databases.greet(parseHello(request.body));
+    const { service, peer } = await databases.greet(parseHello(request.body, 'the hello'));
     await service.fold();
     return greetingFor(peer, await service.hello());
   });
 
   app.post('/v1/pull', async (request, reply) => {
-    const hello = parseHello(request.body);
+    const hello = parseHello(request.body, 'the hello');
     const { service, peer } = await databases.greet(hello);
     if (peer.direction === 'pull') throw directionRefusal('ships nothing to you');
     await service.fold();
@@ -52,15 +52,6 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
       receiver.discard();
       throw error;
     }
-  });
-}
-
-function parseHello(body: unknown): Hello {
-  const parsed = helloSchema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new SqlsyncError('batch-damaged', `the hello is wrong: ${issue?.path.join('.')}: ${issue?.message}`, {
-    hint: 'do both nodes run the same version of sqlsync?',
   });
 }
 

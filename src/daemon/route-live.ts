@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { WebSocket } from 'ws';
 import { LiveConnection } from './live-connection.js';
-import type { RouteDependencies } from './server.js';
+import type { RouteDependencies } from './route-dependencies.js';
 
 export function routeLive(app: FastifyInstance, { databases, limits, onBug }: RouteDependencies): void {
   const connections = new Set<LiveConnection>();

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { SqlsyncError } from '../errors.js';
 import { WIRE_VERSION, WIRE_VERSION_MIN } from '../replication/wire-messages.js';
 import { STREAM_TYPE } from './http-peer.js';
-import type { RouteDependencies } from './server.js';
+import type { RouteDependencies } from './route-dependencies.js';
 import { type SnapshotRequest, snapshotRequestSchema } from './snapshot-request.js';
 import { sponsorSnapshot } from './sponsor-snapshot.js';
 

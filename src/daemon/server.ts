@@ -5,17 +5,16 @@
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import type { Limits } from '../config-limits.js';
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
 import type { BearerSecrets } from './bearer-secrets.js';
 import { answerOf, httpStatusOf } from './error-answer.js';
 import { LIVE_MESSAGE_BYTES_MAX } from './live-messages.js';
+import type { RouteDependencies } from './route-dependencies.js';
 import { routeExchange } from './route-exchange.js';
 import { routeLive } from './route-live.js';
 import { routeProbes } from './route-probes.js';
 import { routeSnapshot } from './route-snapshot.js';
-import type { ServedDatabases } from './served-databases.js';
 
 /** PEM texts. */
 export interface ServerTls {
@@ -26,19 +25,12 @@ export interface ServerTls {
   readonly requestCert: boolean;
 }
 
-export interface ServerOptions {
+export interface ServerOptions extends RouteDependencies {
   readonly address: ListenAddress;
   readonly tls: ServerTls | null;
   /** Read for each request, since secrets are reloaded. */
   readonly secrets: () => BearerSecrets;
-  readonly databases: ServedDatabases;
-  readonly limits: Limits;
-  readonly logger: Logger;
-  readonly onBug: (error: unknown) => void;
 }
-
-/** What a route needs to do its work. */
-export type RouteDependencies = Pick<ServerOptions, 'databases' | 'limits' | 'logger' | 'onBug'>;
 
 export interface RunningServer {
   /** Where it listens, with the port it was given. */

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import Sqlite, { type Database } from 'better-sqlite3';
 import type { Limits } from '../config-limits.js';
 import { SqlsyncError } from '../errors.js';
@@ -26,10 +27,12 @@ import { writableSink } from './writable-sink.js';
 const STEP_PAGES = 250;
 /** How often a backup in rollback mode begins anew before it takes a read lock. */
 const RESTARTS_MAX = 3;
+/** Between two tries at a file that a writer has to itself. */
+const LOCKED_PAUSE_MS = 20;
 const DATA_BYTES = 512 * 1024;
 const SNAPSHOTS_MAX = 4;
 
-type SponsorLimits = Pick<Limits, 'heartbeatMs' | 'idleTimeoutMs'>;
+type SponsorLimits = Pick<Limits, 'heartbeatMs' | 'idleTimeoutMs' | 'lockWaitMsMax'>;
 
 let underWay = 0;
 
@@ -41,7 +44,8 @@ export async function sponsorSnapshot(service: DatabaseService, limits: SponsorL
     });
   }
   const hello = await service.hello();
-  const source = new SnapshotSource(service.path, service.side.snapshotPath(randomBytes(8).toString('hex')));
+  const copyPath = service.side.snapshotPath(randomBytes(8).toString('hex'));
+  const source = await service.work(() => SnapshotSource.open(service.path, copyPath));
   try {
     await source.checkSpace();
   } catch (error) {
@@ -73,7 +77,7 @@ async function send(source: SnapshotSource, hello: Hello, body: PassThrough, lim
   const heartbeat = setInterval(() => void frames.send(Buffer.of(PAYLOAD.data)).catch(() => {}), limits.heartbeatMs);
   let file: FileHandle;
   try {
-    file = await source.copy(() => body.destroyed);
+    file = await source.copy({ isAbandoned: () => body.destroyed, lockWaitMsMax: limits.lockWaitMsMax });
   } finally {
     clearInterval(heartbeat);
   }
@@ -98,22 +102,37 @@ async function* piecesOf(file: FileHandle): AsyncGenerator<Buffer, void, undefin
   }
 }
 
+interface CopyOptions {
+  /** Does nobody wait for it any more? */
+  readonly isAbandoned: () => boolean;
+  readonly lockWaitMsMax: number;
+}
+
 /** A connection of its own to the file that is copied. */
 class SnapshotSource {
-  private readonly db: Database;
   /** The file's size now, or as the copy will have it. */
   readonly bytes: number;
   private isPinned = false;
   private restarts = 0;
 
-  constructor(
-    databasePath: string,
+  private constructor(
+    private readonly db: Database,
     private readonly copyPath: string,
   ) {
-    this.db = new Sqlite(databasePath, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
-    if (this.db.pragma('journal_mode', { simple: true }) === 'wal') this.pin();
-    const pages = this.db.pragma('page_count', { simple: true }) as number;
-    this.bytes = pages * (this.db.pragma('page_size', { simple: true }) as number);
+    if (db.pragma('journal_mode', { simple: true }) === 'wal') this.pin();
+    const pages = db.pragma('page_count', { simple: true }) as number;
+    this.bytes = pages * (db.pragma('page_size', { simple: true }) as number);
+  }
+
+  /** Throws SQLite's busy error when a writer has the file to itself. */
+  static open(databasePath: string, copyPath: string): SnapshotSource {
+    const db = new Sqlite(databasePath, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+    try {
+      return new SnapshotSource(db, copyPath);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
   }
 
   close(): void {
@@ -129,24 +148,34 @@ class SnapshotSource {
   }
 
   /** The copy, open for reading and without a name. */
-  async copy(isAbandoned: () => boolean): Promise<FileHandle> {
-    let last = Number.POSITIVE_INFINITY;
+  async copy({ isAbandoned, lockWaitMsMax }: CopyOptions): Promise<FileHandle> {
+    const startedMs = performance.now();
     try {
-      await this.db.backup(this.copyPath, {
-        progress: ({ remainingPages }) => {
-          if (isAbandoned()) throw new SqlsyncError('peer-unreachable', 'the newcomer has gone away');
-          if (remainingPages > last) this.restarts += 1;
-          last = remainingPages;
-          if (this.restarts > RESTARTS_MAX) this.pin();
-          return STEP_PAGES;
-        },
-      });
+      while ((await this.backUp(isAbandoned)) === 'locked') {
+        if (performance.now() - startedMs > lockWaitMsMax) throw neverFree(this.db.name);
+        await delay(LOCKED_PAUSE_MS);
+      }
       return await open(this.copyPath, 'r');
     } catch (error) {
       throw databaseError(error, this.copyPath);
     } finally {
       await rm(this.copyPath, { force: true });
     }
+  }
+
+  private async backUp(isAbandoned: () => boolean): Promise<'done' | 'locked'> {
+    let last = Number.POSITIVE_INFINITY;
+    const { totalPages } = await this.db.backup(this.copyPath, {
+      progress: ({ remainingPages }) => {
+        if (isAbandoned()) throw new SqlsyncError('peer-unreachable', 'the newcomer has gone away');
+        if (remainingPages > last) this.restarts += 1;
+        last = remainingPages;
+        if (this.restarts > RESTARTS_MAX) this.tryToPin();
+        return STEP_PAGES;
+      },
+    });
+    // A first step that meets a writer has seen no pages, and better-sqlite3 takes none left for the end.
+    return totalPages === 0 ? 'locked' : 'done';
   }
 
   /** Holds what is read now until the connection closes. */
@@ -156,4 +185,18 @@ class SnapshotSource {
     this.db.prepare('SELECT count(*) FROM sqlite_schema').get();
     this.isPinned = true;
   }
+
+  /** The same, or after the next step if a writer has the file to itself just now. */
+  private tryToPin(): void {
+    try {
+      this.pin();
+    } catch (error) {
+      if (!(error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY'))) throw error;
+      this.db.exec('ROLLBACK');
+    }
+  }
+}
+
+function neverFree(path: string): SqlsyncError {
+  return new SqlsyncError('database-locked', `${path} is never free to be copied`, { hint: 'try again' });
 }

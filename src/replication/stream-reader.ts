@@ -157,9 +157,12 @@ function readJson(payload: Buffer, what: string): unknown {
   }
 }
 
-/** A hello of a later version may look different: say so by version, not by its first unknown field. */
 function readHello(payload: Buffer, what: string): Hello {
-  const json = readJson(payload, what);
+  return parseHello(readJson(payload, what), what);
+}
+
+/** A hello of a later version may look different: say so by version, not by its first unknown field. */
+export function parseHello(json: unknown, what: string): Hello {
   const versions = versionsSchema.safeParse(json);
   if (versions.success) {
     const { wireVersion, wireVersionMin } = versions.data;

@@ -72,7 +72,7 @@ describe('the live protocol', () => {
   it.each([
     ['another database', { database: 'other' }, 'database-unknown'],
     ['another data set', { dataset: '0'.repeat(32) }, 'dataset-mismatch'],
-    ['a later wire version', { wireVersion: 9, wireVersionMin: 9 }, 'wire-version'],
+    ['a later wire version', { wireVersion: 9, wireVersionMin: 9, novelty: 1 }, 'wire-version'],
     ['another schema', { schemaHash: '0'.repeat(64) }, 'schema-differs'],
     ['a name that is taken', { node: 'paris' }, 'node-name-taken'],
     ['a clock far ahead', { clockMs: Date.now() + 86_400_000 }, 'clock-ahead'],
