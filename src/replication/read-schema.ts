@@ -3,7 +3,8 @@
  * is read, in a fixed number of statements however many tables there are; what a table holds is null-keys.ts's to judge.
  */
 import type { Database } from 'better-sqlite3';
-import { affinityOf, columnCollations } from './column-type.js';
+import { readColumnDefinitions } from './column-definitions.js';
+import { affinityOf } from './column-type.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
 import { tableHash } from './schema-hash.js';
 import { quoteText } from './sql-text.js';
@@ -138,15 +139,17 @@ function readTable(
 }
 
 function readColumns(row: TableRow, columnRows: readonly ColumnRow[]): ColumnSchema[] {
-  const collations = columnCollations(row.sql, columnRows.length);
+  const names = columnRows.map((column) => column.name);
+  const definitions = readColumnDefinitions(row.sql, names);
   return columnRows.map((column, i) => ({
     name: column.name,
     declaredType: column.type,
     affinity: affinityOf(column.type, row.strict === 1),
-    collation: collations[i] ?? 'BINARY',
+    collation: definitions[i]?.collation ?? 'BINARY',
     notNull: column.notNull !== 0,
     defaultSql: column.dflt,
     generated: column.hidden === 2 ? 'virtual' : column.hidden === 3 ? 'stored' : 'no',
+    generator: definitions[i]?.generator ?? null,
   }));
 }
 

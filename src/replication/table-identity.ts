@@ -43,7 +43,7 @@ export function identityOf(
 
 /** A column that always has a value, and one that ships. */
 function isFixed(column: ColumnSchema | undefined): boolean {
-  return column !== undefined && column.notNull && column.generated === 'no';
+  return column?.notNull === true && column.generated === 'no';
 }
 
 type KeyColumns = TableIdentity['columns'];

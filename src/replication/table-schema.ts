@@ -2,6 +2,8 @@
  * What the engine knows of an application's table. Reading it from a file is read-schema.ts's work.
  */
 
+import type { SqlExpression } from './sql-expression.js';
+
 /** SQLite's column affinities (https://sqlite.org/datatype3.html, section 3.1). A STRICT table's ANY column is BLOB. */
 export type Affinity = 'BLOB' | 'TEXT' | 'NUMERIC' | 'INTEGER' | 'REAL';
 
@@ -16,6 +18,8 @@ export interface ColumnSchema {
   readonly defaultSql: string | null;
   /** Generated columns are read from no image and never shipped. */
   readonly generated: 'no' | 'virtual' | 'stored';
+  /** What a generated column is computed from; null for others. */
+  readonly generator: SqlExpression | null;
 }
 
 /** What tells a table's rows apart. `integer-primary-key` keys are allocated by SQLite when the application gives none. */
