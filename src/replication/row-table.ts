@@ -15,10 +15,14 @@ export function keyPlaces(table: CapturedTable): number[] {
   return table.schema.identity.columns.map(({ name }) => table.columns.findIndex((column) => column.name === name));
 }
 
-/** `"k" = ? AND …`: a parameter a key column, under the columns' own collations. */
-export function keyCondition(table: CapturedTable, parameters: readonly string[]): string {
-  return table.schema.identity.columns
-    .map(({ name }, i) => `${quoteIdentifier(name)} = ${parameters[i]}`)
+/** `"k" = value AND …` over a row's key columns, under the key's collations: those of its columns may differ. */
+export function keyCondition({ schema }: CapturedTable, values: readonly string[], row = ''): string {
+  return schema.identity.columns
+    .map(({ name, collation }, i) => {
+      const own = schema.columns.find((column) => column.name === name)?.collation;
+      const collate = own === collation ? '' : ` COLLATE ${quoteIdentifier(collation)}`;
+      return `${row}${quoteIdentifier(name)}${collate} = ${values[i]}`;
+    })
     .join(' AND ');
 }
 

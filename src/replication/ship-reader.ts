@@ -7,7 +7,7 @@ import { VERSION_COLUMNS, type VersionColumns, versionFromColumns } from './meta
 import { keyColumn, metadataTable } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { ReplicatedTable } from './replicated-table.js';
-import { keyPlaces } from './row-table.js';
+import { keyCondition, keyPlaces } from './row-table.js';
 import type { RowVersion, SqlValue } from './row-version.js';
 import { quoteIdentifier } from './sql-text.js';
 
@@ -64,12 +64,10 @@ export class ShipReader {
     const image = captured.columns.map(({ name }) =>
       bytes ? `CAST(t.${quoteIdentifier(name)} AS BLOB)` : `t.${quoteIdentifier(name)}`,
     );
-    const match = captured.schema.identity.columns.map(
-      ({ name }, i) => `t.${quoteIdentifier(name)} = m.${keyColumn(i)}`,
-    );
+    const keys = this.table.collations.map((_, i) => `m.${keyColumn(i)}`);
     return (
       `SELECT ${[...columns, ...(withImage ? image : [])].join(', ')} FROM ${metadataTable(captured.id)} AS m ` +
-      `LEFT JOIN ${quoteIdentifier(captured.name)} AS t ON ${match.join(' AND ')}`
+      `LEFT JOIN ${quoteIdentifier(captured.name)} AS t ON ${keyCondition(captured, keys, 't.')}`
     );
   }
 

@@ -1,37 +1,43 @@
 /**
  * Which stored rows stand in the way of a row: those that hold one of its values in a UNIQUE index beyond the identity.
+ *
+ * SQLite itself is asked, index by index: an upsert whose conflict target is that index names the row it runs into, and
+ * is taken back. So affinities, collations, generated columns and the WHERE of a partial index count as they do when the
+ * row is written; a SELECT over the incoming values would have to rebuild all of them.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { uniqueMatch } from './check-triggers.js';
 import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
+import { SENTINEL_VIEW } from './private-schema.js';
 import type { SqlValue } from './row-version.js';
 import { quoteIdentifier } from './sql-text.js';
-import type { CapturedTable, UniqueIndexSchema } from './table-schema.js';
-
-/** The row that is to be written, in the queries below: its columns bear no name that an index could use. */
-const INCOMING = '_sqlsync_incoming';
-const incomingColumn = (place: number): string => `${INCOMING}.v${place}_of_incoming`;
+import type { CapturedTable, IndexTerm, UniqueIndexSchema } from './table-schema.js';
 
 export interface Collision {
   /** The stored row's key. */
   readonly key: readonly SqlValue[];
-  /** Ids of the columns that the index names; all columns for an index over expressions. */
+  /** Ids of the columns that the index names; all columns for an index over expressions or generated columns. */
   readonly columns: readonly number[];
 }
 
 interface IndexQuery {
   readonly columns: readonly number[];
   readonly select: ExactStatement<SqlValue[]>;
-  readonly selectBytes: ExactStatement<(Buffer | null)[]>;
+}
+
+function termSql({ column, expression, collation }: IndexTerm): string {
+  const value = column === null ? `(${expression})` : quoteIdentifier(column);
+  return `${value} COLLATE ${quoteIdentifier(collation)}`;
 }
 
 export class UniqueCollisions {
   private readonly queries: readonly IndexQuery[];
+  private readonly width: number;
 
   constructor(
     private readonly db: Database,
     private readonly table: CapturedTable,
   ) {
+    this.width = table.schema.identity.columns.length;
     this.queries = table.schema.uniqueIndexes.map((index) => this.queryFor(index));
   }
 
@@ -40,39 +46,42 @@ export class UniqueCollisions {
     const columns = named.every((id) => id !== undefined)
       ? (named as number[])
       : this.table.columns.map(({ id }) => id);
-    const keys = this.table.schema.identity.columns.map(
-      ({ name }) => `${quoteIdentifier(this.table.name)}.${quoteIdentifier(name)}`,
-    );
     const raw = (statement: Statement<unknown[], unknown>) => statement.raw().safeIntegers() as never;
-    const width = this.table.columns.length;
-    const bytes = keys.map((key) => `CAST(${key} AS BLOB)`);
-    return {
-      columns,
-      select: new ExactStatement<SqlValue[]>(this.db, width, (p) => this.sql(index, keys, p), raw),
-      selectBytes: new ExactStatement<(Buffer | null)[]>(this.db, width, (p) => this.sql(index, bytes, p), raw),
-    };
+    const sql = (parameters: readonly string[]) => this.sql(index, parameters);
+    return { columns, select: new ExactStatement<SqlValue[]>(this.db, this.table.columns.length, sql, raw) };
   }
 
-  private sql(index: UniqueIndexSchema, expressions: readonly string[], parameters: readonly string[]): string {
-    const incoming = parameters.map((p, place) => `${p} AS ${incomingColumn(place).split('.')[1]}`).join(', ');
-    const value = (column: string) => incomingColumn(this.table.columns.findIndex(({ name }) => name === column));
-    const conditions = [uniqueMatch(this.table.schema, index, value)];
-    if (index.where !== null) {
-      const row = this.table.columns.map(({ name }) => `${value(name)} AS ${quoteIdentifier(name)}`).join(', ');
-      conditions.push(`EXISTS(SELECT 1 FROM (SELECT ${row}) WHERE ${index.where})`);
-    }
+  /** The key of the row in the way, then its bytes. */
+  private sql(index: UniqueIndexSchema, parameters: readonly string[]): string {
+    const name = quoteIdentifier(this.table.name);
+    const columns = this.table.columns.map((column) => quoteIdentifier(column.name));
+    const target = index.terms.map(termSql).join(', ');
+    const where = index.where === null ? '' : ` WHERE ${index.where}`;
+    const keys = this.table.schema.identity.columns.map((column) => quoteIdentifier(column.name));
+    const bytes = keys.map((key) => `CAST(${key} AS BLOB)`);
     return (
-      `SELECT ${expressions.join(', ')} FROM (SELECT ${incoming}) AS ${INCOMING} ` +
-      `CROSS JOIN ${quoteIdentifier(this.table.name)} WHERE ${conditions.join(' AND ')}`
+      `INSERT OR ABORT INTO ${name}(${columns.join(', ')}) SELECT ${parameters.join(', ')} FROM ${SENTINEL_VIEW} WHERE true ` +
+      `ON CONFLICT(${target})${where} DO UPDATE SET ${columns[0]} = ${name}.${columns[0]} ` +
+      `ON CONFLICT DO NOTHING RETURNING ${[...keys, ...bytes].join(', ')}`
     );
   }
 
-  /** The rows that hold a UNIQUE value of this image, those with the image's own key included. */
+  /** The rows that hold a UNIQUE value of this image; the image's own key may be among them. */
   of(image: readonly SqlValue[]): Collision[] {
-    return this.queries.flatMap(({ select, selectBytes, columns }) => {
-      const keys = select.all(image);
-      const exact = keys.some(hasInexactText) ? selectBytes.all(image) : [];
-      return keys.map((key, i) => ({ columns, key: exact.length > 0 ? withRawText(key, exact[i] ?? []) : key }));
-    });
+    this.db.exec('SAVEPOINT unique_collisions');
+    try {
+      return this.queries.flatMap(({ select, columns }) => {
+        const rows = select.all(image);
+        this.db.exec('ROLLBACK TO unique_collisions');
+        return rows.map((row) => ({ columns, key: this.keyOf(row) }));
+      });
+    } finally {
+      this.db.exec('ROLLBACK TO unique_collisions; RELEASE unique_collisions');
+    }
+  }
+
+  private keyOf(row: readonly SqlValue[]): SqlValue[] {
+    const key = row.slice(0, this.width);
+    return hasInexactText(key) ? withRawText(key, row.slice(this.width) as (Buffer | null)[]) : key;
   }
 }
