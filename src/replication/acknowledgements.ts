@@ -51,17 +51,17 @@ export class Acknowledgements {
   /** Takes in what `node` says of itself and of others. Says whether anything was new. */
   learn(node: string, told: ToldAcknowledgements): boolean {
     const { vector, horizon, hold } = told;
-    let learned = this.learnOne(node, { vector, horizon, hold }, true);
+    let learned = this.learnOne(node, { vector, horizon, hold });
     for (const [other, acknowledgement] of Object.entries(told.acknowledged)) {
-      if (this.learnOne(other, acknowledgement, false)) learned = true;
+      if (this.learnOne(other, acknowledgement)) learned = true;
     }
     return learned;
   }
 
-  private learnOne(node: string, told: Acknowledgement, firstHand: boolean): boolean {
+  private learnOne(node: string, told: Acknowledgement): boolean {
     if (node === this.self) return false;
     const known = this.byNode.get(node);
-    const merged = known === undefined ? told : mergeAcknowledgements(known, told, firstHand);
+    const merged = known === undefined ? told : mergeAcknowledgements(known, told);
     if (merged === known) return false;
     this.byNode.set(node, merged);
     this.unsaved.add(node);
@@ -82,21 +82,36 @@ export class Acknowledgements {
   }
 }
 
-/** `known` itself when nothing is new. Only a node itself can say that it holds nothing back any more. */
-function mergeAcknowledgements(known: Acknowledgement, told: Acknowledgement, firstHand: boolean): Acknowledgement {
+type Entries = Acknowledgement['vector'];
+
+function entryIn(vector: Entries, session: string): number {
+  return vector[session] ?? birthOf(session);
+}
+
+function covers(outer: Entries, inner: Entries): boolean {
+  return Object.entries(inner).every(([session, hlc]) => entryIn(outer, session) >= hlc);
+}
+
+/** `known` itself when nothing is new. */
+function mergeAcknowledgements(known: Acknowledgement, told: Acknowledgement): Acknowledgement {
+  const isOlder = covers(known.vector, told.vector);
+  const hold = mergedHold(known, told, isOlder);
+  if (isOlder && told.horizon <= known.horizon && hold === known.hold) return known;
   const vector = { ...known.vector };
-  let rose = told.horizon > known.horizon;
   for (const [session, hlc] of Object.entries(told.vector)) {
-    if ((vector[session] ?? birthOf(session)) >= hlc) continue;
-    vector[session] = hlc;
-    rose = true;
+    if (entryIn(vector, session) < hlc) vector[session] = hlc;
   }
-  const hold = firstHand ? told.hold : lowestHold(known.hold, told.hold);
-  if (!rose && hold === known.hold) return known;
   return { vector, horizon: Math.max(known.horizon, told.horizon), hold };
 }
 
-function lowestHold(x: number | null, y: number | null): number | null {
-  if (x === null) return y;
-  return y === null ? x : Math.min(x, y);
+/**
+ * A hold belongs to the vector it was told with: once true, "all of this but what is at or above the hold" stays true.
+ * So the greater vector's hold counts, whoever tells it and however late; of equal ones the higher; else the lower.
+ */
+function mergedHold(known: Acknowledgement, told: Acknowledgement, isOlder: boolean): number | null {
+  const isNewer = covers(told.vector, known.vector);
+  if (isOlder !== isNewer) return isNewer ? told.hold : known.hold;
+  const [x, y] = [known.hold ?? Number.POSITIVE_INFINITY, told.hold ?? Number.POSITIVE_INFINITY];
+  const hold = isOlder ? Math.max(x, y) : Math.min(x, y);
+  return hold === Number.POSITIVE_INFINITY ? null : hold;
 }

@@ -9,9 +9,10 @@
  */
 import { SqlsyncError } from '../errors.js';
 import { type ApplyContext, type ApplyCounts, applyRow, noCounts } from './apply-row.js';
+import { endCatchUp, isCatchingUp, markCatchingUp } from './catch-up.js';
 import { mapColumns } from './column-mapping.js';
 import type { Engine } from './engine.js';
-import { nextHlc } from './hlc.js';
+import { hlcToMs, nextHlc } from './hlc.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type VersionedRow, vectorOf } from './row-version.js';
 import { settleParked } from './settle-unique.js';
@@ -19,15 +20,6 @@ import type { DecodedRows, Stage } from './stage.js';
 import { staleSide, standingOf } from './staleness.js';
 import { highestHlc } from './version-vector.js';
 import type { IncomingRow } from './wire-rows.js';
-
-/** Stored while a stage is half applied. */
-export interface CatchUp {
-  readonly stageId: string;
-  /** The node whose stage it is. */
-  readonly sender: string;
-  /** The stage's end vector: only a stream that covers it ends the catch-up. */
-  readonly vector: Record<string, number>;
-}
 
 export interface ApplyStep {
   readonly done: boolean;
@@ -90,7 +82,7 @@ export class Application {
     const { end } = this.stage;
     return (
       this.stage.rows === 0 &&
-      state.get('catch_up') === '' &&
+      !isCatchingUp(state) &&
       end.horizon <= state.get('horizon') &&
       Object.entries(end.vector).every(([session, hlc]) => state.has(session) >= hlc) &&
       this.learnFrom(end)
@@ -131,7 +123,7 @@ export class Application {
         if (this.rowsDone === 0) this.refuseIfStale();
         const isLast = this.applyRows(this.deadline());
         if (isLast) this.finish();
-        else this.markCatchingUp();
+        else this.leaveHalfApplied();
       });
     } catch (error) {
       if (hasBegun) this.rewind();
@@ -163,9 +155,15 @@ export class Application {
   private applyOne(incoming: IncomingRow, context: ApplyContext): void {
     if (this.isWhole) this.refuseIfSettled(incoming.version);
     const { table, toLocal } = this.boundTable(incoming.tableIndex);
+    if (incoming.key.includes(null)) {
+      throw new SqlsyncError('batch-refused', `a row of ${table.captured.name} has NULL in its key`);
+    }
     const { version } = incoming;
     const hlc = version.vector === null ? version.stamp.hlc : highestHlc(version.vector);
-    if (hlc > this.highest) this.highest = hlc;
+    if (hlc > this.highest) {
+      this.refuseIfFarAhead(hlc);
+      this.highest = hlc;
+    }
     applyRow(table, { key: incoming.key, row: toLocal(incoming) }, context);
   }
 
@@ -186,9 +184,22 @@ export class Application {
         `the peer sent rows of ${JSON.stringify(definition.name)}, which does not replicate here`,
       );
     }
+    if (JSON.stringify(definition.key) !== JSON.stringify(table.definition.key)) {
+      throw new SqlsyncError('batch-refused', `the key sent for table ${definition.name} is not the one it has here`);
+    }
     const made = { table, toLocal: mapColumns(table, definition.columns) };
     this.bound[index] = made;
     return made;
+  }
+
+  /** Once its own log has passed such a clock, this node could not go back to the right time. */
+  private refuseIfFarAhead(hlc: number): void {
+    const { clock, limits } = this.engine;
+    const aheadSeconds = Math.round((hlcToMs(hlc) - clock.nowMs()) / 1000);
+    if (aheadSeconds <= limits.clockAheadSecondsMax) return;
+    throw new SqlsyncError('clock-ahead', `${this.stage.sender.node} sent a row from ${aheadSeconds} s ahead`, {
+      hint: `set the clocks right; at most ${limits.clockAheadSecondsMax} s are taken (limits.clockAheadSecondsMax)`,
+    });
   }
 
   private context(): ApplyContext {
@@ -200,6 +211,7 @@ export class Application {
       nowMs: clock.nowMs(),
       senderHorizon: this.stage.end.horizon,
       counts: this.counts,
+      logOwnWrite: (tableId, op, key) => this.engine.logOwnWrite(tableId, op, key, this.highest),
     };
   }
 
@@ -244,40 +256,39 @@ export class Application {
     });
   }
 
-  private markCatchingUp(): void {
-    const { state } = this.engine;
-    const catchUp: CatchUp = { stageId: this.stage.id, sender: this.stage.sender.node, vector: this.stage.end.vector };
-    state.set('catch_up', JSON.stringify(catchUp));
-    state.saveArrival();
+  private leaveHalfApplied(): void {
+    this.passHighest();
+    markCatchingUp(this.engine.state, this.stage);
+    this.engine.state.saveArrival();
+  }
+
+  /** What applications write over a row that is in must be later than that row. */
+  private passHighest(): void {
+    const { log } = this.engine;
+    if (log.last() < this.highest) log.appendMarker(nextHlc(this.highest - 1, 0));
   }
 
   /** The cut is in: settle what collides, and take over what the sender has. */
   private finish(): void {
     const { engine, stage } = this;
-    const { state, log } = engine;
+    const { state } = engine;
     const { end } = stage;
-    if (this.rowsDone > 0) {
-      settleParked(this.context(), (tableId, op, key) => engine.logOwnWrite(tableId, op, key, this.highest));
+    const wasCatchingUp = isCatchingUp(state);
+    state.raiseVector(Object.entries(end.vector));
+    endCatchUp(state);
+    if (this.rowsDone > 0 || wasCatchingUp) {
+      // What another stage has parked may yet find room, when the rest of that one is in.
+      if (!isCatchingUp(state)) settleParked(this.context());
       if (this.counts.merged > 0) state.set('merged', state.get('merged') + this.counts.merged);
-      if (log.last() < this.highest) log.appendMarker(nextHlc(this.highest - 1, 0));
+      this.passHighest();
       engine.foldToEnd();
     }
-    state.raiseVector(Object.entries(end.vector));
     if (end.horizon > state.get('horizon')) state.set('horizon', end.horizon);
     if (end.session !== null) engine.cursors.set(end.session, end.cursor);
     engine.cursors.save();
     engine.acknowledgements.learn(stage.sender.node, end);
     engine.acknowledgements.save();
-    this.endCatchUp();
     state.saveArrival();
     this.phase = 'done';
-  }
-
-  private endCatchUp(): void {
-    const { state } = this.engine;
-    const text = state.get('catch_up');
-    if (text === '') return;
-    const { vector } = JSON.parse(text) as CatchUp;
-    if (Object.entries(vector).every(([session, hlc]) => state.has(session) >= hlc)) state.set('catch_up', '');
   }
 }

@@ -4,11 +4,12 @@
  */
 import type { ConflictRecords, DetectedConflict } from './conflict-record.js';
 import { type JoinConflict, joinRows } from './join-rows.js';
+import { OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { Quarantine, QuarantineReason } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
-import { entryOf, isWithin } from './version-vector.js';
+import { entryOf, isWithin, union } from './version-vector.js';
 
 /** What became of incoming rows, counted. */
 export interface ApplyCounts {
@@ -27,6 +28,8 @@ export function noCounts(): ApplyCounts {
 /** The class of a SQLite constraint error, or null for an error of another kind. */
 export function constraintOf(error: unknown): 'unique' | QuarantineReason | null {
   const code = (error as { code?: unknown } | null)?.code;
+  // An INTEGER PRIMARY KEY that is no integer has an error code of its own.
+  if (code === 'SQLITE_MISMATCH') return 'datatype';
   if (typeof code !== 'string' || !code.startsWith('SQLITE_CONSTRAINT')) return null;
   switch (code) {
     case 'SQLITE_CONSTRAINT_UNIQUE':
@@ -52,6 +55,8 @@ export interface ApplyContext {
   /** The sender's horizon. */
   readonly senderHorizon: number;
   readonly counts: ApplyCounts;
+  /** Enters a write of the engine's own into the change log. */
+  logOwnWrite(tableId: number, op: number, key: readonly SqlValue[]): void;
 }
 
 export interface IncomingVersion {
@@ -212,9 +217,25 @@ function joinWithImage(
   context: ApplyContext,
 ): VersionedRow | null {
   const image = version.alive ? table.rows.read(key) : null;
-  // A live version without its row: it went unseen, or waits in quarantine. What is present beats what is absent.
-  if (version.alive && image === null) return row;
+  if (version.alive && image === null) return joinWithVanished(table, key, row, version, context);
   return joinVersions(table, key, row, { version, image }, context);
+}
+
+/**
+ * A live version without its row: parked, and then part of what comes; or deleted while triggers were off. What is
+ * present beats what is absent, but by a write of this node: the others have an image to join with, and join otherwise.
+ */
+function joinWithVanished(
+  table: ReplicatedTable,
+  key: readonly SqlValue[],
+  row: VersionedRow,
+  version: RowVersion,
+  context: ApplyContext,
+): VersionedRow {
+  if (isWithinVersion(version, row.version, context.senderHorizon)) return row;
+  context.logOwnWrite(table.captured.id, row.version.alive ? OP.update : OP.delete, key);
+  const vector = union(vectorOf(version), vectorOf(row.version));
+  return { version: { ...row.version, vector }, image: row.image };
 }
 
 function keepAside(

@@ -5,6 +5,7 @@
 import { SqlsyncError } from '../errors.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import type { RowVersion, SqlValue, VersionedRow } from './row-version.js';
+import type { Stamp } from './stamp.js';
 
 /**
  * How a row that came with these columns looks in the table: columns in the table's order, stamps by column id.
@@ -26,8 +27,35 @@ export function mapColumns(table: ReplicatedTable, columns: readonly string[]): 
   });
 }
 
-function withColumnIds(version: RowVersion, idByPlace: readonly number[]): RowVersion {
+/**
+ * The same for a row that was kept while the table's columns changed: a column that is new takes its default, one that
+ * is gone leaves nothing behind.
+ */
+export function mapKeptColumns(
+  table: ReplicatedTable,
+  columns: readonly string[],
+  defaultOf: (column: string) => SqlValue,
+): (row: VersionedRow) => VersionedRow {
+  const { definition, columnIds } = table;
+  const places = definition.columns.map((name) => columns.indexOf(name));
+  const idByPlace = columns.map((name) => columnIds[definition.columns.indexOf(name)]);
+  return ({ version, image }) => ({
+    version: withColumnIds(version, idByPlace),
+    image:
+      image === null
+        ? null
+        : places.map((place, i) =>
+            place < 0 ? defaultOf(definition.columns[i] as string) : (image[place] as SqlValue),
+          ),
+  });
+}
+
+function withColumnIds(version: RowVersion, idByPlace: readonly (number | undefined)[]): RowVersion {
   if (version.columnStamps === null) return version;
-  const entries = [...version.columnStamps].map(([place, stamp]) => [idByPlace[place] as number, stamp] as const);
-  return { ...version, columnStamps: new Map(entries) };
+  const columnStamps = new Map<number, Stamp>();
+  for (const [place, stamp] of version.columnStamps) {
+    const id = idByPlace[place];
+    if (id !== undefined) columnStamps.set(id, stamp);
+  }
+  return { ...version, columnStamps };
 }

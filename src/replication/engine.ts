@@ -7,6 +7,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
+import { noCounts } from './apply-row.js';
 import { repairCapture, widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
@@ -19,8 +20,10 @@ import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
 import { Quarantine } from './quarantine.js';
 import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
+import { type KeptRowName, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
 import { ShipReader } from './ship-reader.js';
+import { highestHlc } from './version-vector.js';
 
 /** Bounds on the engine's single pieces of work. */
 export interface EngineLimits {
@@ -72,6 +75,8 @@ export class Engine {
   /** Log entries met that name rows without identity. */
   withoutIdentity = 0;
   private folding!: Fold;
+  /** Quarantined versions that may find room now; judged when all is folded. */
+  private retriesDue: KeptRowName[] = [];
   private shipReaders = new Map<Database, Map<ReplicatedTable, ShipReader>>();
   private schemaVersion = -1;
   private readonly selectSchemaVersion: Statement<[], number>;
@@ -101,7 +106,8 @@ export class Engine {
     this.log = new ChangeLog(writer);
     this.tables = new ReplicatedTables(writer, this.schema.tables, this.state);
     this.quarantine = new Quarantine(writer, this.state, this.tables);
-    this.folding = new Fold(this.state, this.log, this.tables);
+    this.folding = new Fold(this.state, this.log, this.tables, this.quarantine);
+    this.retriesDue = this.quarantine.afterArrival(0);
     this.shipReaders = new Map();
   }
 
@@ -151,6 +157,7 @@ export class Engine {
     this.state.load();
     this.cursors.load();
     this.quarantine.reload();
+    this.retriesDue = this.quarantine.afterArrival(0);
   }
 
   /** Begins a write transaction in which schema and triggers are known to be as last read. */
@@ -160,6 +167,7 @@ export class Engine {
       beginImmediate(writer);
       if (this.selectSchemaVersion.get() === this.schemaVersion) {
         this.ensurePrivateSchema();
+        this.restoreLog();
         this.noteGap();
         return;
       }
@@ -169,10 +177,29 @@ export class Engine {
     throw new SqlsyncError('database-locked', 'the schema keeps changing', { hint: 'wait for the migration to end' });
   }
 
+  /**
+   * The newest entry is never pruned. Where it is gone, somebody has emptied the log: what triggers append might lie below
+   * what is folded, and some of it already does.
+   */
+  private restoreLog(): void {
+    const folded = this.state.get('folded');
+    if (this.log.last() >= folded) return;
+    this.log.appendMarker(nextHlc(Math.max(folded, highestHlc(this.state.vector)), this.clock.nowMs()));
+    this.missedTables.push(
+      ...this.tables.all
+        .map(({ captured }) => captured)
+        .filter((t) => !t.internal)
+        .map((t) => t.name),
+    );
+  }
+
+  /** Forgets what was missed only once it is known to be written down: this transaction may be rolled back. */
   private noteGap(): void {
     if (this.missedTables.length === 0) return;
-    this.state.set('gap', widenGap(this.state.get('gap'), this.missedTables, this.clock.nowMs()));
-    this.missedTables = [];
+    const stored = this.state.get('gap');
+    const gap = widenGap(stored, this.missedTables, this.clock.nowMs());
+    if (gap === stored) this.missedTables = [];
+    else this.state.set('gap', gap);
   }
 
   private ensurePrivateSchema(): void {
@@ -186,19 +213,39 @@ export class Engine {
   }
 
   get isFoldDue(): boolean {
-    return this.folding.isDue;
+    return this.folding.isDue || this.retriesDue.length > 0;
   }
 
   /** Folds a bounded number of entries, inside the caller's transaction. */
   foldStep(): FoldStep {
     const step = this.folding.step(this.limits.foldEntriesMax);
     this.withoutIdentity += step.withoutIdentity;
+    this.retriesDue.push(...step.rowsKeptAside);
+    if (!this.folding.isDue) this.retry();
     return step;
+  }
+
+  /** Only at the log's end: before, a row's image may hold writes that its metadata does not. */
+  private retry(): void {
+    if (this.retriesDue.length === 0) return;
+    const { state, quarantine, records, clock } = this;
+    const rows = this.retriesDue;
+    this.retriesDue = [];
+    retryKept(rows, {
+      state,
+      quarantine,
+      records,
+      nowMs: clock.nowMs(),
+      senderHorizon: state.get('horizon'),
+      counts: noCounts(),
+      logOwnWrite: (tableId, op, key) => this.logOwnWrite(tableId, op, key, 0),
+    });
+    state.saveArrival();
   }
 
   /** Folds to the log's end, inside the caller's transaction; the caller knows that little is left. */
   foldToEnd(): void {
-    while (this.folding.isDue) this.foldStep();
+    while (this.isFoldDue) this.foldStep();
   }
 
   /** One fold transaction. Says whether more is left. */
@@ -238,12 +285,24 @@ export class Engine {
       if (reader === writer || writer.pragma('journal_mode', { simple: true }) !== 'wal') {
         return { db: writer, close: () => writer.exec('COMMIT') };
       }
-      reader.exec('BEGIN');
-      reader.prepare('SELECT 1 FROM sqlite_schema').get();
-      writer.exec('COMMIT');
+      this.beginReading();
       return { db: reader, close: () => reader.exec('COMMIT') };
     }
     throw new SqlsyncError('database-locked', 'the file is written without a pause', { hint: 'try again' });
+  }
+
+  /** Begins the reader's snapshot while the writer keeps everybody else out, and ends the writer's turn in any case. */
+  private beginReading(): void {
+    const { writer, reader } = this.options;
+    try {
+      reader.exec('BEGIN');
+      reader.prepare('SELECT 1 FROM sqlite_schema').get();
+      writer.exec('COMMIT');
+    } catch (error) {
+      if (reader.inTransaction) reader.exec('ROLLBACK');
+      this.rollBack();
+      throw error;
+    }
   }
 
   private commitFoldStep(): void {

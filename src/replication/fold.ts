@@ -6,9 +6,10 @@ import type { ChangeLog, LogEntry } from './change-log.js';
 import { columnsOfMasks, type FoldContext, foldRow, type RowEntry } from './fold-row.js';
 import { MASK_BITS, OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
-import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
+import type { Quarantine } from './quarantine.js';
+import type { ReplicatedTables } from './replicated-table.js';
+import type { KeptRowName } from './retry-kept.js';
 import { canonicalKey } from './row-key.js';
-import type { SqlValue } from './row-version.js';
 
 /** A shorter stretch is not worth a statement of its own. */
 const STRETCH_MIN = 16;
@@ -18,11 +19,11 @@ export interface FoldStep {
   readonly entries: number;
   /** Entries that name a row without identity: its key holds NULL. Coverage is partial. */
   readonly withoutIdentity: number;
+  /** Rows that were written while a version of them waits in quarantine. */
+  readonly rowsKeptAside: readonly KeptRowName[];
 }
 
-interface PendingRow {
-  readonly table: ReplicatedTable;
-  readonly key: readonly SqlValue[];
+interface PendingRow extends KeptRowName {
   readonly entries: RowEntry[];
 }
 
@@ -33,26 +34,31 @@ export class Fold {
     private readonly state: NodeState,
     private readonly log: ChangeLog,
     private readonly tables: ReplicatedTables,
+    private readonly quarantine: Quarantine,
   ) {}
 
-  /** Is there anything to fold? */
+  /** Is there anything to fold, or to put right (a log that ends before what is folded has been emptied)? */
   get isDue(): boolean {
-    return this.log.last() > this.state.get('folded');
+    return this.log.last() !== this.state.get('folded');
   }
 
   /** Folds up to `limit` entries inside the caller's write transaction. */
   step(limit: number): FoldStep {
     const inserts = this.foldInserts(limit);
-    if (inserts > 0) return { entries: inserts, withoutIdentity: 0 };
+    if (inserts > 0) return { entries: inserts, withoutIdentity: 0, rowsKeptAside: [] };
     const entries = this.log.after(this.state.get('folded'), limit);
     const last = entries.at(-1);
-    if (last === undefined) return { entries: 0, withoutIdentity: 0 };
+    if (last === undefined) return { entries: 0, withoutIdentity: 0, rowsKeptAside: [] };
     const session = this.state.ensureSession();
     const { rows, withoutIdentity } = this.coalesce(entries);
-    for (const row of rows) this.foldPending(row, session);
+    const rowsKeptAside: KeptRowName[] = [];
+    for (const row of rows) {
+      this.foldPending(row, session);
+      if (this.quarantine.get(row.table, row.key) !== undefined) rowsKeptAside.push(row);
+    }
     this.state.noteRow(session, entries.findLast((entry) => entry.op !== OP.marker)?.hlc ?? 0);
     this.advance(session, last.hlc);
-    return { entries: entries.length, withoutIdentity };
+    return { entries: entries.length, withoutIdentity, rowsKeptAside };
   }
 
   private advance(session: string, hlc: number): void {
@@ -65,7 +71,8 @@ export class Fold {
   private foldInserts(limit: number): number {
     const after = this.state.get('folded');
     const stretch = this.log.stretchAfter(after, limit);
-    if (stretch === null || stretch.op !== OP.insert || stretch.entries < STRETCH_MIN) return 0;
+    if (!this.quarantine.isEmpty || stretch === null || stretch.op !== OP.insert || stretch.entries < STRETCH_MIN)
+      return 0;
     const table = this.tables.withId(stretch.tableId);
     if (table === undefined) return 0;
     const session = this.state.ensureSession();

@@ -78,7 +78,7 @@ const CREATE_CURSOR = `CREATE TABLE ${PREFIX}cursor(session TEXT PRIMARY KEY, ar
  *   version   the whole row version with its image, encoded as on the wire
  *   reason    parked (waits for the end of its cut) or the class of the error
  *   error     SQLite's words
- *   hlc       the version's stamp; nothing at or above the lowest is acknowledged
+ *   hlc       the lowest of the version's writes that is not settled; nothing at or above the lowest is acknowledged
  */
 const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL, key BLOB NOT NULL, arrival INTEGER NOT NULL, version BLOB NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, PRIMARY KEY(tbl, key)) WITHOUT ROWID`;
 

@@ -3,13 +3,13 @@
  * the rest of their cut is in. Durable, shipped on to others, joined with newer versions when those come.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { mapColumns } from './column-mapping.js';
+import { mapKeptColumns } from './column-mapping.js';
 import { PREFIX } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import { packRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
-import type { SqlValue, VersionedRow } from './row-version.js';
+import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
 
 /** Why a version is kept here: `parked` ends with its cut, the others when the row can be written or is superseded. */
 export type QuarantineReason = 'parked' | 'check' | 'not-null' | 'datatype' | 'constraint';
@@ -42,7 +42,7 @@ export class Quarantine {
   private mayHold = true;
 
   constructor(
-    db: Database,
+    private readonly db: Database,
     private readonly state: NodeState,
     private readonly tables: ReplicatedTables,
   ) {
@@ -112,8 +112,13 @@ export class Quarantine {
     const table = this.tables.withId(stored.tbl);
     if (table === undefined) return undefined;
     const { definition, key, row } = unpackRow(stored.version);
-    const toLocal = mapColumns(table, definition.columns);
+    const toLocal = mapKeptColumns(table, definition.columns, (column) => this.defaultOf(table, column));
     return { table, key, row: toLocal(row), reason: stored.reason, error: stored.error, arrival: stored.arrival };
+  }
+
+  private defaultOf({ captured }: ReplicatedTable, column: string): SqlValue {
+    const sql = captured.schema.columns.find(({ name }) => name === column)?.defaultSql ?? 'NULL';
+    return this.db.prepare(`SELECT ${sql}`).pluck().safeIntegers().get() as SqlValue;
   }
 
   put(
@@ -123,7 +128,6 @@ export class Quarantine {
     why: { reason: QuarantineReason; error: string; nowMs: number },
   ): void {
     const packed = packRow(table.definition, table.columnIds, key, row);
-    const { stamp } = row.version;
     this.upsert.run(
       table.captured.id,
       this.keyBlob(table, key),
@@ -131,10 +135,21 @@ export class Quarantine {
       packed,
       why.reason,
       why.error,
-      stamp.hlc,
+      this.lowestUnsettled(row.version),
       why.nowMs,
     );
     this.mayHold = true;
+  }
+
+  /**
+   * Any write that went into the version may be the one that is nowhere else: were an earlier one than its stamp settled,
+   * a newer version would count as knowing it, and replace it unseen.
+   */
+  private lowestUnsettled(version: RowVersion): number {
+    const horizon = this.state.get('horizon');
+    let lowest = version.stamp.hlc;
+    for (const hlc of vectorOf(version).values()) if (hlc > horizon && hlc < lowest) lowest = hlc;
+    return lowest;
   }
 
   delete(table: ReplicatedTable, key: readonly SqlValue[]): void {

@@ -1,7 +1,8 @@
 /** What a node can say of itself without asking anybody. */
-import type { CatchUp } from './application.js';
+
 import { type MemberBacklog, readBacklog } from './backlog.js';
 import type { CaptureGap } from './capture-repair.js';
+import type { CatchUp } from './catch-up.js';
 import type { Engine } from './engine.js';
 import type { Members } from './members.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';

@@ -13,15 +13,12 @@ import { columnStampOf, type SqlValue, type VersionedRow } from './row-version.j
 import { laterStamp, type Stamp, settledStamp } from './stamp.js';
 import type { Collision } from './unique-collisions.js';
 
-/** Enters a write of the engine's own into the change log. */
-export type LogOwnWrite = (tableId: number, op: number, key: readonly SqlValue[]) => void;
-
 /** Places the parked rows, lowest key first, so that a chain of collisions ends the same on every node. */
-export function settleParked(context: ApplyContext, logOwnWrite: LogOwnWrite): void {
+export function settleParked(context: ApplyContext): void {
   const parked = context.quarantine.withReason('parked').sort(byTableAndKey);
   for (const waiting of parked) {
     context.quarantine.delete(waiting.table, waiting.key);
-    placeParked(waiting, context, logOwnWrite);
+    placeParked(waiting, context);
   }
 }
 
@@ -29,16 +26,16 @@ function byTableAndKey(x: QuarantinedRow, y: QuarantinedRow): number {
   return x.table.captured.id - y.table.captured.id || compareKeys(x.key, y.key, x.table.collations);
 }
 
-function placeParked(waiting: QuarantinedRow, context: ApplyContext, logOwnWrite: LogOwnWrite): void {
+function placeParked(waiting: QuarantinedRow, context: ApplyContext): void {
   try {
     placeRow(waiting.table, waiting, context, 'throw');
   } catch (error) {
     if (constraintOf(error) !== 'unique') throw error;
-    settleCollision(waiting, context, logOwnWrite);
+    settleCollision(waiting, context);
   }
 }
 
-function settleCollision({ table, key, row }: QuarantinedRow, context: ApplyContext, logOwnWrite: LogOwnWrite): void {
+function settleCollision({ table, key, row }: QuarantinedRow, context: ApplyContext): void {
   const outcome = joinWithStored(table, key, row, context);
   if (outcome?.image === null || outcome === null) throw new Error('a tombstone collided');
   const others = collidingRows(table, key, outcome.image);
@@ -58,14 +55,14 @@ function settleCollision({ table, key, row }: QuarantinedRow, context: ApplyCont
     recordUnique(table, winner, key, { winner: storedRow(table, winner.key, context), loser: outcome }, context);
     table.rows.delete(key);
     table.metadata.put(key, outcome.version);
-    logOwnWrite(table.captured.id, OP.delete, key);
+    context.logOwnWrite(table.captured.id, OP.delete, key);
     context.counts.applied += 1;
     return;
   }
   for (const other of others) {
     recordUnique(table, other, other.key, { winner: outcome, loser: storedRow(table, other.key, context) }, context);
     table.rows.delete(other.key);
-    logOwnWrite(table.captured.id, OP.delete, other.key);
+    context.logOwnWrite(table.captured.id, OP.delete, other.key);
   }
   placeRow(table, { key, row }, context, 'throw');
 }

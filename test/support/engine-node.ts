@@ -124,7 +124,7 @@ function rowsOf(db: Database, table: string): string[] {
   ).sort();
 }
 
-function stageOf(from: EngineNode, receiver: Hello): Stage {
+export function stageOf(from: EngineNode, receiver: Hello): Stage {
   const sender = from.hello();
   const cut = from.replica.openCut(receiver);
   const payloads: Buffer[] = [];

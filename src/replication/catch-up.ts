@@ -1,0 +1,38 @@
+/**
+ * A catch-up: a stage too large for one transaction is half applied. Until all such stages are in, the node ships
+ * nothing, claims nothing of them and settles nothing.
+ */
+import type { NodeState } from './node-state.js';
+import type { Stage } from './stage.js';
+import { union, type VersionVector, vectorFromJson } from './version-vector.js';
+
+/** Stored while a stage is half applied. */
+export interface CatchUp {
+  /** The latest one. */
+  readonly stageId: string;
+  /** The node whose stage it is. */
+  readonly sender: string;
+  /** The end vectors of every stage that is half applied: only streams that cover them end the catch-up. */
+  readonly vector: Record<string, number>;
+}
+
+function pendingVector(state: NodeState): VersionVector {
+  const text = state.get('catch_up');
+  return vectorFromJson(text === '' ? {} : (JSON.parse(text) as CatchUp).vector);
+}
+
+export function isCatchingUp(state: NodeState): boolean {
+  return state.get('catch_up') !== '';
+}
+
+/** This stage is half applied, beside those that may be already. */
+export function markCatchingUp(state: NodeState, { id, sender, end }: Pick<Stage, 'id' | 'sender' | 'end'>): void {
+  const vector = Object.fromEntries(union(pendingVector(state), vectorFromJson(end.vector)));
+  state.set('catch_up', JSON.stringify({ stageId: id, sender: sender.node, vector } satisfies CatchUp));
+}
+
+/** Ends the catch-up if the node has all of what was half applied. */
+export function endCatchUp(state: NodeState): void {
+  for (const [session, hlc] of pendingVector(state)) if (state.has(session) < hlc) return;
+  state.set('catch_up', '');
+}
