@@ -11,6 +11,7 @@ import type { Hello } from '../replication/wire-messages.js';
 import { databaseError } from './database-error.js';
 import type { HttpPeer } from './http-peer.js';
 import { type SnapshotRequest, snapshotHeaderSchema } from './snapshot-request.js';
+import { TrickleGuard } from './trickle-guard.js';
 
 export interface SnapshotProgress {
   readonly bytes: number;
@@ -23,7 +24,7 @@ export interface ReceiveSnapshotOptions {
   readonly request: SnapshotRequest;
   /** The file to make; one that is there is replaced. */
   readonly path: string;
-  readonly limits: Pick<Limits, 'frameBytesMax' | 'frameUnpackedBytesMax' | 'streamBytesMax'>;
+  readonly limits: Pick<Limits, 'frameBytesMax' | 'frameUnpackedBytesMax' | 'streamBytesMax' | 'idleTimeoutMs'>;
   readonly onProgress?: (progress: SnapshotProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -56,8 +57,11 @@ async function download(
   let sponsor: Hello | null = null;
   let bytesTotal: number | null = null;
   let bytes = 0;
+  const trickle = new TrickleGuard(limits.idleTimeoutMs);
   for await (const piece of client.snapshot(request, signal)) {
+    let frames = 0;
     for (const frame of parser.feed(piece)) {
+      frames += 1;
       const event = reader.accept(frame, await unpackFrame(frame, limits.frameUnpackedBytesMax));
       if (event.kind === 'hello') sponsor = event.hello;
       if (event.kind === 'header') bytesTotal = readHeader(event.header);
@@ -66,6 +70,7 @@ async function download(
       if (bytes > limits.streamBytesMax) throw tooLarge(limits.streamBytesMax);
       await file.writeFile(event.bytes);
     }
+    trickle.note(piece.length, frames > 0);
     onProgress?.({ bytes, bytesTotal });
   }
   parser.finish();

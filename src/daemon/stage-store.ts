@@ -13,6 +13,7 @@ import type { Hello } from '../replication/wire-messages.js';
 import { databaseError, withDatabaseErrors } from './database-error.js';
 import type { SideDirectory } from './side-directory.js';
 import { type FrameSource, piecesOf, StreamStage } from './stage.js';
+import { TrickleGuard } from './trickle-guard.js';
 
 export type StageLimits = Pick<
   Limits,
@@ -22,6 +23,7 @@ export type StageLimits = Pick<
   | 'stageMemoryBytesMax'
   | 'applyTransactionRowsMax'
   | 'applyTransactionBytesMax'
+  | 'idleTimeoutMs'
 >;
 
 const syncData = promisify(fdatasync);
@@ -58,6 +60,7 @@ export class StageStore {
 /** One stream on its way in. Feed it pieces of any size until it `isWhole`, then `finish` it; or `discard` it. */
 export class StreamReceiver {
   private readonly reading: StreamReading;
+  private readonly trickle: TrickleGuard;
   private readonly frames: Buffer[] = [];
   private frameBytes = 0;
   private fd: number | null = null;
@@ -70,6 +73,7 @@ export class StreamReceiver {
     private readonly limits: StageLimits,
   ) {
     this.reading = new StreamReading(limits);
+    this.trickle = new TrickleGuard(limits.idleTimeoutMs);
   }
 
   get isWhole(): boolean {
@@ -86,7 +90,10 @@ export class StreamReceiver {
     return this.reading.rows;
   }
 
-  /** Takes a piece. Throws the registry's batch-damaged, batch-oversized, wire-version, disk-full or disk-io. */
+  /**
+   * Takes a piece. Throws the registry's batch-damaged, batch-oversized, wire-version, disk-full or disk-io, and
+   * peer-timeout when too little comes.
+   */
   push(piece: Buffer): void {
     this.received += piece.length;
     if (this.received > this.limits.streamBytesMax) {
@@ -94,7 +101,9 @@ export class StreamReceiver {
         hint: 'raise limits.streamBytesMax if that much is meant to come',
       });
     }
+    const framesBefore = this.reading.frames;
     for (const bytes of this.reading.feed(piece)) this.keep(bytes);
+    this.trickle.note(piece.length, this.reading.frames > framesBefore);
   }
 
   /** The stage, once the stream has ended as it should; `batch-damaged` if it has not. */
@@ -155,6 +164,7 @@ class StreamReading {
   sender: Hello | null = null;
   rows = 0;
   bytes = 0;
+  frames = 0;
   isWhole = false;
 
   constructor(private readonly limits: StageLimits) {
@@ -171,6 +181,7 @@ class StreamReading {
         this.rows += event.count;
         this.bytes += event.payload.length;
       } else if (event.kind === 'end') this.isWhole = true;
+      this.frames += 1;
       yield frame.bytes;
     }
   }

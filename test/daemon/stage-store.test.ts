@@ -12,6 +12,7 @@ const ROOMY: StageLimits = {
   stageMemoryBytesMax: 1024 * 1024,
   applyTransactionRowsMax: 1000,
   applyTransactionBytesMax: 1024 * 1024,
+  idleTimeoutMs: 1000,
 };
 
 function makeStore(limits: Partial<StageLimits> = {}) {

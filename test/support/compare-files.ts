@@ -50,7 +50,7 @@ export function readSchemaRows(path: string): unknown[] {
 }
 
 export function withReader<Result>(path: string, read: (db: Database) => Result): Result {
-  const db = new Sqlite(path, { readonly: true, timeout: 30_000 });
+  const db = new Sqlite(path, { fileMustExist: true, timeout: 30_000 });
   try {
     return db.transaction(() => read(db))();
   } finally {

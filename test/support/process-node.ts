@@ -9,7 +9,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { parse, stringify } from 'yaml';
-import type { NodeStatus, PeerStatus } from '../../src/operations/status-report.js';
+import { ControlClient } from '../../src/daemon/control-client.js';
+import type { PeerFigures } from '../../src/daemon/daemon-status.js';
+import type { NodeStatus } from '../../src/operations/status-report.js';
 import { type CliResult, RUN_JS, runCli } from './run-cli.js';
 
 /** Bounds under which a test need not wait long for anything. */
@@ -26,8 +28,7 @@ export interface ConfigChange {
 }
 
 export interface LogLine {
-  /** pino's: 30 info, 40 warn, 50 error. */
-  readonly level: number;
+  readonly level: string;
   readonly msg: string;
   readonly code?: string;
 }
@@ -132,8 +133,15 @@ export class ProcessNode {
     return (await this.succeed(['status'])) as NodeStatus;
   }
 
-  async peer(name: string): Promise<PeerStatus> {
-    const [database] = (await this.status()).databases;
+  /** What the running daemon says, without a process for the question. */
+  async control(): Promise<ControlClient> {
+    const client = await ControlClient.find(this.path);
+    if (client === null) throw new Error(`the daemon of ${this.name} does not answer`);
+    return client;
+  }
+
+  async peer(name: string): Promise<PeerFigures> {
+    const [database] = (await (await this.control()).status()).databases;
     const peer = database?.peers.find((candidate) => candidate.name === name);
     if (peer === undefined) throw new Error(`${this.name} has no peer ${name}`);
     return peer;

@@ -2,24 +2,22 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 
-/** What becomes of the bytes that the server behind the proxy sends. */
+/** What becomes of the bytes that one side of each connection sends. */
 export interface ProxyFault {
-  /** Cuts each connection after so many bytes of the answer. */
+  /** Whose bytes; default: the server's behind the proxy. */
+  readonly of?: 'server' | 'client';
+  /** Cuts the connection after so many bytes. */
   readonly cutAfterBytes?: number;
-  /** Lets so many bytes of an answer through every TRICKLE_MS, after the first `freeBytes` of it. */
-  readonly trickle?: { readonly freeBytes: number; readonly bytes: number };
-  /** Accepts nobody. */
-  readonly isDown?: boolean;
+  /** After the first `afterBytes` lets one byte through every TRICKLE_MS. */
+  readonly trickleAfterBytes?: number;
 }
 
 const TRICKLE_MS = 50;
 
 export class TcpProxy {
   fault: ProxyFault = {};
-  /** Connections that have been cut by a fault. */
-  cuts = 0;
-  /** Bytes that came from the server behind. */
-  bytes = 0;
+  /** Connections that a fault has met. */
+  faults = 0;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -30,7 +28,7 @@ export class TcpProxy {
   }
 
   static async to(targetPort: number): Promise<TcpProxy> {
-    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new TcpProxy(server, targetPort);
   }
@@ -51,53 +49,43 @@ export class TcpProxy {
   }
 
   private connect(client: Socket): void {
-    if (this.fault.isDown) {
-      client.destroy();
-      return;
-    }
     const server = createConnection(this.targetPort, '127.0.0.1');
-    for (const [socket, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.sockets.add(socket);
-      socket
-        .on('error', () => {})
-        .on('close', () => {
-          this.sockets.delete(socket);
-          other.destroy();
-        });
-    }
-    client.pipe(server);
-    this.answer(server, client);
+    this.join(client, server, 'client');
+    this.join(server, client, 'server');
   }
 
-  private async answer(server: Socket, client: Socket): Promise<void> {
-    let passed = 0;
-    server.on('data', (piece: Buffer) => {
-      this.bytes += piece.length;
-      const { cutAfterBytes, trickle } = this.fault;
-      if (cutAfterBytes !== undefined && passed + piece.length >= cutAfterBytes) {
-        this.cuts += 1;
-        client.end(piece.subarray(0, cutAfterBytes - passed), () => client.destroy());
-        return;
-      }
-      passed += piece.length;
-      if (trickle === undefined || passed <= trickle.freeBytes) client.write(piece);
-      else this.dripOut(server, client, piece, trickle.bytes);
+  /** Passes on what `from` sends. */
+  private join(from: Socket, to: Socket, side: 'server' | 'client'): void {
+    this.sockets.add(from);
+    from.on('error', () => {});
+    from.on('end', () => to.end());
+    from.on('close', () => {
+      this.sockets.delete(from);
+      to.destroy();
     });
-    server.on('end', () => client.end());
+    let passed = 0;
+    from.on('data', (piece: Buffer) => {
+      const { of = 'server', cutAfterBytes = Infinity, trickleAfterBytes = Infinity } = this.fault;
+      const limit = of === side ? Math.min(cutAfterBytes, trickleAfterBytes) : Infinity;
+      const free = piece.subarray(0, Math.max(0, limit - passed));
+      passed += piece.length;
+      to.write(free);
+      if (free.length === piece.length) return;
+      this.faults += 1;
+      if (cutAfterBytes < Infinity) to.end(() => to.destroy());
+      else trickle(from, to, piece.subarray(free.length));
+    });
   }
+}
 
-  private dripOut(server: Socket, client: Socket, piece: Buffer, bytes: number): void {
-    server.pause();
-    let at = 0;
-    const timer = setInterval(() => {
-      client.write(piece.subarray(at, at + bytes));
-      at += bytes;
-      if (at < piece.length && !client.destroyed) return;
-      clearInterval(timer);
-      server.resume();
-    }, TRICKLE_MS);
-  }
+function trickle(from: Socket, to: Socket, bytes: Buffer): void {
+  from.pause();
+  let at = 0;
+  const timer = setInterval(() => {
+    to.write(bytes.subarray(at, at + 1));
+    at += 1;
+    if (at < bytes.length && !to.destroyed) return;
+    clearInterval(timer);
+    from.resume();
+  }, TRICKLE_MS);
 }

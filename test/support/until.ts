@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const LOOK_EVERY_MS = 25;
+const PAUSE_MS_MIN = 20;
 
-/** Looks until `look` says something other than null, and returns that. After `timeoutMs` throws what `otherwise` says. */
+/**
+ * Looks until `look` says something other than null, and returns that. After `timeoutMs` throws what `otherwise` says.
+ * It pauses at least as long as a look takes, to leave the machine to what is looked at.
+ */
 export async function until<Result>(
   look: () => Result | null | Promise<Result | null>,
   timeoutMs: number,
@@ -10,9 +13,11 @@ export async function until<Result>(
 ): Promise<Result> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
+    const startedMs = performance.now();
     const found = await look();
     if (found !== null) return found;
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${otherwise()}`);
-    await delay(LOOK_EVERY_MS);
+    const endedMs = performance.now();
+    if (endedMs > deadline) throw new Error(`not within ${timeoutMs} ms: ${otherwise()}`);
+    await delay(Math.max(PAUSE_MS_MIN, endedMs - startedMs));
   }
 }
