@@ -128,7 +128,7 @@ export function additionsFor(
   const { existing } = target;
   const { node, listen, secretFile, database } = chosen;
   return {
-    ...(existing === null && { node }),
+    ...(existing?.node !== node && { node }),
     ...(listen !== undefined && { listen }),
     ...(secretFile !== null && secretFile !== existing?.secretFile && { secretFile }),
     ...(configuredDatabase(target, database.path) === null && { database }),

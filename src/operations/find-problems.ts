@@ -134,7 +134,7 @@ function inLink({ path }: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts)
   const advice = lastError?.hint ? ` (${lastError.hint})` : '';
   if (state === 'stale') {
     const message = `nothing is exchanged with ${name}: ${lastError?.message ?? 'one side lacks what the other no longer keeps'}`;
-    const command = `sqlsync join URL ${shellWord(path)} --replace`;
+    const command = `sqlsync join URL ${shellWord(path)} --replace --node NEWNAME`;
     return [{ code: 'stale', severity: 'error', message, command, since }];
   }
   if (state === 'error' && lastError) {

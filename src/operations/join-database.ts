@@ -117,7 +117,7 @@ async function takePlace(
   { path, lock, exists }: Place,
 ): Promise<JoinReport> {
   const { files, env } = deps;
-  const node = chooseNodeName(request.node, target, null, deps.hostname);
+  const node = nodeNameFor(request, target, path, deps.hostname);
   const secretFile = chooseSecretFile(request.secretFile, target, env);
   const secret = readSharedSecret(secretFile, env);
   const wanted = request.name ?? configuredDatabase(target, path)?.name;
@@ -137,6 +137,12 @@ async function takePlace(
   const setAside = exists ? asidePathFor(lock.path, deps.now()) : null;
   placeDatabase(lock.draftPath, lock.path, setAside);
   return { database, path, node, peer: origin.peer, bytes: origin.bytes, setAside, configFile: target.file };
+}
+
+/** A node whose only database is seeded afresh may come back under another name: its old one stays taken. */
+function nodeNameFor({ node }: JoinRequest, target: ConfigurationTarget, path: string, hostname: string): string {
+  const isOnlyDatabase = configuredDatabase(target, path) !== null && target.existing?.databases.length === 1;
+  return node !== undefined && isOnlyDatabase ? node : chooseNodeName(node, target, null, hostname);
 }
 
 /** A peer that is configured already exchanges this database from now on too. */

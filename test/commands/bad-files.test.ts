@@ -2,10 +2,13 @@
 import { chmodSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { makeFolder } from '../support/make-folder.js';
 import { runCli } from '../support/run-cli.js';
 import { filesIn, makeShop } from '../support/shop-database.js';
+
+// Every step is a process of its own, and machines that run tests are busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const isRoot = process.getuid?.() === 0;
 

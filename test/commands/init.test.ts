@@ -1,10 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { makeFolder } from '../support/make-folder.js';
 import { runCli } from '../support/run-cli.js';
 import { filesIn, makeShop, onDatabase, rowsOf } from '../support/shop-database.js';
+
+// Every step is a process of its own, and machines that run tests are busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const TRIGGERS = `SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name`;
 const NO_KEY = 'CREATE TABLE "audit trail"(at, what); CREATE TABLE log(line);';

@@ -1,0 +1,88 @@
+import { writeFileSync } from 'node:fs';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { makeFolder } from '../support/make-folder.js';
+import { freePort, ProcessNode } from '../support/process-node.js';
+import { makeShop, onDatabase, rowsOf } from '../support/shop-database.js';
+
+// Every step is a process of its own, and machines that run tests are busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const SALES = 'SELECT id FROM sale ORDER BY id';
+
+async function makePair(): Promise<{ paris: ProcessNode; lyon: ProcessNode }> {
+  const folder = makeFolder();
+  const paris = await ProcessNode.first(folder, 'paris', (path) => makeShop(path));
+  onTestFinished(() => paris.dispose());
+  await paris.start();
+  const lyon = await ProcessNode.joining(paris, 'lyon', { change: { peer: { live: false, schedule: null } } });
+  onTestFinished(() => lyon.dispose());
+  return { paris, lyon };
+}
+
+const sell = (node: ProcessNode, id: number) =>
+  onDatabase(node.path, (db) => db.exec(`INSERT INTO sale VALUES(${id}, 'tea', 1)`));
+
+test('without a daemon it exchanges by itself, both ways, and lets go of the file', async () => {
+  const { paris, lyon } = await makePair();
+  sell(paris, 100);
+  sell(lyon, 200);
+  const run = await lyon.run(['sync', '--json']);
+  expect(run).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(JSON.parse(run.stdout)).toEqual({
+    items: [
+      {
+        database: 'shop',
+        peer: 'paris',
+        rowsSent: 1,
+        rowsReceived: 1,
+        bytesSent: expect.any(Number),
+        bytesReceived: expect.any(Number),
+        error: null,
+      },
+    ],
+    total: 1,
+    nextCursor: null,
+  });
+  expect(rowsOf(lyon.path, SALES)).toEqual([[1], [2], [100], [200]]);
+  expect(rowsOf(paris.path, SALES)).toEqual([[1], [2], [100], [200]]);
+  expect((await lyon.status()).databases[0]?.pendingChanges).toBe(0);
+  await lyon.start();
+});
+
+test('with a daemon that one does it', async () => {
+  const { paris, lyon } = await makePair();
+  await lyon.start();
+  sell(lyon, 300);
+  const run = await lyon.run(['sync', 'paris', '--json']);
+  expect(JSON.parse(run.stdout).items).toMatchObject([{ peer: 'paris', rowsSent: 1, error: null }]);
+  expect(rowsOf(paris.path, SALES)).toContainEqual([300]);
+  expect((await lyon.peer('paris')).rowsSent).toBe(1);
+});
+
+test('several peers, one down: 69, and how it went with each', async () => {
+  const { lyon } = await makePair();
+  await lyon.succeed(['peers', 'add', `nice=http://127.0.0.1:${await freePort()}`]);
+  const run = await lyon.run(['sync', '--json']);
+  expect(run.exitCode).toBe(69);
+  expect(JSON.parse(run.stdout).items).toMatchObject([
+    { peer: 'paris', error: null },
+    { peer: 'nice', error: { code: 'peer-unreachable' } },
+  ]);
+  const text = await lyon.run(['sync']);
+  expect(text.stdout).toMatch(/^shop +paris +0 +0 +.*done$/m);
+  expect(text.stderr).toContain('1 of 2 exchanges failed: nice (shop)');
+  expect((await lyon.run(['sync', 'paris'])).exitCode).toBe(0);
+});
+
+test('a single peer that fails gives its own exit code', async () => {
+  const { paris, lyon } = await makePair();
+  writeFileSync(`${lyon.folder}/secret`, 'a secret that nobody shares\n');
+  const stranger = await lyon.run(['sync', '--json']);
+  expect(stranger.exitCode).toBe(77);
+  expect(JSON.parse(stranger.stdout).items[0].error.code).toBe('peer-wrong-secret');
+  await paris.end('SIGTERM');
+  expect((await lyon.run(['sync'])).exitCode).toBe(69);
+  const unknown = await lyon.run(['sync', 'nobody', '--json']);
+  expect(unknown.exitCode).toBe(2);
+  expect(JSON.parse(unknown.stdout).error.code).toBe('peer-unknown');
+});
