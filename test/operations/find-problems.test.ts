@@ -1,0 +1,153 @@
+import { expect, test } from 'vitest';
+import { findProblems, type ProblemFacts, shellWord } from '../../src/operations/find-problems.js';
+import type { DatabaseStatus, PeerStatus } from '../../src/operations/status-report.js';
+
+const NOW = new Date('2026-01-02T12:00:00Z');
+const secondsAgo = (seconds: number) => new Date(NOW.getTime() - seconds * 1000).toISOString();
+
+const PEER: PeerStatus = {
+  name: 'lyon',
+  state: 'online',
+  direction: 'both',
+  lastContactAt: secondsAgo(2),
+  clockSkewSeconds: 0,
+  outbound: { changes: 0, oldestSeconds: 0 },
+  inbound: { changes: 0, oldestSeconds: 0 },
+  rowsSent: 0,
+  rowsReceived: 0,
+  lastVerify: null,
+  lastError: null,
+};
+const DATABASE: DatabaseStatus = {
+  name: 'shop',
+  path: '/srv/my shop.db',
+  dataset: 'd',
+  nodeId: 'n',
+  session: null,
+  formatVersion: 1,
+  tables: 2,
+  excludedTables: [],
+  coverage: 'complete',
+  pendingChanges: 0,
+  logEntries: 0,
+  retainedBytes: 0,
+  conflictsOpen: 0,
+  quarantined: 0,
+  heldRows: 0,
+  schemaBehind: [],
+  catchingUp: false,
+  lastBackup: null,
+  peers: [],
+};
+const WELL: ProblemFacts = {
+  running: true,
+  uptimeSeconds: 1000,
+  databases: [{ ...DATABASE, peers: [PEER] }],
+  failures: new Map(),
+  gaps: new Map(),
+  diskFreeBytes: new Map([['shop', 2 ** 40]]),
+  now: NOW,
+  health: {
+    lagSecondsMax: 300,
+    conflictsOpenMax: 0,
+    quarantinedMax: 0,
+    verifyAgeMsMax: null,
+    backupAgeMsMax: null,
+    diskFreeBytesMin: 1024 ** 3,
+  },
+  prune: { retainedBytesMax: 1000 },
+};
+
+const found = (facts: Partial<ProblemFacts>) =>
+  findProblems({ ...WELL, ...facts }).map(({ code, severity, command }) => [code, severity, command]);
+const withDatabase = (change: Partial<DatabaseStatus>) => found({ databases: [{ ...DATABASE, ...change }] });
+const withPeer = (change: Partial<PeerStatus>, facts: Partial<ProblemFacts> = {}) =>
+  found({ ...facts, databases: [{ ...DATABASE, peers: [{ ...PEER, ...change }] }] });
+
+test('a node that is well has no problems', () => {
+  expect(findProblems(WELL)).toEqual([]);
+});
+
+test('without a daemon that is the problem, and peers are not blamed', () => {
+  expect(withPeer({ state: 'offline', lastContactAt: null }, { running: false, uptimeSeconds: null })).toEqual([
+    ['daemon-down', 'error', 'sqlsync start'],
+  ]);
+});
+
+test('what keeps a database from being served comes with what mends it', () => {
+  const failure = { code: 'database-not-initialised' as const, message: 'sqlsync is not installed', hint: 'a hint' };
+  expect(found({ failures: new Map([['shop', [failure]]]) })).toEqual([
+    ['database-not-initialised', 'error', `sqlsync init '/srv/my shop.db'`],
+  ]);
+  const locked = { code: 'database-locked' as const, message: 'it is locked', hint: 'look who' };
+  const [problem] = findProblems({ ...WELL, failures: new Map([['shop', [locked]]]) });
+  expect(problem).toMatchObject({ database: 'shop', message: 'it is locked (look who)', command: null });
+});
+
+test('coverage that is not complete is never called well', () => {
+  expect(withDatabase({ coverage: 'partial' })).toEqual([
+    ['coverage-partial', 'error', `sqlsync init '/srv/my shop.db'`],
+  ]);
+  const databases = [{ ...DATABASE, coverage: 'unknown' as const }];
+  const gaps = new Map([['shop', { since: NOW.getTime() - 1000, tables: ['sale'] }]]);
+  const [problem] = findProblems({ ...WELL, databases, gaps });
+  expect(problem).toMatchObject({
+    code: 'coverage-unknown',
+    since: secondsAgo(1),
+    message: expect.stringContaining('to sale'),
+  });
+});
+
+test('each threshold of health is a border: at it all is well, beyond it not', () => {
+  expect(withDatabase({ conflictsOpen: 1 })).toEqual([['conflicts-open', 'error', null]]);
+  expect(withDatabase({ quarantined: 1 })).toEqual([['changes-quarantined', 'error', null]]);
+  expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3 - 1]]) })).toEqual([['disk-low', 'error', null]]);
+  expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3]]) })).toEqual([]);
+  expect(withDatabase({ retainedBytes: 1001 })).toEqual([['history-large', 'warning', null]]);
+  expect(withDatabase({ catchingUp: true })).toEqual([['catching-up', 'warning', null]]);
+  expect(withPeer({ outbound: { changes: 5, oldestSeconds: 300 } })).toEqual([]);
+  expect(withPeer({ outbound: { changes: 5, oldestSeconds: 301 } })).toEqual([
+    ['peer-lag', 'error', 'sqlsync sync lyon'],
+  ]);
+  const never = { ...WELL.health, conflictsOpenMax: null, quarantinedMax: null, lagSecondsMax: null };
+  const bad = {
+    ...DATABASE,
+    conflictsOpen: 9,
+    quarantined: 9,
+    peers: [{ ...PEER, outbound: { changes: 1, oldestSeconds: 9e9 } }],
+  };
+  expect(found({ databases: [bad], health: never })).toEqual([]);
+});
+
+test('a peer out of reach is a warning until its silence is longer than the lag that is allowed', () => {
+  const lastError = { code: 'peer-unreachable' as const, message: 'connection refused', hint: null };
+  expect(withPeer({ state: 'offline', lastError })).toEqual([['peer-unreachable', 'warning', null]]);
+  expect(withPeer({ state: 'offline', lastContactAt: secondsAgo(301) })).toEqual([['peer-unreachable', 'error', null]]);
+  // Nobody has heard of it since the daemon started.
+  expect(withPeer({ state: 'offline', lastContactAt: null })).toEqual([['peer-unreachable', 'error', null]]);
+  expect(withPeer({ state: 'offline', lastContactAt: null }, { uptimeSeconds: 5 })).toEqual([
+    ['peer-unreachable', 'warning', null],
+  ]);
+});
+
+test('a link that is refused, stale or paused says so', () => {
+  const lastError = { code: 'schema-differs' as const, message: 'tables differ', hint: 'migrate' };
+  expect(withPeer({ state: 'error', lastError })).toEqual([['schema-differs', 'error', null]]);
+  expect(withPeer({ state: 'stale' })).toEqual([['stale', 'error', expect.stringContaining('sqlsync join URL')]]);
+  expect(withPeer({ state: 'paused' })).toEqual([['peer-paused', 'warning', 'sqlsync peers resume lyon']]);
+});
+
+test('ages count only where a limit is set, and what has never been is too old', () => {
+  const health = { ...WELL.health, backupAgeMsMax: 3_600_000, verifyAgeMsMax: 3_600_000 };
+  expect(found({ health })).toEqual([
+    ['backup-old', 'error', null],
+    ['verify-old', 'error', null],
+  ]);
+  const fresh = { ...DATABASE, lastBackup: secondsAgo(10), peers: [{ ...PEER, lastVerify: secondsAgo(3_601) }] };
+  expect(found({ health, databases: [fresh] })).toEqual([['verify-old', 'error', null]]);
+});
+
+test('what is to be pasted into a shell stays one word', () => {
+  expect(shellWord('/srv/shop.db')).toBe('/srv/shop.db');
+  expect(shellWord(`it's $HOME`)).toBe(`'it'\\''s $HOME'`);
+});
