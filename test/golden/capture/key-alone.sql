@@ -1,0 +1,5 @@
+CREATE TRIGGER _sqlsync_10_insert AFTER INSERT ON "t" BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1,k2)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,1,NEW."a",NEW."b"); END
+
+CREATE TRIGGER _sqlsync_10_delete AFTER DELETE ON "t" BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1,k2)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,3,OLD."a",OLD."b"); END
+
+CREATE TRIGGER _sqlsync_10_key AFTER UPDATE OF "a","b" ON "t" WHEN NOT(OLD."a" IS NEW."a" AND OLD."b" IS NEW."b") BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1,k2)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,3,OLD."a",OLD."b");INSERT INTO _sqlsync_log(hlc,tbl,op,k1,k2)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,1,NEW."a",NEW."b"); END

@@ -1,0 +1,7 @@
+CREATE TRIGGER _sqlsync_10_insert AFTER INSERT ON "t" BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,1,NEW."id"); END
+
+CREATE TRIGGER _sqlsync_10_update AFTER UPDATE ON "t" WHEN OLD."id" IS NEW."id" AND (SELECT(SELECT(SELECT OLD."v" IS NOT NEW."v")FROM(SELECT NULL AS "v")AS OLD)FROM(SELECT NULL AS "v")AS NEW) BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,mask,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,2,(SELECT(SELECT(SELECT ((OLD."v" IS NOT NEW."v")<<1))FROM(SELECT NULL AS "v")AS OLD)FROM(SELECT NULL AS "v")AS NEW),NEW."id"); END
+
+CREATE TRIGGER _sqlsync_10_delete AFTER DELETE ON "t" BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,3,OLD."id"); END
+
+CREATE TRIGGER _sqlsync_10_key AFTER UPDATE OF "id" ON "t" WHEN NOT(OLD."id" IS NEW."id") BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,3,OLD."id");INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,1,NEW."id"); END
