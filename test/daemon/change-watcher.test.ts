@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ChangeWatcher } from '../../src/daemon/change-watcher.js';
 import { scratchDirectory } from './scratch-directory.js';
 
@@ -31,6 +33,23 @@ function watch(path: string, pollMs = 3_600_000) {
   return seen;
 }
 
+/** An application in a process of its own, which commits whenever it is told to. */
+function spawnWriter(path: string): { commit: () => Promise<void> } {
+  const script = `
+    const db = new (require('better-sqlite3'))(process.argv[1], { timeout: 5000 });
+    process.stdin.on('data', () => {
+      db.exec('INSERT INTO t VALUES(1)');
+      console.log('committed');
+    });`;
+  const child = spawn(process.execPath, ['-e', script, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const commit = async () => {
+    child.stdin.write('commit');
+    await once(child.stdout, 'data');
+  };
+  return { commit };
+}
+
 /** Inotify watches are set asynchronously: commits until the first one is seen. */
 async function commitUntilSeen(application: Database, seen: { committed: number }): Promise<void> {
   await vi.waitFor(
@@ -53,6 +72,24 @@ describe.each(['wal', 'delete', 'truncate', 'persist'])('ChangeWatcher in journa
       await vi.waitFor(() => expect(seen.committed).toBeGreaterThan(before), { interval: 1, timeout: 500 });
     }
     expect(seen.eventsLost).toBe(0);
+  });
+
+  it('sees every commit of another process by file events, which come before the commit', async () => {
+    const { path } = makeDatabase(`${mode}-process.db`, mode);
+    const seen = watch(path);
+    const { commit } = spawnWriter(path);
+    await vi.waitFor(
+      async () => {
+        await commit();
+        expect(seen.committed).toBeGreaterThan(0);
+      },
+      { interval: 20, timeout: 5000 },
+    );
+    for (let i = 0; i < 50; i += 1) {
+      const before = seen.committed;
+      await commit();
+      await vi.waitFor(() => expect(seen.committed).toBeGreaterThan(before), { interval: 1, timeout: 1000 });
+    }
   });
 
   it('sees a commit by polling alone', async () => {

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { sendCut } from '../../src/daemon/send-stream.js';
+import type { Hello } from '../../src/replication/wire-messages.js';
 import { makeFolder } from '../support/make-folder.js';
-import { sampleFrames } from '../support/sample-stream.js';
+import { MARKER, sampleFrames } from '../support/sample-stream.js';
 import { SECRET, TestNode } from './node.js';
 
 /** A peer that speaks the protocol by hand. It keeps all that it hears. */
@@ -28,6 +30,14 @@ async function dial(node: TestNode) {
     return heard.find(({ type }) => type === 'refused')?.error;
   };
   return { socket, heard, own, say, greet, refusal };
+}
+
+/** A stream without rows. */
+async function streamOf(hello: Hello): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const cut = { next: async () => null, end: () => ({ ...MARKER, rows: 0 }), close: () => {} };
+  await sendCut(cut, { write: async (bytes) => void pieces.push(bytes) }, { hello });
+  return Buffer.concat(pieces);
 }
 
 async function start(): Promise<TestNode> {
@@ -80,6 +90,14 @@ describe('the live protocol', () => {
     const peer = await dial(await start());
     await peer.greet(change);
     expect(await peer.refusal()).toMatchObject({ code });
+  });
+
+  it('judges the sender of each stream anew', async () => {
+    const peer = await dial(await start());
+    await peer.greet();
+    const { schemaHash: _, ...rest } = peer.own;
+    peer.socket.send(await streamOf({ ...rest, schemaHash: '0'.repeat(64) }));
+    expect(await peer.refusal()).toMatchObject({ code: 'schema-differs' });
   });
 
   it('takes nothing of a stream that is damaged', async () => {

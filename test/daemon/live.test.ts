@@ -37,6 +37,18 @@ describe.each(['wal', 'delete'])('a live pair in journal mode %s', (journalMode)
 });
 
 describe('live connections', () => {
+  it('ship what is committed while a stream is under way', async () => {
+    const { paris, lyon } = await pair();
+    await vi.waitFor(async () => expect(await stateOf(paris, 'lyon')).toBe('online'), soon);
+    lyon.application.exec('BEGIN IMMEDIATE');
+    paris.insert(1, 'waits for the lock');
+    await vi.waitFor(async () => expect((await paris.peer('lyon'))?.rowsSent).toBe(1), soon);
+    paris.insert(2, 'waits for the ack');
+    await vi.waitFor(async () => expect((await paris.daemon?.status())?.databases[0]?.replica.unfolded).toBe(0), soon);
+    lyon.application.exec('COMMIT');
+    await vi.waitFor(() => expect(lyon.names()).toEqual(paris.names()), soon);
+  });
+
   it('relay along a chain', async () => {
     const { paris, lyon } = await pair({ second: { listens: true } });
     const nice = await TestNode.joining(paris, 'nice', { listens: false });

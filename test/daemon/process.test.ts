@@ -69,7 +69,7 @@ describe('a daemon’s process', () => {
     expect((await paris.control()).pid).toBe(process.pid);
   });
 
-  it('goes on with a catch-up in which it was killed', async () => {
+  it.each(['SIGKILL', 'SIGTERM'] as const)('goes on with a catch-up in which it was ended by %s', async (signal) => {
     const rows = 20_000;
     const paris = await TestNode.first(makeFolder(), 'paris').start();
     const lyon = await TestNode.joining(paris, 'lyon', { listens: false });
@@ -79,7 +79,7 @@ describe('a daemon’s process', () => {
     const count = () => lyon.application.prepare('SELECT count(*) FROM item').pluck().get() as number;
     const first = await spawnDaemon(lyon, { peers: [paris.asPeer], limits });
     await vi.waitFor(() => expect(count()).toBeGreaterThan(0), soon);
-    first.child.kill('SIGKILL');
+    first.child.kill(signal);
     await once(first.child, 'exit');
     const applied = count();
     expect(applied).toBeLessThan(rows);
