@@ -202,7 +202,7 @@ test('Ctrl-C in the middle of a join exits 130 and leaves nothing', async () => 
   const cwd = newcomerFolder();
   const proxy = await TcpProxy.to(paris.port ?? 0);
   onTestFinished(() => proxy.close());
-  proxy.fault = { trickle: { freeBytes: 500_000, bytes: 100 } };
+  proxy.fault = { trickleAfterBytes: 1_500_000 };
   const child = spawn(process.execPath, [RUN_JS, 'join', proxy.url, 'shop.db', '--node', newName()], {
     cwd,
     env: { PATH: process.env.PATH, HOME: cwd },
