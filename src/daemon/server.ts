@@ -44,16 +44,7 @@ const HEADER_BYTES_MAX = 16 * 1024;
 /** Starts to listen. Throws `listen-failed`. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { address, limits } = options;
-  const app = fastify({
-    logger: false,
-    bodyLimit: limits.requestBytesMax,
-    // Silence of so long ends a connection, whatever it is about.
-    connectionTimeout: limits.idleTimeoutMs,
-    keepAliveTimeout: limits.idleTimeoutMs,
-    forceCloseConnections: 'idle',
-    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.idleTimeoutMs },
-    https: httpsOptions(options.tls),
-  } as object) as unknown as FastifyInstance;
+  const app = createApp(options);
   app.server.maxConnections = limits.connectionsMax;
   answerErrors(app, options.logger);
   await app.register(websocket, { options: { maxPayload: LIVE_MESSAGE_BYTES_MAX, perMessageDeflate: false } });
@@ -69,8 +60,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return { address: { ...address, port }, close: (deadline) => close(app, deadline) };
 }
 
-function httpsOptions(tls: ServerTls | null): object | null {
-  return tls === null ? null : { ...tls, rejectUnauthorized: tls.requestCert, maxHeaderSize: HEADER_BYTES_MAX };
+function createApp({ limits, tls }: ServerOptions): FastifyInstance {
+  const options = {
+    bodyLimit: limits.requestBytesMax,
+    // Silence of so long ends a connection, whatever it is about.
+    connectionTimeout: limits.idleTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    forceCloseConnections: 'idle',
+  } as const;
+  const server = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.idleTimeoutMs };
+  if (tls === null) return fastify({ ...options, http: server });
+  const https = { ...server, ...tls, rejectUnauthorized: tls.requestCert };
+  // Routes do not care which of the two they are served by.
+  return fastify({ ...options, https }) as unknown as FastifyInstance;
 }
 
 async function listen(app: FastifyInstance, address: ListenAddress): Promise<void> {

@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly journalMode?: string;
   /** 0: any that is free. */
   readonly port?: number;
+  readonly serverTls?: DaemonSettings['serverTls'];
+  readonly clientTls?: DaemonSettings['clientTls'];
 }
 
 export class TestNode {
@@ -92,7 +94,8 @@ export class TestNode {
 
   /** What the node's daemon runs by. */
   settings(more: NodeOptions = {}): DaemonSettings {
-    const { listens = true, peers = [], limits = {}, secrets = [SECRET], port = 0 } = { ...this.options, ...more };
+    const options = { ...this.options, ...more };
+    const { listens = true, peers = [], limits = {}, secrets = [SECRET], port = 0 } = options;
     return {
       node: this.name,
       listen: listens ? { host: '127.0.0.1', port } : null,
@@ -103,8 +106,8 @@ export class TestNode {
       limits: { ...LIMITS, ...limits },
       prune: { schedule: null, keepLogMs: 0, peerTimeoutMs: 0, retainedBytesMax: 0 },
       secrets,
-      serverTls: null,
-      clientTls: null,
+      serverTls: options.serverTls ?? null,
+      clientTls: options.clientTls ?? null,
     };
   }
 
