@@ -10,6 +10,8 @@ import type { Readable, Writable } from 'node:stream';
 export type ApplicationKind = 'shell' | 'python';
 
 const BUSY_MS = 60_000;
+/** Of a transaction that has failed. */
+const SHOWN_CHARS_MAX = 1_000;
 
 /** One transaction a line, as a JSON array of statements; answers each with a line that begins with ok or error. */
 const PYTHON_PROGRAM = `
@@ -83,7 +85,9 @@ export class ForeignApplication {
   async commit(...statements: readonly string[]): Promise<void> {
     this.process.stdin.write(this.program.request(statements));
     const { value: answer } = await this.answers.next();
-    if (answer !== 'ok') throw new Error(`${answer ?? this.stderr}\nin ${statements.join('; ')}`);
+    if (answer !== 'ok') {
+      throw new Error(`${answer ?? this.stderr}\nin ${statements.join('; ').slice(0, SHOWN_CHARS_MAX)}`);
+    }
   }
 
   /** Ends the process as its user would. */

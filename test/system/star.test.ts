@@ -1,11 +1,11 @@
 /** A star of three nodes under applications that know nothing of it: the files become equal, and clean again. */
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readSchemaRows, untilEqual, withReader } from '../support/compare-files.js';
 import { ForeignApplication, missingApplications } from '../support/foreign-application.js';
-import { makeFolder } from '../support/make-folder.js';
-import { MusicShopClerk, makeMusicShop } from '../support/music-shop.js';
-import { ProcessNode } from '../support/process-node.js';
+import { CHECK_FULL_TEXT, MusicShopClerk, makeMusicShop } from '../support/music-shop.js';
+import type { ProcessNode } from '../support/process-node.js';
 import { seededRandom } from '../support/seeded-random.js';
+import { joinHub, startHub } from './start-nodes.js';
 
 const TRANSACTIONS = 60;
 const EQUAL_MS_MAX = 20_000;
@@ -13,20 +13,13 @@ const EQUAL_MS_MAX = 20_000;
 const missing = missingApplications();
 
 async function star(journalMode: 'wal' | 'delete') {
-  const folder = makeFolder();
   let schemaBefore: unknown[] = [];
-  const hub = await ProcessNode.first(folder, 'hub', (path) => {
+  const hub = await startHub({}, (path) => {
     makeMusicShop(path, journalMode);
     schemaBefore = readSchemaRows(path);
   });
-  onTestFinished(() => hub.dispose());
-  await hub.start();
   const nodes = [hub];
-  for (const name of ['east', 'west']) {
-    const node = await ProcessNode.joining(hub, name);
-    onTestFinished(() => node.dispose());
-    nodes.push(await node.start());
-  }
+  for (const name of ['east', 'west']) nodes.push(await (await joinHub(hub, name)).start());
   return { hub, nodes, schemaBefore };
 }
 
@@ -54,6 +47,9 @@ describe.skipIf(missing !== null)(`a star of three nodes${missing === null ? '' 
     expect(contents.get('Invoice')?.length).toBeGreaterThan(50);
 
     for (const { path } of nodes) {
+      const shell = new ForeignApplication('shell', path);
+      await shell.commit(CHECK_FULL_TEXT);
+      await shell.close();
       expect(withReader(path, (db) => db.pragma('integrity_check', { simple: true }))).toBe('ok');
       expect(withReader(path, (db) => db.pragma('journal_mode', { simple: true }))).toBe(journalMode);
     }
