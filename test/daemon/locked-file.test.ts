@@ -1,7 +1,7 @@
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LockedFile } from '../../src/daemon/locked-file.js';
 import { makeFolder } from '../support/make-folder.js';
 
@@ -46,6 +46,7 @@ describe('LockedFile', () => {
   it('writes nothing to a file that has been replaced or removed', async () => {
     const { file, db, other, path } = makeFile();
     renameSync(path, `${path}.aside`);
+    await vi.waitFor(() => expect(file.run(() => null)).rejects.toThrow(), { interval: 1 });
     await expect(file.run(write(db))).rejects.toThrow(expect.objectContaining({ code: 'database-missing' }));
     new Sqlite(path).close();
     await expect(file.run(write(db))).rejects.toThrow(expect.objectContaining({ code: 'database-missing' }));
