@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import Sqlite from 'better-sqlite3';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { makeFolder } from '../support/make-folder.js';
 import { runCli } from '../support/run-cli.js';
@@ -211,4 +212,20 @@ test('a wrong configuration is told of before the file is touched, all mistakes 
   const { error } = JSON.parse(run.stdout);
   expect(error.message).toMatch(/line 1: node.*\n.*line 2: nope/);
   expect(filesIn(cwd)).toEqual(before);
+});
+
+test('a writer that keeps its lock is waited for, and then nothing has changed', async () => {
+  const { cwd, path } = shopFolder('PRAGMA journal_mode = WAL;');
+  const application = new Sqlite(path);
+  onTestFinished(() => void application.close());
+  application.exec(`BEGIN IMMEDIATE; UPDATE product SET price = 1`);
+  const run = await runCli(['init', 'shop.db', '--node', 'paris', '--json'], { cwd });
+  expect(run.exitCode).toBe(75);
+  expect(JSON.parse(run.stdout).error).toMatchObject({
+    code: 'database-locked',
+    hint: expect.stringContaining('try again'),
+  });
+  expect(readdirSync(cwd).filter((name) => !name.startsWith('shop.db-'))).toEqual(['shop.db']);
+  application.exec('COMMIT');
+  expect((await runCli(['init', 'shop.db', '--node', 'paris'], { cwd })).exitCode).toBe(0);
 });
