@@ -1,8 +1,8 @@
 /** What a running daemon tells of itself over its control socket. Null: not known. Times are RFC 3339 UTC. */
 import type { ErrorBody } from '../errors.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
-import type { Direction, PeerRecord, PeerState } from './peer-record.js';
-import type { ServedDatabase } from './served-databases.js';
+import type { ServedDatabase } from './database/served-databases.js';
+import type { Direction, PeerRecord, PeerState } from './peer/peer-record.js';
 
 export interface DaemonStatus {
   readonly pid: number;

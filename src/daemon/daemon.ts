@@ -7,18 +7,18 @@ import type { Config } from '../config.js';
 import type { PeerConfig } from '../config-schema.js';
 import { SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
-import { BearerSecrets } from './bearer-secrets.js';
-import type { ControlRequest, SyncProgress } from './control-protocol.js';
-import { ControlServer } from './control-server.js';
+import type { ControlRequest, SyncProgress } from './control/control-protocol.js';
+import { ControlServer } from './control/control-server.js';
 import { type DaemonStatus, statusOf } from './daemon-status.js';
-import { DatabaseService } from './database-service.js';
-import type { ClientTls } from './peer-address.js';
-import { PeerBook } from './peer-book.js';
-import { PeerLinks } from './peer-links.js';
-import type { PeerRecord } from './peer-record.js';
-import { type Scheduled, schedule } from './scheduler.js';
-import { type ServedDatabase, ServedDatabases } from './served-databases.js';
-import { type RunningServer, type ServerTls, startServer } from './server.js';
+import { DatabaseService } from './database/database-service.js';
+import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
+import type { ClientTls } from './peer/peer-address.js';
+import { PeerBook } from './peer/peer-book.js';
+import { PeerLinks } from './peer/peer-links.js';
+import type { PeerRecord } from './peer/peer-record.js';
+import { BearerSecrets } from './server/bearer-secrets.js';
+import { type RunningServer, type ServerTls, startServer } from './server/server.js';
+import { type Scheduled, schedule } from './timing/scheduler.js';
 
 /** What a daemon needs of the configuration, and what the configuration only points to. */
 export interface DaemonSettings extends Pick<Config, 'node' | 'listen' | 'databases' | 'peers' | 'limits' | 'prune'> {

@@ -3,10 +3,10 @@ import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import type { DatabaseFiles, FileLock } from '../operations/database-files.js';
-import { withDatabaseErrors } from './database-error.js';
-import { DatabaseLock } from './database-lock.js';
-import { checkDatabaseFile } from './open-database.js';
-import { SideDirectory } from './side-directory.js';
+import { withDatabaseErrors } from './file/database-error.js';
+import { DatabaseLock } from './file/database-lock.js';
+import { checkDatabaseFile } from './file/open-database.js';
+import { SideDirectory } from './file/side-directory.js';
 
 /** How long an operator's command waits for a lock of the application: blocking, since it has nothing else to do. */
 const LOCK_WAIT_MS = 5_000;

@@ -3,10 +3,10 @@ import type { Config, Limits } from '../config.js';
 import { limitsSchema } from '../config-limits.js';
 import type { SnapshotSource } from '../operations/join-database.js';
 import { WIRE_VERSION, WIRE_VERSION_MIN } from '../replication/wire-messages.js';
-import { BearerSecrets } from './bearer-secrets.js';
 import { readClientTls } from './daemon-settings.js';
-import { HttpPeer } from './http-peer.js';
-import { receiveSnapshot, type SnapshotProgress } from './receive-snapshot.js';
+import { HttpPeer } from './peer/http-peer.js';
+import { BearerSecrets } from './server/bearer-secrets.js';
+import { receiveSnapshot, type SnapshotProgress } from './stream/receive-snapshot.js';
 
 export interface PeerSnapshotsOptions {
   /** Null: there is none yet, and its defaults hold. */

@@ -6,13 +6,13 @@ import type { Logger } from 'pino';
 import type { PeerConfig } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import type { SyncProgress, SyncResult, SyncTargets } from '../operations/running-daemon.js';
-import { BearerSecrets } from './bearer-secrets.js';
 import type { DaemonSettings } from './daemon.js';
-import { DatabaseService } from './database-service.js';
-import { exchange } from './exchange.js';
-import { HttpPeer } from './http-peer.js';
-import { pausedPeers } from './paused-peers.js';
-import { PeerRecord } from './peer-record.js';
+import { DatabaseService } from './database/database-service.js';
+import { pausedPeers } from './file/paused-peers.js';
+import { exchange } from './peer/exchange.js';
+import { HttpPeer } from './peer/http-peer.js';
+import { PeerRecord } from './peer/peer-record.js';
+import { BearerSecrets } from './server/bearer-secrets.js';
 
 export interface SyncOnceOptions {
   readonly which: SyncTargets;

@@ -5,10 +5,10 @@ import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { Machine } from '../operations/machine.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { FindDaemon } from '../operations/running-daemon.js';
-import { ControlClient } from './control-client.js';
+import { ControlClient } from './control/control-client.js';
+import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
+import { SideDirectory } from './file/side-directory.js';
 import { localFiles } from './local-files.js';
-import { pausedPeers, writePausedPeers } from './paused-peers.js';
-import { SideDirectory } from './side-directory.js';
 
 export const thisMachine: Machine = {
   files: localFiles,

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { parse, stringify } from 'yaml';
-import { ControlClient } from '../../src/daemon/control-client.js';
+import { ControlClient } from '../../src/daemon/control/control-client.js';
 import type { PeerFigures } from '../../src/daemon/daemon-status.js';
 import type { NodeStatus } from '../../src/operations/status-report.js';
 import { type CliResult, RUN_JS, runCli } from './run-cli.js';

@@ -1,0 +1,111 @@
+/** A command's side of the daemon's control socket. See control-protocol.ts. */
+import { Client } from 'undici';
+import { isErrorCode, SqlsyncError } from '../../errors.js';
+import type { DaemonStatus } from '../daemon-status.js';
+import { readLockHolder } from '../file/database-lock.js';
+import { SideDirectory } from '../file/side-directory.js';
+import {
+  CONTROL_PATH,
+  type ControlRequest,
+  controlLineSchema,
+  type SyncProgress,
+  type SyncResult,
+} from './control-protocol.js';
+
+export class ControlClient {
+  private constructor(
+    private readonly socketPath: string,
+    readonly pid: number,
+  ) {}
+
+  /** The daemon that serves the file, if one does and answers; `realPath` has its symlinks resolved. */
+  static async find(realPath: string): Promise<ControlClient | null> {
+    const holder = readLockHolder(SideDirectory.at(realPath));
+    if (holder === null || holder.controlSocket === null) return null;
+    const client = new ControlClient(holder.controlSocket, holder.pid);
+    try {
+      await client.status();
+      return client;
+    } catch (error) {
+      if (error instanceof SqlsyncError && error.code === 'daemon-down') return null;
+      throw error;
+    }
+  }
+
+  status(): Promise<DaemonStatus> {
+    return this.ask({ verb: 'status' }) as Promise<DaemonStatus>;
+  }
+
+  /** Empty lists: all databases, all peers. */
+  sync(
+    which: { readonly databases: string[]; readonly peers: string[] },
+    onProgress?: (progress: SyncProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<SyncResult[]> {
+    return this.ask({ verb: 'sync', ...which }, onProgress, signal) as Promise<SyncResult[]>;
+  }
+
+  async pause(peer: string): Promise<void> {
+    await this.ask({ verb: 'pause', peer });
+  }
+
+  async resume(peer: string): Promise<void> {
+    await this.ask({ verb: 'resume', peer });
+  }
+
+  async stop(): Promise<void> {
+    await this.ask({ verb: 'stop' });
+  }
+
+  private async ask(
+    request: ControlRequest,
+    onProgress: (progress: SyncProgress) => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const client = new Client('http://localhost', { socketPath: this.socketPath, bodyTimeout: 0 });
+    try {
+      const { body } = await client.request({
+        path: CONTROL_PATH,
+        method: 'POST',
+        body: JSON.stringify(request),
+        ...(signal && { signal }),
+      });
+      let rest = '';
+      for await (const piece of body.setEncoding('utf8')) {
+        const lines = (rest + piece).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) {
+          const said = controlLineSchema.parse(JSON.parse(line));
+          if ('result' in said) return said.result;
+          if ('error' in said) throw errorFromDaemon(said.error);
+          onProgress(said.progress as SyncProgress);
+        }
+      }
+      throw new SqlsyncError('daemon-down', 'the daemon stopped before it answered', { hint: 'sqlsync start' });
+    } catch (error) {
+      throw isGone(error)
+        ? new SqlsyncError('daemon-down', 'no daemon answers', { hint: 'sqlsync start', cause: error })
+        : error;
+    } finally {
+      await client.destroy();
+    }
+  }
+}
+
+function errorFromDaemon({
+  code,
+  message,
+  hint,
+}: {
+  code: string;
+  message: string;
+  hint: string | null;
+}): SqlsyncError {
+  return new SqlsyncError(isErrorCode(code) ? code : 'bug', message, hint === null ? {} : { hint });
+}
+
+/** The socket is not there, nobody listens at it, or whoever did has died. */
+function isGone(error: unknown): boolean {
+  const { code } = error as { readonly code?: string };
+  return code !== undefined && ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code);
+}

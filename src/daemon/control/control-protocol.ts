@@ -1,0 +1,57 @@
+/**
+ * How commands speak to the daemon of a file: HTTP over a Unix socket that only its owner can open. An answer is lines of
+ * JSON: any number of progress lines, and a last one with the result or the error.
+ *
+ *   status   what the daemon knows                                   → DaemonStatus
+ *   sync     an exchange now, with some peers or all                 → SyncResult[]
+ *   pause    no exchange with a peer until resumed; survives restart → null
+ *   resume                                                           → null
+ *   stop     drain and exit                                          → null
+ */
+import { z } from 'zod';
+import type { ErrorBody } from '../../errors.js';
+import { errorBodySchema } from '../peer/error-answer.js';
+import type { ExchangeProgress } from '../peer/exchange.js';
+
+export const CONTROL_PATH = '/control';
+export const CONTROL_ANSWER_TYPE = 'application/x-ndjson';
+
+const names = z.array(z.string().max(128)).max(10_000);
+
+export const controlRequestSchema = z.discriminatedUnion('verb', [
+  z.strictObject({ verb: z.literal('status') }),
+  /** Empty lists: all of them. */
+  z.strictObject({ verb: z.literal('sync'), databases: names, peers: names }),
+  z.strictObject({ verb: z.literal('pause'), peer: z.string().max(128) }),
+  z.strictObject({ verb: z.literal('resume'), peer: z.string().max(128) }),
+  z.strictObject({ verb: z.literal('stop') }),
+]);
+export type ControlRequest = z.infer<typeof controlRequestSchema>;
+
+/** How one exchange with one peer about one database went. */
+export interface SyncResult {
+  readonly database: string;
+  readonly peer: string;
+  readonly rowsSent: number;
+  readonly rowsReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Null: it is done. */
+  readonly error: ErrorBody | null;
+}
+
+export interface SyncProgress extends ExchangeProgress {
+  readonly database: string;
+  readonly peer: string;
+}
+
+/** The daemon and the command may be of different versions: what is inside is checked where it is used. */
+export const controlLineSchema = z.union([
+  z.strictObject({ progress: z.unknown() }),
+  z.strictObject({ error: errorBodySchema }),
+  z.strictObject({ result: z.unknown() }),
+]);
+export type ControlLine =
+  | { readonly progress: SyncProgress }
+  | { readonly result: unknown }
+  | { readonly error: ErrorBody };

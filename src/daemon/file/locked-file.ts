@@ -1,0 +1,92 @@
+/**
+ * One application's file as the daemon works on it: each piece of work waits its turn for the file's lock without
+ * blocking the event loop, is done on the file that was opened and no other, and fails in the registry's words.
+ *
+ * The engine tries for a lock for a few milliseconds inside SQLite; between tries this pauses for a random time that
+ * grows, so that neither the application's writers nor two databases of one daemon march in step.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import Sqlite from 'better-sqlite3';
+import type { Limits } from '../../config-limits.js';
+import { SqlsyncError } from '../../errors.js';
+import { databaseError } from './database-error.js';
+import { fileIdentity } from './file-identity.js';
+
+const PAUSE_MS_MIN = 2;
+const PAUSE_MS_MAX = 100;
+/** How long it is taken for granted that the path still leads to the same file: the pieces of one exchange. */
+const LOOK_EVERY_MS = 5;
+
+export class LockedFile {
+  private readonly identity: string | null;
+  private readonly stopping = new AbortController();
+  private lookedMs = performance.now();
+
+  constructor(
+    readonly path: string,
+    private readonly limits: Pick<Limits, 'lockWaitMsMax' | 'lockGapMs'>,
+  ) {
+    this.identity = fileIdentity(path);
+  }
+
+  /** Aborts when nothing more is to be done on the file. */
+  get stopSignal(): AbortSignal {
+    return this.stopping.signal;
+  }
+
+  /** Whoever waits for the lock or between two steps gets `interrupted`. */
+  stop(): void {
+    this.stopping.abort(new SqlsyncError('interrupted', 'the daemon is stopping'));
+  }
+
+  /** Does one piece of work, as soon as it gets the lock. Throws `database-locked` after limits.lockWaitMsMax. */
+  async run<Result>(attempt: () => Result): Promise<Result> {
+    const startedMs = performance.now();
+    for (let pauseMs = PAUSE_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
+      try {
+        this.assertNotReplaced();
+        return attempt();
+      } catch (error) {
+        const isOver = performance.now() - startedMs >= this.limits.lockWaitMsMax;
+        if (!isLocked(error) || isOver) throw databaseError(error, this.path);
+      }
+      await this.pause(pauseMs * (0.5 + Math.random()));
+    }
+  }
+
+  /** Steps that each take the write lock for a bounded time; between two of them others have their turn. */
+  async runSteps(step: () => { readonly more: boolean }): Promise<void> {
+    while ((await this.run(step)).more) await this.pause(this.limits.lockGapMs);
+  }
+
+  /** The time between two steps. */
+  gap(): Promise<void> {
+    return this.pause(this.limits.lockGapMs);
+  }
+
+  private async pause(ms: number): Promise<void> {
+    this.stopSignal.throwIfAborted();
+    await delay(ms);
+    this.stopSignal.throwIfAborted();
+  }
+
+  /** A file that has been replaced is written to no more: what went into it now would be lost. */
+  private assertNotReplaced(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.lookedMs < LOOK_EVERY_MS) return;
+    if (fileIdentity(this.path) !== this.identity) throw replacedError(this.path);
+    this.lookedMs = nowMs;
+  }
+}
+
+export function replacedError(path: string): SqlsyncError {
+  return new SqlsyncError('database-missing', `${path} has been replaced or removed while it was served`, {
+    hint: 'stop the daemon before a file is replaced; start it again if the new file is meant',
+  });
+}
+
+/** A write the engine could not begin, or a read that met a writer with the file to itself. */
+function isLocked(error: unknown): boolean {
+  if (error instanceof SqlsyncError) return error.code === 'database-locked';
+  return error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY');
+}

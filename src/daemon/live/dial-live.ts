@@ -1,0 +1,45 @@
+/** Opens the WebSocket of a live connection to a peer. Throws the same errors as its HTTP routes. */
+import type { IncomingMessage } from 'node:http';
+import { WebSocket } from 'ws';
+import { SqlsyncError } from '../../errors.js';
+import { errorAnswerSchema, errorFromPeer } from '../peer/error-answer.js';
+import { readJson } from '../peer/http-peer.js';
+import type { PeerAddress } from '../peer/peer-address.js';
+import { peerFailure } from '../peer/peer-failure.js';
+import { LIVE_MESSAGE_BYTES_MAX } from './live-messages.js';
+
+export function dialLive(address: PeerAddress): Promise<WebSocket> {
+  const { name, url, limits, tls } = address;
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/live`, {
+    headers: { authorization: address.authorization() },
+    handshakeTimeout: limits.connectTimeoutMs,
+    maxPayload: LIVE_MESSAGE_BYTES_MAX,
+    perMessageDeflate: false,
+    ...tls,
+  });
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown) => reject(peerFailure(error, name, url));
+    socket.once('error', fail);
+    socket.once('unexpected-response', (_request, response) => {
+      refusal(response, address)
+        .then(reject, fail)
+        .finally(() => socket.terminate());
+    });
+    socket.once('open', () => {
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
+
+async function refusal(response: IncomingMessage, { name, url, limits }: PeerAddress): Promise<SqlsyncError> {
+  const parsed = errorAnswerSchema.safeParse(await readJson(response, limits.requestBytesMax));
+  if (parsed.success) return errorFromPeer(name, parsed.data.error);
+  return new SqlsyncError(
+    'peer-failed',
+    `${url} answers with HTTP status ${response.statusCode} and no word of sqlsync`,
+    {
+      hint: 'look whether the URL leads to a sqlsync daemon, and whether a proxy between lets WebSockets pass',
+    },
+  );
+}

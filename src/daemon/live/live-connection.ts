@@ -1,0 +1,216 @@
+/**
+ * One database, one peer, one WebSocket: each side ships what the other lacks as soon as it has it. Both sides run the
+ * same code, except that the dialer says hello first, since it knows which database is meant. Messages: live-messages.ts;
+ * what may follow what: live-states.ts.
+ *
+ * Whatever goes wrong ends the connection: the peer is told why, nothing of a stream under way stays, and whoever dials
+ * tries again later.
+ */
+import type { WebSocket } from 'ws';
+import type { Limits } from '../../config-limits.js';
+import { SqlsyncError } from '../../errors.js';
+import type { Hello } from '../../replication/wire-messages.js';
+import type { DatabaseService } from '../database/database-service.js';
+import { answerOf, errorFromPeer } from '../peer/error-answer.js';
+import { greetingFor } from '../peer/greeting.js';
+import type { PeerConnection, PeerRecord } from '../peer/peer-record.js';
+import { LiveInbound } from './live-inbound.js';
+import { type LiveMessage, parseLiveMessage } from './live-messages.js';
+import { LiveOutbound } from './live-outbound.js';
+import { CLOSE_CODE, LiveSocket } from './live-socket.js';
+import { CONVERSATION, type ConversationAct, type ConversationState, take } from './live-states.js';
+
+/** Between whom: known when the peer's hello has been read. */
+export interface LiveEnds {
+  readonly database: DatabaseService;
+  readonly peer: PeerRecord;
+}
+
+export interface LiveConnectionOptions {
+  readonly socket: WebSocket;
+  /** The dialer's ends; the listener has none before the peer's hello. */
+  readonly dialed?: LiveEnds;
+  /** Finds or checks the ends by the peer's hello. Throws to refuse: database-unknown, peer-refused, config-invalid. */
+  readonly findEnds: (peer: Hello) => LiveEnds;
+  readonly limits: Pick<Limits, 'heartbeatMs' | 'idleTimeoutMs'>;
+  readonly onBug: (error: unknown) => void;
+}
+
+interface Exchange extends LiveEnds {
+  readonly outbound: LiveOutbound;
+  readonly inbound: LiveInbound;
+  readonly stopListening: () => void;
+}
+
+export class LiveConnection implements PeerConnection {
+  readonly isDialed: boolean;
+  /** Resolves when the connection is over: with null in good order, else with why. */
+  readonly closed: Promise<SqlsyncError | null>;
+  private readonly socket: LiveSocket;
+  private state: ConversationState = 'greeting';
+  /** Null until both hellos have been accepted. */
+  private exchange: Exchange | null = null;
+  /** The peer as it last described itself. */
+  private peerHello: Hello | null = null;
+  private readonly requests = new Map<number, () => void>();
+  private requestNumber = 0;
+
+  constructor(private readonly options: LiveConnectionOptions) {
+    const { dialed, limits } = options;
+    this.isDialed = dialed !== undefined;
+    let resolveClosed: (error: SqlsyncError | null) => void;
+    this.closed = new Promise((resolve) => {
+      resolveClosed = resolve;
+    });
+    const handlers = {
+      onText: (text: string) => this.onMessage(parseLiveMessage(text)),
+      onPiece: (piece: Buffer) => this.onPiece(piece),
+      onFailure: (error: unknown) => this.fail(error),
+      onClosed: (error: SqlsyncError | null) => {
+        this.enterClosed();
+        this.exchange?.peer.release(this, error);
+        resolveClosed(error);
+      },
+    };
+    this.socket = new LiveSocket(options.socket, handlers, limits);
+    if (dialed !== undefined) this.run(this.openWith(dialed));
+  }
+
+  /** Have both hellos been accepted? */
+  get isGreeted(): boolean {
+    return this.exchange !== null;
+  }
+
+  /** Both sides then have what the other had when this was called. Rejects when the connection ends before. */
+  async sync(): Promise<void> {
+    const { database, outbound } = this.greeted();
+    await database.fold();
+    const number = this.requestNumber++;
+    const replied = new Promise<void>((resolve) => this.requests.set(number, resolve));
+    this.socket.sendText({ type: 'request', number, verb: 'sync', hello: await database.hello() });
+    await this.unlessClosed(replied);
+    await this.unlessClosed(outbound.quiet());
+  }
+
+  /** Ends it in good order: the daemon stops, or the peer is paused or no longer configured. */
+  close(): void {
+    this.shut(CLOSE_CODE.goingAway, null);
+  }
+
+  closeAsDuplicate(): void {
+    this.shut(CLOSE_CODE.duplicate, null);
+  }
+
+  private async onPiece(piece: Buffer): Promise<void> {
+    if (this.stepBy('piece') === 'take-piece') await this.greeted().inbound.takePiece(piece);
+  }
+
+  private async onMessage(message: LiveMessage): Promise<void> {
+    const act = this.stepBy(message.type);
+    if (act === 'ignore') return;
+    if (message.type === 'refused') throw errorFromPeer(this.peerHello?.node ?? 'the peer', message.error);
+    if (act === 'greet' && message.type === 'hello') return this.greet(message);
+    const { database, peer, outbound } = this.greeted();
+    this.peerHello = message.hello;
+    peer.heard(message.hello, Date.now());
+    database.acknowledge(message.hello);
+    outbound.on(act === 'acked' ? 'ack' : 'news');
+    if (message.type === 'request') this.run(this.answerSync(message.number));
+    if (message.type === 'reply') this.settleRequest(message.number);
+  }
+
+  private stepBy(event: LiveMessage['type'] | 'piece'): ConversationAct {
+    return take(CONVERSATION[this.state][event], (state) => {
+      this.state = state;
+    });
+  }
+
+  private async openWith({ database, peer }: LiveEnds): Promise<void> {
+    this.sendHello(await database.hello(), peer);
+  }
+
+  private async greet(message: LiveMessage & { readonly type: 'hello' }): Promise<void> {
+    const { hello } = message;
+    const { database, peer } = this.options.findEnds(hello);
+    await database.greet(hello);
+    const own = await database.hello();
+    peer.heard(hello, Date.now());
+    this.peerHello = hello;
+    if (!this.isDialed) this.sendHello(own, peer);
+    const onFailure = (error: unknown) => this.fail(error);
+    const mayShip = peer.direction !== 'pull' && message.takes;
+    const peerHello = () => this.peerHello as Hello;
+    const outbound = new LiveOutbound({ database, peer, socket: this.socket, mayShip, peerHello, onFailure });
+    const onPeerHello = (after: Hello) => {
+      this.peerHello = after;
+    };
+    const inbound = new LiveInbound({ database, peer, onPeerHello, onApplied: () => this.acknowledge(), onFailure });
+    const stopListening = database.onAdvanced(() => outbound.on('news'));
+    this.exchange = { database, peer, outbound, inbound, stopListening };
+    if (!peer.adopt(this, { here: own.nodeId, there: hello.nodeId })) return;
+    database.acknowledge(hello);
+    outbound.on('news');
+  }
+
+  private sendHello(hello: Hello, peer: PeerRecord): void {
+    this.socket.sendText({ type: 'hello', ...greetingFor(peer, hello) });
+  }
+
+  private async acknowledge(): Promise<void> {
+    const { database, outbound } = this.greeted();
+    this.socket.sendText({ type: 'ack', hello: await database.hello() });
+    outbound.on('news');
+  }
+
+  private async answerSync(number: number): Promise<void> {
+    const { database, outbound } = this.greeted();
+    await database.fold();
+    await outbound.quiet();
+    this.socket.sendText({ type: 'reply', number, hello: await database.hello() });
+  }
+
+  private settleRequest(number: number): void {
+    const resolve = this.requests.get(number);
+    if (resolve === undefined)
+      throw new SqlsyncError('batch-damaged', `a reply to request ${number}, which was not made`);
+    this.requests.delete(number);
+    resolve();
+  }
+
+  /** Runs what nobody awaits: its failure ends the connection. */
+  private run(work: Promise<void>): void {
+    work.catch((error: unknown) => this.fail(error));
+  }
+
+  private fail(error: unknown): void {
+    if (this.state === 'closed') return;
+    const isBug = !(error instanceof SqlsyncError);
+    this.socket.sendText({ type: 'refused', error: answerOf(error) });
+    this.shut(CLOSE_CODE.policy, isBug ? new SqlsyncError('bug', String(error), { cause: error }) : error);
+    if (isBug) this.options.onBug(error);
+  }
+
+  private shut(code: number, reason: SqlsyncError | null): void {
+    this.enterClosed();
+    this.socket.close(code, reason);
+  }
+
+  private enterClosed(): void {
+    this.state = 'closed';
+    this.exchange?.stopListening();
+    this.exchange?.outbound.on('close');
+    this.exchange?.inbound.close();
+  }
+
+  private greeted(): Exchange {
+    if (this.exchange === null) throw new SqlsyncError('interrupted', 'the connection has ended before the greeting');
+    return this.exchange;
+  }
+
+  private async unlessClosed(work: Promise<void>): Promise<void> {
+    const over = this.closed.then((error) => {
+      throw error ?? new SqlsyncError('interrupted', 'the connection was closed');
+    });
+    await Promise.race([work, over]);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * One exchange over HTTP: both sides say what they have, this node pulls what it lacks and applies it, then pushes what
+ * the peer lacks. By schedule, and for `sync`; with a daemon and without one. What breaks off has changed nothing, and
+ * the next exchange begins where it has to.
+ */
+
+import { SqlsyncError } from '../../errors.js';
+import { isWithin, vectorFromJson } from '../../replication/version-vector.js';
+import type { Hello } from '../../replication/wire-messages.js';
+import type { DatabaseService } from '../database/database-service.js';
+import { helloAfter } from '../live/live-inbound.js';
+import type { HttpPeer } from './http-peer.js';
+import type { PeerRecord } from './peer-record.js';
+
+/** What an exchange is doing, for whoever watches. Totals that are not known yet are null. */
+export interface ExchangeProgress {
+  readonly phase: 'pull' | 'apply' | 'push' | 'peer-applies';
+  readonly bytes: number;
+  readonly rows: number;
+  readonly rowsTotal: number | null;
+}
+
+export interface ExchangeOptions {
+  readonly service: DatabaseService;
+  readonly client: HttpPeer;
+  readonly peer: PeerRecord;
+  readonly onProgress?: (progress: ExchangeProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** How often an exchange begins anew because what crossed was overtaken while it waited to be applied. */
+const ATTEMPTS_MAX = 3;
+
+/** Throws the registry's errors; the peer's record is the caller's to keep. */
+export async function exchange(options: ExchangeOptions): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await exchangeOnce(options);
+    } catch (error) {
+      const isOutdated = error instanceof SqlsyncError && error.code === 'batch-outdated';
+      if (!isOutdated || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+async function exchangeOnce(options: ExchangeOptions): Promise<void> {
+  const { service, client, peer, signal } = options;
+  await service.fold();
+  const mine = await service.hello();
+  const greeting = await client.greet(mine, signal);
+  await service.greet(greeting.hello);
+  let theirs = hear(options, greeting.hello);
+  const lacks = !isWithin(vectorFromJson(theirs.vector), vectorFromJson(mine.vector));
+  const pulls = lacks && peer.direction !== 'push' && greeting.ships;
+  if (pulls) theirs = hear(options, await pull(options));
+  const pushes = peer.direction !== 'pull' && greeting.takes && service.surplusOver(theirs) !== 'nothing';
+  if (pushes) hear(options, await push(options, theirs));
+  // A push has told the peer what came by the pull; without one it is told for its own sake.
+  else if (pulls) hear(options, (await client.greet(await service.hello(), signal)).hello);
+}
+
+function hear({ service, peer }: ExchangeOptions, hello: Hello): Hello {
+  peer.heard(hello, Date.now());
+  service.acknowledge(hello);
+  return hello;
+}
+
+/** Pulls and applies what this node lacks; returns what the peer has. */
+async function pull({ service, client, peer, onProgress, signal }: ExchangeOptions): Promise<Hello> {
+  const receiver = service.receive();
+  try {
+    for await (const piece of client.pull(await service.hello(), signal)) {
+      receiver.push(piece);
+      onProgress?.({ phase: 'pull', bytes: receiver.received, rows: receiver.rows, rowsTotal: null });
+    }
+    const stage = await receiver.finish();
+    const { received: bytes } = receiver;
+    await service.apply(stage, (rows) => onProgress?.({ phase: 'apply', bytes, rows, rowsTotal: stage.rows }));
+    peer.rowsReceived += stage.rows;
+    peer.bytesReceived += bytes;
+    return helloAfter(stage.sender, stage.end);
+  } catch (error) {
+    receiver.discard();
+    throw error;
+  }
+}
+
+/** Pushes what the peer lacks; returns what it has then. */
+async function push({ service, client, peer, onProgress, signal }: ExchangeOptions, theirs: Hello): Promise<Hello> {
+  const sentSoFar = { bytes: 0 };
+  const pushed = await client.push(service.openCut(theirs), await service.hello(), {
+    onProgress: ({ bytes }) => {
+      sentSoFar.bytes = bytes;
+      onProgress?.({ phase: 'push', bytes, rows: 0, rowsTotal: null });
+    },
+    onApplied: (rows) => onProgress?.({ phase: 'peer-applies', bytes: sentSoFar.bytes, rows, rowsTotal: null }),
+    ...(signal && { signal }),
+  });
+  peer.rowsSent += pushed.rows;
+  peer.bytesSent += pushed.bytes;
+  return pushed.hello;
+}

@@ -1,0 +1,150 @@
+/** The links of a daemon to the peers it dials, one for each peer and database, as the configuration has them now. */
+import type { PeerConfig } from '../../config-schema.js';
+import { SqlsyncError } from '../../errors.js';
+import type { SyncProgress, SyncResult } from '../control/control-protocol.js';
+import type { ServedDatabase, ServedDatabases } from '../database/served-databases.js';
+import { pausedPeers, writePausedPeers } from '../file/paused-peers.js';
+import type { PeerAddress } from './peer-address.js';
+import { PeerLink, type PeerLinkOptions } from './peer-link.js';
+import type { PeerRecord } from './peer-record.js';
+
+export interface PeerLinksOptions extends Pick<PeerLinkOptions, 'limits' | 'onBug'> {
+  readonly databases: ServedDatabases;
+  readonly addressOf: (peer: PeerConfig) => PeerAddress;
+}
+
+const ALL = '*';
+
+export class PeerLinks {
+  private links: PeerLink[] = [];
+
+  constructor(private readonly options: PeerLinksOptions) {}
+
+  /** Replaces the links by those of this configuration. Connections of peers that stay are made anew. */
+  async configure(peers: readonly PeerConfig[]): Promise<void> {
+    await this.close();
+    for (const served of this.options.databases.all()) {
+      const own = peers.filter(({ databases }) => databases.includes(ALL) || databases.includes(served.service.name));
+      served.peers.configure(own);
+      for (const name of pausedPeers(served.service.side)) served.peers.of(name).isPaused = true;
+      for (const peer of own) this.links.push(this.link(served, peer));
+    }
+    for (const link of this.links) link.start();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.links.splice(0).map((link) => link.close()));
+  }
+
+  /** One exchange for each of the peers and databases asked for (empty: all); what fails is told in its result. */
+  async sync(
+    asked: { readonly databases: readonly string[]; readonly peers: readonly string[] },
+    onProgress: (progress: SyncProgress) => void,
+    signal: AbortSignal,
+  ): Promise<SyncResult[]> {
+    const wanted = this.exchangeable().filter(
+      ({ database, peer }) =>
+        (asked.databases.length === 0 || asked.databases.includes(database)) &&
+        (asked.peers.length === 0 || asked.peers.includes(peer.name)),
+    );
+    for (const name of asked.peers) {
+      if (!wanted.some(({ peer }) => peer.name === name)) throw unknownPeer(name);
+    }
+    return Promise.all(wanted.map((target) => syncOne(target, onProgress, signal)));
+  }
+
+  /** Stops all exchange with a peer until it is resumed, also by a daemon that starts later. */
+  async pause(name: string): Promise<void> {
+    await this.setPaused(name, true);
+    await Promise.all(this.linksTo(name).map((link) => link.stop()));
+    for (const peer of this.recordsOf(name)) peer.connection?.close();
+  }
+
+  async resume(name: string): Promise<void> {
+    await this.setPaused(name, false);
+    for (const link of this.linksTo(name)) link.start();
+  }
+
+  private link(served: ServedDatabase, peer: PeerConfig): PeerLink {
+    const { limits, onBug, addressOf } = this.options;
+    const { live, schedule } = peer;
+    return new PeerLink({ served, address: addressOf(peer), live, schedule, limits, onBug });
+  }
+
+  /** Peers that this node dials, and those that have dialed it and are connected. */
+  private exchangeable(): SyncTarget[] {
+    const dialed = this.links.map(
+      (link): SyncTarget => ({
+        database: link.database,
+        peer: link.peer,
+        run: (onProgress, signal) => link.sync(onProgress, signal),
+      }),
+    );
+    const known = new Set(dialed.map(({ peer }) => peer));
+    const dialing = this.options.databases.all().flatMap(({ service, peers }) =>
+      peers.all().flatMap((peer): SyncTarget[] => {
+        const { connection } = peer;
+        if (known.has(peer) || connection === null) return [];
+        return [{ database: service.name, peer, run: () => connection.sync() }];
+      }),
+    );
+    return [...dialed, ...dialing];
+  }
+
+  private linksTo(name: string): PeerLink[] {
+    return this.links.filter(({ peer }) => peer.name === name);
+  }
+
+  private recordsOf(name: string): PeerRecord[] {
+    return this.options.databases.all().flatMap(({ peers }) => peers.all().filter((peer) => peer.name === name));
+  }
+
+  private async setPaused(name: string, isPaused: boolean): Promise<void> {
+    const records = this.recordsOf(name);
+    if (records.length === 0) throw unknownPeer(name);
+    for (const record of records) record.isPaused = isPaused;
+    for (const { service, peers } of this.options.databases.all()) {
+      const paused = peers.all().filter((peer) => peer.isPaused);
+      writePausedPeers(
+        service.side,
+        paused.map((peer) => peer.name),
+      );
+    }
+  }
+}
+
+interface SyncTarget {
+  readonly database: string;
+  readonly peer: PeerRecord;
+  readonly run: (onProgress: Parameters<PeerLink['sync']>[0], signal: AbortSignal) => Promise<void>;
+}
+
+async function syncOne(
+  { database, peer, run }: SyncTarget,
+  onProgress: (progress: SyncProgress) => void,
+  signal: AbortSignal,
+): Promise<SyncResult> {
+  const before = { ...peer };
+  let error: SqlsyncError | null = null;
+  try {
+    await run((progress) => onProgress({ ...progress, database, peer: peer.name }), signal);
+  } catch (caught) {
+    if (!(caught instanceof SqlsyncError)) throw caught;
+    error = caught;
+  }
+  return {
+    database,
+    peer: peer.name,
+    rowsSent: peer.rowsSent - before.rowsSent,
+    rowsReceived: peer.rowsReceived - before.rowsReceived,
+    bytesSent: peer.bytesSent - before.bytesSent,
+    bytesReceived: peer.bytesReceived - before.bytesReceived,
+    error: error?.toBody() ?? null,
+  };
+}
+
+function unknownPeer(name: string): SqlsyncError {
+  return new SqlsyncError('peer-unknown', `there is no peer "${name}" to exchange with`, {
+    hint: 'see `sqlsync peers`; one that only dials this node must be connected',
+  });
+}

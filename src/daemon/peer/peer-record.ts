@@ -1,0 +1,125 @@
+/**
+ * What this node knows of its dealings with one peer over one database, whoever dials: figures for status, and the one
+ * live connection between the two.
+ */
+import type { ErrorBody, SqlsyncError } from '../../errors.js';
+import type { Hello } from '../../replication/wire-messages.js';
+
+export type PeerState = 'online' | 'offline' | 'syncing' | 'paused' | 'stale' | 'error';
+export type Direction = 'both' | 'push' | 'pull';
+
+/** A live connection, as whoever finds it in a record may use it. */
+export interface PeerConnection {
+  readonly isDialed: boolean;
+  /** Resolves when it is over: with null in good order, else with why. */
+  readonly closed: Promise<SqlsyncError | null>;
+  /** Both sides then have what the other had when this was called. Rejects when the connection ends before. */
+  sync(): Promise<void>;
+  close(): void;
+  /** Closes it because another one between the same two nodes is kept. */
+  closeAsDuplicate(): void;
+}
+
+/** Failures that only say that the peer cannot be reached just now. */
+const OFFLINE_CODES: readonly string[] = ['peer-unreachable', 'peer-timeout', 'interrupted'];
+
+export class PeerRecord {
+  direction: Direction = 'both';
+  isPaused = false;
+  lastContactAt: Date | null = null;
+  clockSkewSeconds: number | null = null;
+  rowsSent = 0;
+  rowsReceived = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+  lastError: ErrorBody | null = null;
+  private exchanging = 0;
+  private isReachable = false;
+  private live: PeerConnection | null = null;
+
+  constructor(
+    /** The peer's node name. */
+    readonly name: string,
+    /** Called when the state has changed, with the failure that changed it. */
+    private readonly onChange: (record: PeerRecord, error: SqlsyncError | null) => void = () => {},
+  ) {}
+
+  get connection(): PeerConnection | null {
+    return this.live;
+  }
+
+  get state(): PeerState {
+    if (this.isPaused) return 'paused';
+    if (this.exchanging > 0) return 'syncing';
+    if (this.isReachable) return 'online';
+    if (this.lastError === null || OFFLINE_CODES.includes(this.lastError.code)) return 'offline';
+    return this.lastError.code === 'stale' ? 'stale' : 'error';
+  }
+
+  /** The peer has spoken. */
+  heard(hello: Hello, nowMs: number): void {
+    this.lastContactAt = new Date(nowMs);
+    this.clockSkewSeconds = Math.round((hello.clockMs - nowMs) / 100) / 10;
+  }
+
+  /** A stream is under way; call what it returns when it is over. */
+  begin(): () => void {
+    this.exchanging += 1;
+    return () => {
+      this.exchanging -= 1;
+    };
+  }
+
+  /** An exchange came to its end, or a live connection has been made. */
+  succeeded(): void {
+    this.change(() => {
+      this.isReachable = true;
+      this.lastError = null;
+    }, null);
+  }
+
+  failed(error: SqlsyncError): void {
+    this.change(() => {
+      this.isReachable = this.live !== null;
+      this.lastError = error.toBody();
+    }, error);
+  }
+
+  /**
+   * Takes in a live connection that has been greeted. Of two between the same nodes both sides keep the one that the
+   * node with the lower id has dialed; of two dialed by one node, the newer. Returns whether this one is kept.
+   */
+  adopt(connection: PeerConnection, ids: { readonly here: string; readonly there: string }): boolean {
+    const held = this.live;
+    const lowerDialed = (c: PeerConnection) => c.isDialed === ids.here < ids.there;
+    if (held !== null && held.isDialed !== connection.isDialed && lowerDialed(held)) {
+      connection.closeAsDuplicate();
+      return false;
+    }
+    this.live = connection;
+    held?.closeAsDuplicate();
+    this.succeeded();
+    return true;
+  }
+
+  /** The connection is over. One that was not kept changes nothing. */
+  release(connection: PeerConnection, error: SqlsyncError | null): void {
+    if (this.live !== connection) return;
+    this.change(() => {
+      this.live = null;
+      this.isReachable = false;
+      if (error !== null) this.lastError = error.toBody();
+    }, error);
+  }
+
+  private change(apply: () => void, error: SqlsyncError | null): void {
+    const before = this.key();
+    apply();
+    if (this.key() !== before) this.onChange(this, error);
+  }
+
+  /** What counts as a change worth telling: the state, and in trouble which trouble. */
+  private key(): string {
+    return this.isReachable ? 'online' : `down ${this.lastError?.code}`;
+  }
+}

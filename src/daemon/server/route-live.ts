@@ -1,0 +1,26 @@
+/** `/v1/live`: a peer's live connection. Which database it is about, the peer's hello says. */
+import type { FastifyInstance } from 'fastify';
+import type { WebSocket } from 'ws';
+import { LiveConnection } from '../live/live-connection.js';
+import type { RouteDependencies } from './route-dependencies.js';
+
+export function routeLive(app: FastifyInstance, { databases, limits, onBug }: RouteDependencies): void {
+  const connections = new Set<LiveConnection>();
+  app.get('/v1/live', { websocket: true }, (socket: WebSocket) => {
+    const connection = new LiveConnection({
+      socket,
+      findEnds: (hello) => {
+        const { service, peers } = databases.find(hello.database);
+        return { database: service, peer: peers.admit(hello) };
+      },
+      limits,
+      onBug,
+    });
+    connections.add(connection);
+    connection.closed.then(() => connections.delete(connection));
+  });
+  app.addHook('preClose', async () => {
+    for (const connection of connections) connection.close();
+    await Promise.all([...connections].map(({ closed }) => closed));
+  });
+}

@@ -1,0 +1,38 @@
+/** `/v1/snapshot`: makes a node a member of the data set, and sends it the whole file to begin with. */
+import type { FastifyInstance } from 'fastify';
+import { SqlsyncError } from '../../errors.js';
+import { WIRE_VERSION, WIRE_VERSION_MIN } from '../../replication/wire-messages.js';
+import { STREAM_TYPE } from '../peer/http-peer.js';
+import { type SnapshotRequest, snapshotRequestSchema } from '../stream/snapshot-request.js';
+import { sponsorSnapshot } from '../stream/sponsor-snapshot.js';
+import type { RouteDependencies } from './route-dependencies.js';
+
+export function routeSnapshot(app: FastifyInstance, { databases, limits }: RouteDependencies): void {
+  app.post('/v1/snapshot', async (request, reply) => {
+    const asked = parseRequest(request.body);
+    const { service } = databases.find(asked.database);
+    await service.admit({ name: asked.node, nodeId: asked.nodeId, access: asked.access });
+    const body = await sponsorSnapshot(service, limits);
+    return reply.type(STREAM_TYPE).send(body);
+  });
+}
+
+function parseRequest(body: unknown): SnapshotRequest {
+  const parsed = snapshotRequestSchema.safeParse(body);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new SqlsyncError('batch-damaged', `the request is wrong: ${issue?.path.join('.')}: ${issue?.message}`, {
+      hint: 'do both nodes run the same version of sqlsync?',
+    });
+  }
+  const { wireVersion, wireVersionMin } = parsed.data;
+  if (wireVersionMin <= WIRE_VERSION && wireVersion >= WIRE_VERSION_MIN) return parsed.data;
+  const here = `${WIRE_VERSION_MIN} to ${WIRE_VERSION}`;
+  throw new SqlsyncError(
+    'wire-version',
+    `the newcomer speaks wire versions ${wireVersionMin} to ${wireVersion}, this node ${here}`,
+    {
+      hint: 'upgrade the older of the two',
+    },
+  );
+}

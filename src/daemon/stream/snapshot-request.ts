@@ -1,0 +1,21 @@
+/** What a node that joins asks of its sponsor, and what the sponsor's stream says of the snapshot it carries. */
+import { z } from 'zod';
+import { nodeNameSchema } from '../../replication/wire-messages.js';
+
+export const snapshotRequestSchema = z.strictObject({
+  wireVersion: z.number().int(),
+  wireVersionMin: z.number().int(),
+  /** The database's name in the sponsor's configuration; null: the only one there is. */
+  database: z.string().min(1).max(128).nullable(),
+  /** Who the newcomer will be. */
+  node: nodeNameSchema,
+  nodeId: z.string().regex(/^[0-9a-f]{32}$/),
+  access: z.enum(['read', 'write']),
+});
+export type SnapshotRequest = z.infer<typeof snapshotRequestSchema>;
+
+export const snapshotHeaderSchema = z.strictObject({
+  /** Bytes of the file, as expected when the copy began: for progress. */
+  bytes: z.number().int().min(0),
+});
+export type SnapshotHeader = z.infer<typeof snapshotHeaderSchema>;
