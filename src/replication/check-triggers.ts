@@ -5,7 +5,9 @@
  */
 import { appendEntry } from './log-entry.js';
 import { OP, PREFIX } from './metadata-schema.js';
+import { parseExpression } from './sql-expression.js';
 import { quoteIdentifier } from './sql-text.js';
+import { tokenizeSql } from './sql-tokens.js';
 import { sameKeySql } from './table-identity.js';
 import type { CapturedTable, ColumnSchema, IndexTerm, TableSchema, UniqueIndexSchema } from './table-schema.js';
 
@@ -33,7 +35,18 @@ export function uniqueMatch(table: TableSchema, index: UniqueIndexSchema, newVal
     const isOwn = column.collation.toUpperCase() === term.collation.toUpperCase();
     return `${quoteIdentifier(column.name)}${isOwn ? '' : collate}=${columnValue(table, column, newValue)}`;
   });
-  return [...terms, ...(index.where === null ? [] : [`(${index.where})`])].join(' AND ');
+  return [...terms, ...partialConditions(table, index)].join(' AND ');
+}
+
+/**
+ * An index with `WHERE x IS NOT NULL` over a column that is NOT NULL anyway: SQLite takes the condition for true, forgets
+ * it, and then holds the index for unusable. `x = x` brings it back.
+ */
+function partialConditions(table: TableSchema, { where }: UniqueIndexSchema): string[] {
+  if (where === null) return [];
+  const names = table.columns.filter((column) => column.notNull).map((column) => column.name);
+  const { reads } = parseExpression(tokenizeSql(where), names);
+  return [`(${where})`, ...reads.map((name) => `${quoteIdentifier(name)}=${quoteIdentifier(name)}`)];
 }
 
 function columnOf(table: TableSchema, name: string): ColumnSchema {

@@ -212,3 +212,9 @@ test('upserts are logged as what they did', () => {
   ).toEqual([]);
   expect(changesOf(db, "REPLACE INTO t VALUES('a', 2)")).toEqual(['insert t("a")']);
 });
+
+test('a row that enters a partial index names the row it evicts', () => {
+  const db = captured(`CREATE TABLE t(id INTEGER PRIMARY KEY, u, live INT); CREATE UNIQUE INDEX i ON t(u) WHERE live;
+    INSERT INTO t VALUES(1, 'x', 1), (2, 'x', 0)`);
+  expect(changesOf(db, 'UPDATE OR REPLACE t SET live = 1 WHERE id = 2')).toEqual(['check t(1)', 'update t(2): live']);
+});

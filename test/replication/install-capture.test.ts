@@ -152,8 +152,14 @@ describe('installCapture', () => {
     install(db);
     insert.run(2);
     expect(db.prepare('SELECT op, k1 FROM _sqlsync_log').raw().all()).toContainEqual([1, 3]);
-    uninstallCapture(db);
+    db.exec('DROP TRIGGER _sqlsync_11_insert');
     insert.run(3);
+    install(db);
+    insert.run(4);
+    const keys = db.prepare('SELECT k1 FROM _sqlsync_log WHERE op = 1').pluck().all();
+    expect(keys).toEqual([3, 5]);
+    uninstallCapture(db);
+    insert.run(5);
     application.close();
     db.close();
   });
