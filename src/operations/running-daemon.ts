@@ -1,4 +1,4 @@
-/** The daemon that serves a file, as operations speak to it. Whoever composes them brings daemon/control-client.ts. */
+/** The daemon that serves a file, as operations speak to it. Whoever composes them brings daemon/control/control-client.ts. */
 import type { ErrorBody } from '../errors.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { PeerDirection, PeerState } from './status-report.js';

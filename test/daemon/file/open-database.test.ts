@@ -88,6 +88,7 @@ describe('checkDatabaseFile, as a user without rights', () => {
     return result.stdout.trim() || result.stderr;
   }
 
+  // Only root can become nobody.
   it.runIf(process.getuid?.() === 0)('tells permission from a read-only file', () => {
     chmodSync(scratch, 0o755);
     const path = makeDatabase('rights.db');
