@@ -1,5 +1,5 @@
 /** The daemon's side of its control socket. See control-protocol.ts. */
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -30,6 +30,7 @@ export class ControlServer {
   private constructor(
     private readonly server: Server,
     readonly path: string,
+    private readonly wantedPath: string,
   ) {}
 
   /** Listens at `wantedPath`, or where the path is too long for a socket, in a directory of the user's own. */
@@ -51,7 +52,7 @@ export class ControlServer {
       server.listen(path, resolve);
     });
     chmodSync(path, 0o600);
-    return new ControlServer(server, path);
+    return new ControlServer(server, path, wantedPath);
   }
 
   /** Lets answers under way finish, until the signal aborts. */
@@ -65,15 +66,14 @@ export class ControlServer {
     });
     deadline.removeEventListener('abort', cutOff);
     rmSync(this.path, { force: true });
+    if (this.path !== this.wantedPath) rmSync(dirname(this.path), { recursive: true, force: true });
   }
 }
 
 function socketPath(wanted: string, runtimeDirectory: string): string {
   if (Buffer.byteLength(wanted) <= SOCKET_PATH_BYTES_MAX) return wanted;
-  const path = join(runtimeDirectory, `sqlsync-${process.pid}`, 'control.sock');
-  // In a directory that all may write to, one of our own keeps others out.
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  return path;
+  // Where all may write, a directory of our own with a name nobody could foresee keeps others out.
+  return join(mkdtempSync(join(runtimeDirectory, 'sqlsync-')), 'control.sock');
 }
 
 async function answer(

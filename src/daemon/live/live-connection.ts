@@ -134,6 +134,8 @@ export class LiveConnection implements PeerConnection {
     const { database, peer } = this.options.findEnds(hello);
     await database.greet(hello);
     const own = await database.hello();
+    // It may have been closed while this waited for the file: then nobody must find it in the peer's record.
+    if (this.isClosed) return;
     peer.heard(hello, Date.now());
     this.peerHello = hello;
     if (!this.isDialed) this.sendHello(own, peer);
@@ -183,7 +185,7 @@ export class LiveConnection implements PeerConnection {
   }
 
   private fail(error: unknown): void {
-    if (this.state === 'closed') return;
+    if (this.isClosed) return;
     const isBug = !(error instanceof SqlsyncError);
     this.socket.sendText({ type: 'refused', error: answerOf(error) });
     this.shut(CLOSE_CODE.policy, isBug ? new SqlsyncError('bug', String(error), { cause: error }) : error);
@@ -200,6 +202,10 @@ export class LiveConnection implements PeerConnection {
     this.exchange?.stopListening();
     this.exchange?.outbound.on('close');
     this.exchange?.inbound.close();
+  }
+
+  private get isClosed(): boolean {
+    return this.state === 'closed';
   }
 
   private greeted(): Exchange {

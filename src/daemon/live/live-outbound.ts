@@ -82,6 +82,8 @@ export class LiveOutbound {
     const { database, peer, socket, peerHello } = this.options;
     const done = peer.begin();
     try {
+      // In steps, so that the cut, which folds what is left in one go, finds little.
+      await database.fold();
       const hello = await database.hello();
       const sink = socket.openSink();
       const { end, bytes } = await sendCut(database.openCut(peerHello()), sink, { hello });

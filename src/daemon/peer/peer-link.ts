@@ -84,7 +84,8 @@ export class PeerLink {
       else await exchange({ service, client, peer, ...(onProgress && { onProgress }), ...(signal && { signal }) });
       peer.succeeded();
     } catch (error) {
-      if (error instanceof SqlsyncError) peer.failed(error);
+      // Whoever gave up here says nothing of the peer.
+      if (error instanceof SqlsyncError && error.code !== 'interrupted') peer.failed(error);
       throw error;
     } finally {
       done();

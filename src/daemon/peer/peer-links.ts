@@ -20,9 +20,12 @@ export class PeerLinks {
 
   constructor(private readonly options: PeerLinksOptions) {}
 
-  /** Replaces the links by those of this configuration. Connections of peers that stay are made anew. */
+  /** Replaces the links by those of this configuration. All connections are made anew, under what it says now. */
   async configure(peers: readonly PeerConfig[]): Promise<void> {
     await this.close();
+    for (const served of this.options.databases.all()) {
+      for (const peer of served.peers.all()) peer.connection?.close();
+    }
     for (const served of this.options.databases.all()) {
       const own = peers.filter(({ databases }) => databases.includes(ALL) || databases.includes(served.service.name));
       served.peers.configure(own);

@@ -20,6 +20,15 @@ export interface PeerConnection {
   closeAsDuplicate(): void;
 }
 
+/** The node ids of both ends. */
+export interface NodeIds {
+  readonly here: string;
+  readonly there: string;
+}
+
+/** Within so long of each other two connections may have been dialed from both sides at one moment. */
+const CROSSING_MS = 5_000;
+
 /** Failures that only say that the peer cannot be reached just now. */
 const OFFLINE_CODES: readonly string[] = ['peer-unreachable', 'peer-timeout', 'interrupted'];
 
@@ -36,6 +45,7 @@ export class PeerRecord {
   private exchanging = 0;
   private isReachable = false;
   private live: PeerConnection | null = null;
+  private adoptedMs = 0;
 
   constructor(
     /** The peer's node name. */
@@ -86,17 +96,19 @@ export class PeerRecord {
   }
 
   /**
-   * Takes in a live connection that has been greeted. Of two between the same nodes both sides keep the one that the
-   * node with the lower id has dialed; of two dialed by one node, the newer. Returns whether this one is kept.
+   * Takes in a live connection that has been greeted. Two nodes that dial each other at one moment both keep the
+   * connection that the node with the lower id has dialed. Otherwise the newer one is kept: nobody dials who has a
+   * connection, so the other side knows nothing of the older one any more. Returns whether this one is kept.
    */
-  adopt(connection: PeerConnection, ids: { readonly here: string; readonly there: string }): boolean {
+  adopt(connection: PeerConnection, ids: NodeIds, nowMs = performance.now()): boolean {
     const held = this.live;
-    const lowerDialed = (c: PeerConnection) => c.isDialed === ids.here < ids.there;
-    if (held !== null && held.isDialed !== connection.isDialed && lowerDialed(held)) {
+    const isCrossing = held !== null && held.isDialed !== connection.isDialed && nowMs - this.adoptedMs < CROSSING_MS;
+    if (isCrossing && held.isDialed === ids.here < ids.there) {
       connection.closeAsDuplicate();
       return false;
     }
     this.live = connection;
+    this.adoptedMs = nowMs;
     held?.closeAsDuplicate();
     this.succeeded();
     return true;

@@ -64,6 +64,14 @@ describe('PeerRecord', () => {
     }
   });
 
+  it('keeps the newer connection when the other side has forgotten the older', () => {
+    const record = new PeerRecord('peer');
+    const [older, newer] = [connection(true), connection(false)];
+    record.adopt(older, { here: 'a', there: 'b' }, 0);
+    expect(record.adopt(newer, { here: 'a', there: 'b' }, 60_000)).toBe(true);
+    expect([older.duplicates, newer.duplicates]).toEqual([1, 0]);
+  });
+
   it('keeps, of two connections that one side dialed, the newer', () => {
     const record = new PeerRecord('peer');
     const [older, newer] = [connection(false), connection(false)];
