@@ -12,7 +12,16 @@ const first = Number(values.first);
 const last = first + Number(values.seeds);
 const FAILURES_MAX = 5;
 
-const total = { writes: 0, rowsCrossed: 0, conflicts: 0, restarts: 0 };
+const total = {
+  writes: 0,
+  rowsCrossed: 0,
+  conflicts: 0,
+  restarts: 0,
+  restores: 0,
+  stale: 0,
+  cutShort: 0,
+  quarantined: 0,
+};
 let failures = 0;
 for (let seed = first; seed < last && failures < FAILURES_MAX; seed += 1) {
   try {

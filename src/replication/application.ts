@@ -27,8 +27,8 @@ export interface ApplyStep {
   readonly rows: number;
 }
 
-/** How many rows pass between two looks at the clock. */
-const ROWS_PER_CLOCK = 64;
+/** How many rows pass between two looks at the clock, at most: no more than go into one transaction unasked. */
+const ROWS_PER_CLOCK_MAX = 64;
 
 interface BoundTable {
   readonly table: ReplicatedTable;
@@ -38,6 +38,7 @@ interface BoundTable {
 export class Application {
   readonly counts: ApplyCounts = noCounts();
   private readonly isWhole: boolean;
+  private readonly rowsPerClock: number;
   private phase: 'inspect' | 'rows' | 'done';
   private source: Iterator<IncomingRow> | null = null;
   private definitions: DecodedRows['tables'] = [];
@@ -53,6 +54,7 @@ export class Application {
   ) {
     const { applyTransactionRowsMax, applyTransactionBytesMax } = engine.limits;
     this.isWhole = stage.rows <= applyTransactionRowsMax && stage.bytes <= applyTransactionBytesMax;
+    this.rowsPerClock = Math.min(ROWS_PER_CLOCK_MAX, applyTransactionRowsMax);
     this.phase = this.isWhole ? 'rows' : 'inspect';
   }
 
@@ -103,7 +105,7 @@ export class Application {
       const { value: row, done } = this.source.next();
       if (done) break;
       this.refuseIfSettled(row.version);
-      if (n % ROWS_PER_CLOCK === 0 && this.engine.clock.nowMs() >= deadline) return;
+      if (n % this.rowsPerClock === 0 && this.engine.clock.nowMs() >= deadline) return;
     }
     this.source = null;
     this.phase = 'rows';
@@ -148,7 +150,7 @@ export class Application {
       if (done) return true;
       this.applyOne(row, context);
       this.rowsDone += 1;
-      if (!this.isWhole && n % ROWS_PER_CLOCK === 0 && this.engine.clock.nowMs() >= deadline) return false;
+      if (!this.isWhole && n % this.rowsPerClock === 0 && this.engine.clock.nowMs() >= deadline) return false;
     }
   }
 

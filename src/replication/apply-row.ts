@@ -238,6 +238,15 @@ function joinWithVanished(
   return { version: { ...row.version, vector }, image: row.image };
 }
 
+/** A trigger that stays may run into a UNIQUE index of the table it writes: nothing in this one is in the row's way. */
+function ownConstraintOf({ captured }: ReplicatedTable, error: unknown): ReturnType<typeof constraintOf> {
+  const constraint = constraintOf(error);
+  if (constraint !== 'unique') return constraint;
+  const { message } = error as Error;
+  const isOwn = [`${captured.name}.`, 'index '].some((what) => message.startsWith(`UNIQUE constraint failed: ${what}`));
+  return isOwn ? 'unique' : 'constraint';
+}
+
 function keepAside(
   table: ReplicatedTable,
   { key, row }: IncomingVersion,
@@ -245,7 +254,7 @@ function keepAside(
   context: ApplyContext,
   onUnique: 'park' | 'throw',
 ): void {
-  const reason = constraintOf(error);
+  const reason = ownConstraintOf(table, error);
   if (reason === null || (reason === 'unique' && onUnique === 'throw')) throw error;
   const why = { error: (error as Error).message, nowMs: context.nowMs };
   if (reason === 'unique') {

@@ -112,3 +112,24 @@ test.each(['REPLACE', 'IGNORE', 'ROLLBACK', 'FAIL'])(
     }
   },
 );
+
+test('a UNIQUE index of another table, met by a trigger that stays, keeps the version aside and the row where it is', () => {
+  const schema = `CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE TABLE seen(v UNIQUE);
+    CREATE TRIGGER note AFTER UPDATE ON t BEGIN INSERT INTO seen VALUES(NEW.v); END`;
+  const cluster = new EngineCluster(schema, 2, { exclude: ['seen'] });
+  try {
+    const [a, b] = cluster.nodes as [EngineNode, EngineNode];
+    a.app.exec('INSERT INTO t VALUES(1, 0)');
+    cluster.settleDown();
+    b.app.exec('INSERT INTO seen VALUES(5)');
+    a.app.exec('UPDATE t SET v = 5');
+    cluster.settleDown();
+    expect(b.app.prepare('SELECT v FROM t').pluck().all()).toEqual([0]);
+    expect(b.app.prepare('SELECT reason FROM _sqlsync_quarantine').pluck().all()).toEqual(['constraint']);
+    a.app.exec('UPDATE t SET v = 6');
+    cluster.settleDown();
+    expect(a.data().t).toEqual(b.data().t);
+  } finally {
+    cluster.close();
+  }
+});

@@ -31,7 +31,7 @@ let stages = 0;
 
 export class EngineNode {
   readonly path: string;
-  readonly app: Database;
+  app: Database;
   private handles: Database[] = [];
   replica!: Replica;
 
@@ -41,8 +41,13 @@ export class EngineNode {
     readonly limits: EngineLimits,
   ) {
     this.path = join(directory, `${name}.db`);
-    this.app = new SqliteDatabase(this.path);
-    this.app.pragma('synchronous = OFF');
+    this.app = this.openApp();
+  }
+
+  private openApp(): Database {
+    const app = new SqliteDatabase(this.path);
+    app.pragma('synchronous = OFF');
+    return app;
   }
 
   /** Opens the engine's side, as a process that starts does. */
@@ -75,6 +80,21 @@ export class EngineNode {
     this.app.close();
   }
 
+  /** Keeps a copy of the file as it is now. */
+  backUp(): void {
+    this.app.pragma('wal_checkpoint(TRUNCATE)');
+    copyFileSync(this.path, `${this.path}.backup`);
+  }
+
+  /** Puts the copy in the file's place, as an operator does who forgets `sqlsync rejoin`. */
+  restore(): void {
+    this.close();
+    for (const side of ['-wal', '-shm', '-journal']) rmSync(this.path + side, { force: true });
+    copyFileSync(`${this.path}.backup`, this.path);
+    this.app = this.openApp();
+    this.open();
+  }
+
   foldAll(): void {
     while (this.replica.fold().more);
   }
@@ -87,6 +107,7 @@ export class EngineNode {
   pull(from: EngineNode): number | string {
     const refusal = this.replica.checkPeer(this.hello(), from.hello());
     if (refusal !== null) return refusal.code;
+    if (from.hello().catchingUp) return 'catching-up';
     const stage = stageOf(from, this.hello());
     const application = this.replica.beginApply(stage);
     while (!application.step().done);
@@ -162,7 +183,12 @@ export class EngineCluster {
   constructor(
     schema: string,
     count: number,
-    options: { limits?: Partial<EngineLimits>; strategies?: Record<string, string>; journalMode?: string } = {},
+    options: {
+      limits?: Partial<EngineLimits>;
+      strategies?: Record<string, string>;
+      exclude?: string[];
+      journalMode?: string;
+    } = {},
   ) {
     const limits = { ...TEST_LIMITS, ...options.limits };
     const first = new EngineNode(this.directory, 'n0', limits);
@@ -170,7 +196,7 @@ export class EngineCluster {
     first.app.pragma(`journal_mode = ${options.journalMode ?? 'wal'}`);
     first.app.exec(schema);
     const nodeId = random.hex(16);
-    const plan = planCapture(first.app, { include: [], exclude: [] });
+    const plan = planCapture(first.app, { include: [], exclude: options.exclude ?? [] });
     initialiseNode(first.app, { dataset: random.hex(16), node: 'n0', nodeId, nowMs: Date.now() }, plan);
     for (const [table, strategy] of Object.entries(options.strategies ?? {})) {
       first.app.prepare('INSERT INTO _sqlsync_rule(tbl, strategy) VALUES(?, ?)').run(table, strategy);
@@ -199,8 +225,9 @@ export class EngineCluster {
         this.nodes.forEach((from, j) => {
           if (i === j || !linked(i, j)) return;
           const result = to.pull(from);
-          if (typeof result === 'string') throw new Error(`${to.name} from ${from.name}: ${result}`);
-          crossed += result;
+          if (result === 'catching-up') crossed += 1;
+          else if (typeof result === 'string') throw new Error(`${to.name} from ${from.name}: ${result}`);
+          else crossed += result;
         });
       });
       if (crossed === 0) return;
