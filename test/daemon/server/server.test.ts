@@ -2,8 +2,11 @@ import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { DATABASE_HEADER, STREAM_TYPE } from '../../../src/daemon/peer/http-peer.js';
 import { sendCut } from '../../../src/daemon/stream/send-stream.js';
+import { nextHlc } from '../../../src/replication/hlc.js';
+import { sessionName } from '../../../src/replication/version-vector.js';
+import { RowsEncoder } from '../../../src/replication/wire-rows.js';
 import { makeFolder } from '../../support/make-folder.js';
-import { MARKER, payloadsOf, sampleFrames } from '../../support/sample-stream.js';
+import { MARKER, message } from '../../support/sample-stream.js';
 import { LIMITS, SECRET, TestNode } from '../node.js';
 
 const authorization = `Bearer ${SECRET}`;
@@ -18,16 +21,18 @@ async function post(node: TestNode, path: string, headers: Record<string, string
   return { status: statusCode, error: ((await answer.json()) as { error: { code: string; message: string } }).error };
 }
 
-/** A stream as another node of the data set would send it, of tables that this one does not have. */
+/** A stream as another node of the data set would send it, with a row of a table that this one does not have. */
 async function streamFor(node: TestNode): Promise<Buffer> {
   const hello = { ...(await node.hello()), node: 'lyon', nodeId: 'ab'.repeat(16), session: null };
+  const now = nextHlc(0, Date.now());
+  const stamp = { hlc: now, session: sessionName('lyon', '0123456789abcdef', now - 1) };
+  const encoder = new RowsEncoder();
+  const version = { alive: true, life: stamp, stamp, vector: null, columnStamps: null, edits: 1 };
+  encoder.add(0, [0], { version, key: [1n], image: [1n] });
+  const payloads = [message('table', { name: 'nowhere', columns: ['id'], key: ['id'] }), ...encoder.take()];
+  const end = { ...MARKER, vector: { ...hello.vector, [stamp.session]: now }, horizon: 0, rows: 1 };
   const pieces: Buffer[] = [];
-  const [, ...payloads] = payloadsOf(Buffer.concat(await sampleFrames())).slice(0, -1);
-  const cut = {
-    next: async () => payloads.shift() ?? null,
-    end: () => ({ ...MARKER, vector: hello.vector, rows: 7 }),
-    close: () => {},
-  };
+  const cut = { next: async () => payloads.shift() ?? null, end: () => end, close: () => {} };
   await sendCut(cut, { write: async (bytes) => void pieces.push(bytes) }, { hello });
   return Buffer.concat(pieces);
 }
