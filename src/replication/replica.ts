@@ -91,6 +91,11 @@ export class Replica {
     return { vector: state.vector, horizon, dropped, has: (session) => state.has(session) };
   }
 
+  /** Is a stage half applied? Until it is whole this node ships nothing. */
+  get isCatchingUp(): boolean {
+    return this.engine.state.get('catch_up') !== '';
+  }
+
   /** Has an application written what is not folded yet? A cheap read. */
   hasUnfolded(): boolean {
     return this.engine.isFoldDue;

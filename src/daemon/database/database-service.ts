@@ -4,6 +4,7 @@
  * on one event loop, and each piece of it is short.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
@@ -37,6 +38,8 @@ export interface DatabaseServiceOptions {
 const FOLD_GAP_MS = 3;
 /** Settling saves space and writes down what peers have acknowledged; no one waits for either. */
 const SETTLE_GAP_MS = 5_000;
+/** How often a large stage looks whether the cuts under way have ended. */
+const CUTS_LOOK_MS = 5;
 
 const clock = { nowMs: () => Date.now() };
 const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
@@ -54,6 +57,9 @@ export class DatabaseService {
   private keepLogMs = Number.POSITIVE_INFINITY;
   private readonly listeners = new Set<() => void>();
   private readonly problems = new Map<string, SqlsyncError>();
+  private readonly openCuts = new Set<object>();
+  /** Large stages that are about to be applied: while there are any, no cut begins. */
+  private largeStages = 0;
   private watcher: ChangeWatcher | null = null;
 
   /** The file's real path. */
@@ -74,9 +80,9 @@ export class DatabaseService {
     this.stages = new StageStore(side, limits, random);
     this.file = new LockedFile(handles.path, limits);
     this.queue = new ApplyQueue({ replica: this.replica, stages: this.stages, file: this.file });
-    this.folding = this.job('fold', () => this.foldAndTell(), FOLD_GAP_MS);
+    this.folding = this.job('fold', () => this.fold(), FOLD_GAP_MS);
     this.settling = this.job('settle', () => this.file.runSteps(() => this.replica.settle()), SETTLE_GAP_MS);
-    this.resuming = this.job('catch up', () => this.queue.resume());
+    this.resuming = this.job('catch up', () => this.resume());
     this.pruning = this.job('prune', () => this.pruneLog());
   }
 
@@ -143,22 +149,45 @@ export class DatabaseService {
 
   /** Throws why nothing can be exchanged with this peer, if so. */
   async greet(peer: Hello): Promise<void> {
-    const mine = await this.hello();
-    const refusal = this.replica.checkPeer(mine, peer);
-    if (refusal === null) return;
-    const { code, message, hint } = refusal;
-    throw new SqlsyncError(code, message, hint === null ? {} : { hint });
+    const refusal = await this.refusalOf(peer);
+    if (refusal !== null) throw refusal;
   }
 
-  /** What is here that the peer lacks. Only what has been folded counts. */
+  /**
+   * Throws why a stream cannot be taken from its sender, if so. What the stream's head says of the sender may have been
+   * overtaken on its way by what the sender has acknowledged since, so whether it is stale is not judged by that: the
+   * connection's greeting has been, and the stream's end will be.
+   */
+  async greetSender(sender: Hello): Promise<void> {
+    const refusal = await this.refusalOf(sender);
+    if (refusal !== null && refusal.code !== 'stale') throw refusal;
+  }
+
+  private async refusalOf(peer: Hello): Promise<SqlsyncError | null> {
+    const refusal = this.replica.checkPeer(await this.hello(), peer);
+    if (refusal === null) return null;
+    const { code, message, hint } = refusal;
+    return new SqlsyncError(code, message, hint === null ? {} : { hint });
+  }
+
+  /**
+   * What is here to be shipped that the peer lacks. Only what has been folded counts; and while one of the two is catching
+   * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks.
+   */
   surplusOver(peer: Hello): Surplus {
+    if (this.largeStages > 0 || this.replica.isCatchingUp || peer.catchingUp) return 'nothing';
     return this.replica.surplusOver(peer);
   }
 
-  /** All that the peer lacks, to be sent with sendCut. */
+  /** All that the peer lacks, to be sent with sendCut, which closes it. */
   openCut(peer: Hello): LockedCut {
     const cut = this.replica.openCut(peer);
-    return { next: () => this.file.run(() => cut.next()), end: () => cut.end(), close: () => cut.close() };
+    this.openCuts.add(cut);
+    const close = () => {
+      cut.close();
+      this.openCuts.delete(cut);
+    };
+    return { next: () => this.file.run(() => cut.next()), end: () => cut.end(), close };
   }
 
   /** Begins to stage a stream. */
@@ -168,14 +197,36 @@ export class DatabaseService {
 
   /** Applies a stage after those before it, and removes it. Its sender has been greeted when it began to come. */
   async apply(stage: StreamStage, onProgress?: ApplyProgress): Promise<void> {
+    const isLarge = this.isLarge(stage);
+    if (isLarge) this.largeStages += 1;
     try {
+      if (isLarge) await this.cutsEnded();
       await this.queue.apply(stage, onProgress);
     } catch (error) {
       this.resuming.request();
       throw error;
+    } finally {
+      if (isLarge) this.largeStages -= 1;
     }
     this.settling.request();
     this.tell();
+  }
+
+  private async resume(): Promise<void> {
+    await this.queue.resume();
+    this.tell();
+  }
+
+  /** Goes in part by part: until the last, this node may not ship. */
+  private isLarge(stage: StreamStage): boolean {
+    const { applyTransactionRowsMax, applyTransactionBytesMax } = this.options.limits;
+    return stage.rows > applyTransactionRowsMax || stage.bytes > applyTransactionBytesMax;
+  }
+
+  /** Lets the cuts under way end, but does not wait for ever: then they are broken off. */
+  private async cutsEnded(): Promise<void> {
+    const until = clock.nowMs() + this.options.limits.idleTimeoutMs;
+    while (this.openCuts.size > 0 && clock.nowMs() < until) await delay(CUTS_LOOK_MS);
   }
 
   /** Makes a node a member of the data set, before its snapshot is cut. */
@@ -190,10 +241,22 @@ export class DatabaseService {
     this.settling.request();
   }
 
-  /** Folds what the application has committed so far. */
+  /** Folds what the application has committed so far. Tells in any case: a cut may have folded before. */
   async fold(): Promise<void> {
     await this.file.runSteps(() => this.replica.fold());
     this.tell();
+  }
+
+  /** The same, but not for longer than this. Says whether all is folded. */
+  async foldWithin(ms: number): Promise<boolean> {
+    const untilMs = performance.now() + ms;
+    let more = true;
+    while (more && performance.now() < untilMs) {
+      more = (await this.file.run(() => this.replica.fold())).more;
+      if (more) await this.file.gap();
+    }
+    this.tell();
+    return !more;
   }
 
   /** Has log entries removed that are folded and older than `keepMs`. */
@@ -219,11 +282,6 @@ export class DatabaseService {
 
   private tell(): void {
     for (const listener of this.listeners) listener();
-  }
-
-  private async foldAndTell(): Promise<void> {
-    // This process's own commits wake the watcher too.
-    if (await this.file.run(() => this.replica.hasUnfolded())) await this.fold();
   }
 
   private async pruneLog(): Promise<void> {

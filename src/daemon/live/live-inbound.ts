@@ -33,7 +33,7 @@ export class LiveInbound {
     this.on('piece', piece);
     const sender = this.receiver?.sender;
     // Its schema, its rules or its clock may have changed since the connection was made.
-    if (isFirst && sender != null) await this.options.database.greet(sender);
+    if (isFirst && sender != null) await this.options.database.greetSender(sender);
     if (this.receiver?.isWhole === true) this.on('whole');
   }
 
