@@ -19,6 +19,9 @@ import type { RouteDependencies } from './route-dependencies.js';
 
 type Peer = PeerRecord;
 
+/** How long an asker waits while this node takes in what its own application has written: less than time-outs allow. */
+const FOLD_MS_MAX = 5_000;
+
 export function routeExchange(app: FastifyInstance, dependencies: RouteDependencies): void {
   const { databases, limits } = dependencies;
   // A stream is read by its route, as it comes.
@@ -26,7 +29,7 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
 
   app.post('/v1/hello', async (request) => {
     const { service, peer } = await databases.greet(parseHello(request.body, 'the hello'));
-    await service.fold();
+    await service.foldWithin(FOLD_MS_MAX);
     return greetingFor(peer, await service.hello());
   });
 
@@ -34,7 +37,7 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
     const hello = parseHello(request.body, 'the hello');
     const { service, peer } = await databases.greet(hello);
     if (peer.direction === 'pull') throw directionRefusal('ships nothing to you');
-    await service.fold();
+    if (!(await service.foldWithin(FOLD_MS_MAX))) throw busyFolding();
     const cut = await primeCut(service.openCut(hello));
     const { body, sent } = cutBody(cut, { hello: await service.hello(), idleTimeoutMs: limits.idleTimeoutMs });
     countSent(peer, sent, dependencies.onBug);
@@ -52,6 +55,12 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
       receiver.discard();
       throw error;
     }
+  });
+}
+
+function busyFolding(): SqlsyncError {
+  return new SqlsyncError('catching-up', 'this node is still taking in what its own application has written', {
+    hint: 'try again in a moment',
   });
 }
 
