@@ -12,18 +12,17 @@ export interface SqlToken {
   readonly value: string;
 }
 
-const TOKEN = new RegExp(
-  [
-    String.raw`(?<space>\s+|--[^\n]*|/\*[\s\S]*?(?:\*/|$))`,
-    String.raw`(?<blob>[xX]'[^']*')`,
-    String.raw`(?<string>'(?:[^']|'')*')`,
-    String.raw`(?<name>"(?:[^"]|"")*"|${'`'}(?:[^${'`'}]|${'``'})*${'`'}|\[[^\]]*\])`,
-    String.raw`(?<number>0[xX][0-9a-fA-F_]+|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?[\d_]+)?)`,
-    String.raw`(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)`,
-    String.raw`(?<operator>->>|->|\|\||<<|>>|<=|>=|<>|!=|==|[\s\S])`,
-  ].join('|'),
-  'y',
-);
+/** Everything beyond ASCII belongs to names, even what looks like a space. */
+const TOKEN_KINDS = [
+  /(?<space>[ \t\n\f\r]+|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$))/,
+  /(?<blob>[xX]'[^']*')/,
+  /(?<string>'(?:[^']|'')*')/,
+  /(?<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])/,
+  /(?<number>0[xX][0-9a-fA-F_]+|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?[\d_]+)?)/,
+  /(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)/,
+  /(?<operator>->>|->|\|\||<<|>>|<=|>=|<>|!=|==|[\s\S])/,
+];
+const TOKEN = new RegExp(TOKEN_KINDS.map((kind) => kind.source).join('|'), 'y');
 
 /** The tokens of one statement, without white space and comments. */
 export function tokenizeSql(sql: string): SqlToken[] {
@@ -33,7 +32,7 @@ export function tokenizeSql(sql: string): SqlToken[] {
     const groups = TOKEN.exec(sql)?.groups;
     if (groups === undefined) throw new Error(`no token at ${at} of ${sql}`);
     at = TOKEN.lastIndex;
-    if (groups['space'] === undefined) tokens.push(toToken(groups));
+    if (groups.space === undefined) tokens.push(toToken(groups));
   }
   return tokens;
 }
@@ -43,7 +42,7 @@ function toToken(groups: Record<string, string | undefined>): SqlToken {
   if (word !== undefined) return { kind: 'word', text: word, value: word };
   if (name !== undefined) return { kind: 'name', text: name, value: unquote(name) };
   if (string !== undefined) return { kind: 'string', text: string, value: unquote(string) };
-  return { kind: 'other', text: groups['blob'] ?? groups['number'] ?? groups['operator'] ?? '', value: '' };
+  return { kind: 'other', text: groups.blob ?? groups.number ?? groups.operator ?? '', value: '' };
 }
 
 function unquote(text: string): string {

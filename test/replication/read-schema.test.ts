@@ -7,7 +7,7 @@ import { readSchema } from '../../src/replication/read-schema.js';
 import { schemaHash } from '../../src/replication/schema-hash.js';
 import type { TableSchema } from '../../src/replication/table-schema.js';
 import { makeFolder } from '../support/make-folder.js';
-import { APPLICATIONS } from '../support/run-application.js';
+import { PYTHON, SHELL } from '../support/run-application.js';
 
 function read(schema: string) {
   const db = new Database(':memory:');
@@ -134,15 +134,24 @@ describe('unique indexes beyond the identity', () => {
     ]);
   });
 
+  test('a name may hold what looks like white space', () => {
+    const table = readTable(
+      'CREATE TABLE t(id INTEGER PRIMARY KEY, a\u00a0b COLLATE NOCASE); CREATE UNIQUE INDEX i ON t(lower(a\u00a0b))',
+    );
+    expect(table.columns[1]).toMatchObject({ name: 'a\u00a0b', collation: 'NOCASE' });
+    expect(table.uniqueIndexes[0]?.terms[0]).toMatchObject({ reads: ['a\u00a0b'], expression: 'lower ( a\u00a0b )' });
+  });
+
   test('an index that contains the identity tells no rows apart', () => {
     const table = readTable(`CREATE TABLE t(id TEXT PRIMARY KEY, a); CREATE UNIQUE INDEX i ON t(id, a);
       CREATE UNIQUE INDEX j ON t(id COLLATE NOCASE, a)`);
     expect(table.uniqueIndexes.map(({ name }) => name)).toEqual(['j']);
   });
 
-  test.skipIf(!APPLICATIONS[1]?.isHere)('misquoted strings are written as the strings they stand for', () => {
+  // Only an older SQLite takes a misquoted string.
+  test.skipIf(!SHELL.isHere)(`misquoted strings of ${SHELL.name} are written as the strings they stand for`, () => {
     const path = join(makeFolder(), 'file.db');
-    APPLICATIONS[1]?.run(path, [
+    SHELL.run(path, [
       'CREATE TABLE t(id INTEGER PRIMARY KEY, a)',
       'CREATE UNIQUE INDEX i ON t(a || "it\'s") WHERE "t"."a" <> "x" COLLATE "NOCASE"',
     ]);
@@ -173,25 +182,23 @@ test('foreign keys are read whole', () => {
   ]);
 });
 
-test.skipIf(!APPLICATIONS[2]?.isHere)(
-  'an index under a collation that only the application knows refuses its table',
-  () => {
-    const path = join(makeFolder(), 'file.db');
-    APPLICATIONS[2]?.run(path, [
-      'CREATE TABLE plain(id INTEGER PRIMARY KEY, a)',
-      'CREATE TABLE t(id INTEGER PRIMARY KEY, a)',
-      'CREATE INDEX i ON t(a)',
-      'PRAGMA writable_schema = ON',
-      "UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(a COLLATE LOCALIZED)' WHERE name = 'i'",
-    ]);
-    const db = new Database(path);
-    expect(readSchema(db).refused).toMatchObject([
-      { name: 't', code: 'unknown-collation', reason: expect.stringContaining('LOCALIZED') },
-    ]);
-    expect(readSchema(db).tables.map(({ name }) => name)).toEqual(['plain']);
-    db.close();
-  },
-);
+// Python writes the schema's text by itself: better-sqlite3 would have to know the collation.
+test.skipIf(!PYTHON.isHere)('an index under a collation that only the application knows refuses its table', () => {
+  const path = join(makeFolder(), 'file.db');
+  PYTHON.run(path, [
+    'CREATE TABLE plain(id INTEGER PRIMARY KEY, a)',
+    'CREATE TABLE t(id INTEGER PRIMARY KEY, a)',
+    'CREATE INDEX i ON t(a)',
+    'PRAGMA writable_schema = ON',
+    "UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(a COLLATE LOCALIZED)' WHERE name = 'i'",
+  ]);
+  const db = new Database(path);
+  expect(readSchema(db).refused).toMatchObject([
+    { name: 't', code: 'unknown-collation', reason: expect.stringContaining('LOCALIZED') },
+  ]);
+  expect(readSchema(db).tables.map(({ name }) => name)).toEqual(['plain']);
+  db.close();
+});
 
 describe('hashes', () => {
   const hash = (schema: string) => readTable(schema).hash;

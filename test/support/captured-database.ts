@@ -1,7 +1,7 @@
 /** Databases with capture installed, and their change log in words. */
 import Database from 'better-sqlite3';
 import { type InstallResult, installCapture } from '../../src/replication/install-capture.js';
-import { maskColumn, OP, PREFIX } from '../../src/replication/metadata-schema.js';
+import { MASK_BITS, maskColumn, OP, PREFIX } from '../../src/replication/metadata-schema.js';
 import { type CaptureOptions, planCapture } from '../../src/replication/plan-capture.js';
 import { readRegistry } from '../../src/replication/registry.js';
 import type { CapturedTable } from '../../src/replication/table-schema.js';
@@ -51,7 +51,10 @@ export function readChanges(
 const plainValue = (value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
 
 function changedNames(table: CapturedTable, row: LogRow): string[] {
-  const isSet = (id: number) => ((BigInt(row[maskColumn(Math.floor(id / 62))] ?? 0) >> BigInt(id % 62)) & 1n) === 1n;
+  const isSet = (id: number) => {
+    const mask = row[maskColumn(Math.floor(id / MASK_BITS))];
+    return typeof mask === 'bigint' && ((mask >> BigInt(id % MASK_BITS)) & 1n) === 1n;
+  };
   return table.columns.filter(({ id }) => isSet(id)).map(({ name }) => name);
 }
 

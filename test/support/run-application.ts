@@ -62,8 +62,11 @@ function runInNode(path: string, statements: readonly string[]): string[] {
   return answers;
 }
 
-export const APPLICATIONS: readonly Application[] = [
-  { name: 'better-sqlite3', isHere: true, run: runInNode },
-  { name: 'the sqlite3 shell', isHere: answersTo('sqlite3', ['--version']), run: runInShell },
-  { name: "Python's sqlite3", isHere: answersTo('python3', ['-c', 'import sqlite3']), run: runInPython },
-];
+function application(name: string, isHere: boolean, run: Application['run']): Application {
+  return { name: isHere ? name : `${name} (not on this machine)`, isHere, run };
+}
+
+const NODE = application('better-sqlite3', true, runInNode);
+export const SHELL = application('the sqlite3 shell', answersTo('sqlite3', ['--version']), runInShell);
+export const PYTHON = application("Python's sqlite3", answersTo('python3', ['-c', 'import sqlite3']), runInPython);
+export const APPLICATIONS: readonly Application[] = [NODE, SHELL, PYTHON];
