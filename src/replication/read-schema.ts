@@ -14,7 +14,7 @@ import type { ColumnSchema, ForeignKeySchema, TableSchema } from './table-schema
 /** Columns a key may have: each is a column of the change log. */
 const KEY_COLUMNS_MAX = 64;
 
-export type RefusalCode = 'no-identity' | 'key-too-wide' | 'unknown-collation' | 'null-key';
+export type RefusalCode = 'no-identity' | 'key-too-wide' | 'unknown-collation';
 
 /** A table that cannot be captured: why, in words for the operator. */
 export interface TableRefusal {
