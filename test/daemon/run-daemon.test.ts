@@ -92,4 +92,23 @@ describe('a daemon’s process', () => {
       expect(status.databases[0]?.replica.catchUp).toBeNull();
     }, soon);
   });
+
+  it('is shipped to again when a catch-up it was killed in is over', async () => {
+    const paris = await TestNode.first(makeFolder(), 'paris').start();
+    const lyon = await TestNode.joining(paris, 'lyon', { listens: false });
+    fill(paris, 20_000);
+    const options = {
+      peers: [paris.asPeer],
+      limits: { applyTransactionRowsMax: 100, lockHoldMsMax: 5, lockGapMs: 30 },
+    };
+    const first = await spawnDaemon(lyon, options);
+    await vi.waitFor(() => expect(lyon.names().length).toBeGreaterThan(0), soon);
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    await spawnDaemon(lyon, options);
+    await vi.waitFor(async () => expect((await paris.peer('lyon'))?.state).toBe('online'), soon);
+    expect((await (await lyon.control()).status()).databases[0]?.replica.catchUp).not.toBeNull();
+    paris.insert(1_000_000, 'meanwhile');
+    await vi.waitFor(() => expect(lyon.names()).toEqual(paris.names()), soon);
+  });
 });

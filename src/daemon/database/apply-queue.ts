@@ -9,7 +9,7 @@ import type { StreamStage } from '../stream/stage.js';
 import type { StageStore } from '../stream/stage-store.js';
 
 export interface ApplyQueueOptions {
-  readonly replica: Pick<Replica, 'beginApply' | 'status'>;
+  readonly replica: Pick<Replica, 'beginApply' | 'catchUp'>;
   readonly stages: StageStore;
   readonly file: LockedFile;
 }
@@ -33,7 +33,7 @@ export class ApplyQueue {
   /** Goes on with the stage that an earlier run left half applied, if there is one. */
   resume(onProgress: ApplyProgress = () => {}): Promise<void> {
     return this.enqueue(async () => {
-      const { catchUp } = this.options.replica.status();
+      const { catchUp } = this.options.replica;
       if (catchUp !== null) await this.applyNow(this.options.stages.resume(catchUp.stageId), onProgress);
     });
   }
@@ -62,7 +62,7 @@ export class ApplyQueue {
         await file.gap();
       }
     } catch (error) {
-      if (replica.status().catchUp?.stageId !== stage.id) stages.discard(stage);
+      if (replica.catchUp?.stageId !== stage.id) stages.discard(stage);
       throw error;
     }
     stages.discard(stage);

@@ -4,7 +4,6 @@
  * on one event loop, and each piece of it is short.
  */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
@@ -21,8 +20,9 @@ import { SideDirectory } from '../file/side-directory.js';
 import type { LockedCut } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
 import { StageStore, type StreamReceiver } from '../stream/stage-store.js';
-import { CoalescedJob } from '../timing/coalesced-job.js';
 import { type ApplyProgress, ApplyQueue } from './apply-queue.js';
+import { ShippingGate } from './shipping-gate.js';
+import { Upkeep } from './upkeep.js';
 
 export interface DatabaseServiceOptions {
   /** The database's name in the data set's configuration. */
@@ -34,13 +34,6 @@ export interface DatabaseServiceOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-/** After a fold the next waits so long: a busy application is folded in batches. */
-const FOLD_GAP_MS = 3;
-/** Settling saves space and writes down what peers have acknowledged; no one waits for either. */
-const SETTLE_GAP_MS = 5_000;
-/** How often a large stage looks whether the cuts under way have ended. */
-const CUTS_LOOK_MS = 5;
-
 const clock = { nowMs: () => Date.now() };
 const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
 
@@ -50,16 +43,10 @@ export class DatabaseService {
   private readonly file: LockedFile;
   private readonly stages: StageStore;
   private readonly queue: ApplyQueue;
-  private readonly folding: CoalescedJob;
-  private readonly settling: CoalescedJob;
-  private readonly resuming: CoalescedJob;
-  private readonly pruning: CoalescedJob;
+  private readonly gate: ShippingGate;
+  private readonly upkeep: Upkeep;
   private keepLogMs = Number.POSITIVE_INFINITY;
   private readonly listeners = new Set<() => void>();
-  private readonly problems = new Map<string, SqlsyncError>();
-  private readonly openCuts = new Set<object>();
-  /** Large stages that are about to be applied: while there are any, no cut begins. */
-  private largeStages = 0;
   private watcher: ChangeWatcher | null = null;
 
   /** The file's real path. */
@@ -80,10 +67,18 @@ export class DatabaseService {
     this.stages = new StageStore(side, limits, random);
     this.file = new LockedFile(handles.path, limits);
     this.queue = new ApplyQueue({ replica: this.replica, stages: this.stages, file: this.file });
-    this.folding = this.job('fold', () => this.fold(), FOLD_GAP_MS);
-    this.settling = this.job('settle', () => this.file.runSteps(() => this.replica.settle()), SETTLE_GAP_MS);
-    this.resuming = this.job('catch up', () => this.resume());
-    this.pruning = this.job('prune', () => this.pruneLog());
+    this.gate = new ShippingGate(limits.idleTimeoutMs);
+    this.upkeep = new Upkeep({
+      work: {
+        fold: () => this.fold(),
+        settle: () => this.file.runSteps(() => this.replica.settle()),
+        resume: () => this.resume(),
+        prune: () => this.prune(),
+      },
+      limits,
+      logger: options.logger.child({ database: options.name }),
+      onBug: options.onFatal,
+    });
   }
 
   /**
@@ -97,7 +92,7 @@ export class DatabaseService {
     try {
       handles = openDatabase(options.path);
       const service = new DatabaseService(options, side, lock, handles);
-      side.removeLeftovers(service.replica.status().catchUp?.stageId ?? null);
+      side.removeLeftovers(service.replica.catchUp?.stageId ?? null);
       return service;
     } catch (error) {
       handles?.close();
@@ -112,13 +107,13 @@ export class DatabaseService {
       path: this.handles.path,
       db: this.handles.watch,
       pollMs: this.options.limits.pollMs,
-      onCommitted: () => this.folding.request(),
+      onCommitted: () => this.upkeep.folding.request(),
       onReplaced: () => this.options.onFatal(replacedError(this.handles.path)),
-      onEventsLost: (error) => this.noteProblem('watch', eventsLost(this.handles.path, error)),
+      onEventsLost: (error) => this.upkeep.note('watch', eventsLost(this.handles.path, error)),
     });
-    this.folding.request();
-    this.resuming.request();
-    this.settling.request();
+    this.upkeep.folding.request();
+    this.upkeep.resuming.request();
+    this.upkeep.settling.request();
   }
 
   /** Finishes the step under way, writes down what is worth it, and lets go of the file. */
@@ -126,7 +121,7 @@ export class DatabaseService {
     this.file.stop();
     await this.watcher?.close();
     await this.queue.idle();
-    await Promise.all([this.folding, this.settling, this.resuming, this.pruning].map((job) => job.stop()));
+    await this.upkeep.stop();
     try {
       await this.file.run(() => this.replica.close());
     } catch (error) {
@@ -164,7 +159,7 @@ export class DatabaseService {
   }
 
   private async refusalOf(peer: Hello): Promise<SqlsyncError | null> {
-    const refusal = this.replica.checkPeer(await this.hello(), peer);
+    const refusal = await this.file.run(() => this.replica.checkPeer(this.replica.hello(this.name), peer));
     if (refusal === null) return null;
     const { code, message, hint } = refusal;
     return new SqlsyncError(code, message, hint === null ? {} : { hint });
@@ -175,19 +170,18 @@ export class DatabaseService {
    * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks.
    */
   surplusOver(peer: Hello): Surplus {
-    if (this.largeStages > 0 || this.replica.isCatchingUp || peer.catchingUp) return 'nothing';
+    if (this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp) return 'nothing';
     return this.replica.surplusOver(peer);
   }
 
   /** All that the peer lacks, to be sent with sendCut, which closes it. */
   openCut(peer: Hello): LockedCut {
     const cut = this.replica.openCut(peer);
-    this.openCuts.add(cut);
-    const close = () => {
-      cut.close();
-      this.openCuts.delete(cut);
-    };
-    return { next: () => this.file.run(() => cut.next()), end: () => cut.end(), close };
+    return this.gate.track({
+      next: () => this.file.run(() => cut.next()),
+      end: () => cut.end(),
+      close: () => cut.close(),
+    });
   }
 
   /** Begins to stage a stream. */
@@ -197,19 +191,17 @@ export class DatabaseService {
 
   /** Applies a stage after those before it, and removes it. Its sender has been greeted when it began to come. */
   async apply(stage: StreamStage, onProgress?: ApplyProgress): Promise<void> {
-    const isLarge = this.isLarge(stage);
-    if (isLarge) this.largeStages += 1;
+    const apply = () => this.queue.apply(stage, onProgress);
     try {
-      if (isLarge) await this.cutsEnded();
-      await this.queue.apply(stage, onProgress);
+      await (this.isLarge(stage) ? this.gate.whileShut(apply) : apply());
     } catch (error) {
-      this.resuming.request();
+      // If it is half applied now.
+      this.upkeep.resuming.request();
       throw error;
     } finally {
-      if (isLarge) this.largeStages -= 1;
+      this.upkeep.settling.request();
+      this.tell();
     }
-    this.settling.request();
-    this.tell();
   }
 
   private async resume(): Promise<void> {
@@ -223,12 +215,6 @@ export class DatabaseService {
     return stage.rows > applyTransactionRowsMax || stage.bytes > applyTransactionBytesMax;
   }
 
-  /** Lets the cuts under way end, but does not wait for ever: then they are broken off. */
-  private async cutsEnded(): Promise<void> {
-    const until = clock.nowMs() + this.options.limits.idleTimeoutMs;
-    while (this.openCuts.size > 0 && clock.nowMs() < until) await delay(CUTS_LOOK_MS);
-  }
-
   /** Makes a node a member of the data set, before its snapshot is cut. */
   async admit(member: Parameters<Replica['admitMember']>[0]): Promise<void> {
     await this.file.run(() => this.replica.admitMember(member));
@@ -238,7 +224,7 @@ export class DatabaseService {
   /** Takes note of what a peer says it has. */
   acknowledge(peer: Hello): void {
     this.replica.acknowledge(peer);
-    this.settling.request();
+    this.upkeep.settling.request();
   }
 
   /** Folds what the application has committed so far. Tells in any case: a cut may have folded before. */
@@ -262,7 +248,7 @@ export class DatabaseService {
   /** Has log entries removed that are folded and older than `keepMs`. */
   requestPrune(keepMs: number): void {
     this.keepLogMs = keepMs;
-    this.pruning.request();
+    this.upkeep.pruning.request();
   }
 
   /** Calls back whenever this node may have something new for its peers. Returns how to stop that. */
@@ -273,7 +259,7 @@ export class DatabaseService {
 
   /** What keeps this database from going on as it should, by job. */
   get openProblems(): readonly SqlsyncError[] {
-    return [...this.problems.values()];
+    return this.upkeep.openProblems;
   }
 
   status(): Promise<ReplicaStatus> {
@@ -284,33 +270,9 @@ export class DatabaseService {
     for (const listener of this.listeners) listener();
   }
 
-  private async pruneLog(): Promise<void> {
+  private async prune(): Promise<void> {
     const olderThanHlc = (clock.nowMs() - this.keepLogMs) * HLC_PER_MS;
     await this.file.runSteps(() => this.replica.pruneLog(olderThanHlc));
-  }
-
-  private job(name: string, run: () => Promise<void>, gapMs = 0): CoalescedJob {
-    const { retryMsMin, retryMsMax } = this.options.limits;
-    return new CoalescedJob({
-      run,
-      gapMs,
-      retryMsMin,
-      retryMsMax,
-      onProblem: (error) => this.noteProblem(name, error),
-      onBug: this.options.onFatal,
-    });
-  }
-
-  /** A problem is told when it comes, when it changes and when it goes. */
-  private noteProblem(job: string, error: SqlsyncError | null): void {
-    if (this.file.stopSignal.aborted) return;
-    const before = this.problems.get(job);
-    if (error === null) this.problems.delete(job);
-    else this.problems.set(job, error);
-    if (before?.code === error?.code) return;
-    const log = this.options.logger.child({ database: this.name, job });
-    if (error === null) log.info('goes on');
-    else log.warn({ code: error.code, hint: error.hint }, error.message);
   }
 }
 

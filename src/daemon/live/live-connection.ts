@@ -52,6 +52,7 @@ export class LiveConnection implements PeerConnection {
   private exchange: Exchange | null = null;
   /** The peer as it last described itself. */
   private peerHello: Hello | null = null;
+  private saidCatchingUp = false;
   private readonly requests = new Map<number, () => void>();
   private requestNumber = 0;
 
@@ -73,7 +74,7 @@ export class LiveConnection implements PeerConnection {
       },
     };
     this.socket = new LiveSocket(options.socket, handlers, limits);
-    if (dialed !== undefined) this.run(this.openWith(dialed));
+    if (dialed !== undefined) this.run(this.sayHello(dialed));
   }
 
   /** Have both hellos been accepted? */
@@ -87,7 +88,7 @@ export class LiveConnection implements PeerConnection {
     await database.fold();
     const number = this.requestNumber++;
     const replied = new Promise<void>((resolve) => this.requests.set(number, resolve));
-    this.socket.sendText({ type: 'request', number, verb: 'sync', hello: await database.hello() });
+    this.say({ type: 'request', number, verb: 'sync', hello: await database.hello() });
     await this.unlessClosed(replied);
     await this.unlessClosed(outbound.quiet());
   }
@@ -125,7 +126,7 @@ export class LiveConnection implements PeerConnection {
     });
   }
 
-  private async openWith({ database, peer }: LiveEnds): Promise<void> {
+  private async sayHello({ database, peer }: LiveEnds): Promise<void> {
     this.sendHello(await database.hello(), peer);
   }
 
@@ -147,20 +148,34 @@ export class LiveConnection implements PeerConnection {
       this.peerHello = after;
     };
     const inbound = new LiveInbound({ database, peer, onPeerHello, onApplied: () => this.acknowledge(), onFailure });
-    const stopListening = database.onAdvanced(() => outbound.on('news'));
+    const stopListening = database.onAdvanced(() => this.onAdvanced());
     this.exchange = { database, peer, outbound, inbound, stopListening };
     if (!peer.adopt(this, { here: own.nodeId, there: hello.nodeId })) return;
     database.acknowledge(hello);
     outbound.on('news');
   }
 
+  private onAdvanced(): void {
+    const { database, peer, outbound } = this.greeted();
+    outbound.on('news');
+    // A peer ships nothing to a node that is catching up: it must hear when that is over.
+    if (!this.saidCatchingUp || database.replica.isCatchingUp) return;
+    this.saidCatchingUp = false;
+    this.run(this.sayHello({ database, peer }));
+  }
+
   private sendHello(hello: Hello, peer: PeerRecord): void {
-    this.socket.sendText({ type: 'hello', ...greetingFor(peer, hello) });
+    this.say({ type: 'hello', ...greetingFor(peer, hello) });
+  }
+
+  private say(message: Exclude<LiveMessage, { readonly type: 'refused' }>): void {
+    this.saidCatchingUp = message.hello.catchingUp;
+    this.socket.sendText(message);
   }
 
   private async acknowledge(): Promise<void> {
     const { database, outbound } = this.greeted();
-    this.socket.sendText({ type: 'ack', hello: await database.hello() });
+    this.say({ type: 'ack', hello: await database.hello() });
     outbound.on('news');
   }
 
@@ -168,7 +183,7 @@ export class LiveConnection implements PeerConnection {
     const { database, outbound } = this.greeted();
     await database.fold();
     await outbound.quiet();
-    this.socket.sendText({ type: 'reply', number, hello: await database.hello() });
+    this.say({ type: 'reply', number, hello: await database.hello() });
   }
 
   private settleRequest(number: number): void {

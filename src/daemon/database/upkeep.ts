@@ -1,0 +1,82 @@
+/**
+ * The jobs that keep one database going, each asked for when there may be something to do, and what keeps them from doing
+ * it. A problem is told when it comes, when it changes and when it goes.
+ */
+import type { Logger } from 'pino';
+import type { Limits } from '../../config-limits.js';
+import type { SqlsyncError } from '../../errors.js';
+import { CoalescedJob } from '../timing/coalesced-job.js';
+
+/** After a fold the next waits so long: a busy application is folded in batches. */
+const FOLD_GAP_MS = 3;
+/** Settling saves space and writes down what peers have acknowledged; no one waits for either. */
+const SETTLE_GAP_MS = 5_000;
+
+export interface UpkeepOptions {
+  /** What each job does. */
+  readonly work: {
+    /** Takes in what the application has committed. */
+    readonly fold: () => Promise<void>;
+    /** Drops what every member has. */
+    readonly settle: () => Promise<void>;
+    /** Goes on with a stage that is half applied. */
+    readonly resume: () => Promise<void>;
+    /** Removes old entries of the log. */
+    readonly prune: () => Promise<void>;
+  };
+  readonly limits: Pick<Limits, 'retryMsMin' | 'retryMsMax'>;
+  readonly logger: Logger;
+  readonly onBug: (error: unknown) => void;
+}
+
+export class Upkeep {
+  readonly folding: CoalescedJob;
+  readonly settling: CoalescedJob;
+  readonly resuming: CoalescedJob;
+  readonly pruning: CoalescedJob;
+  private readonly problems = new Map<string, SqlsyncError>();
+  private isStopping = false;
+
+  constructor(private readonly options: UpkeepOptions) {
+    const { fold, settle, resume, prune } = options.work;
+    this.folding = this.job('fold', fold, FOLD_GAP_MS);
+    this.settling = this.job('settle', settle, SETTLE_GAP_MS);
+    this.resuming = this.job('catch up', resume);
+    this.pruning = this.job('prune', prune);
+  }
+
+  /** No job begins any more; resolves when those under way are over. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await Promise.all([this.folding, this.settling, this.resuming, this.pruning].map((job) => job.stop()));
+  }
+
+  /** What keeps the database from going on as it should. */
+  get openProblems(): readonly SqlsyncError[] {
+    return [...this.problems.values()];
+  }
+
+  /** Null: the job goes on again. */
+  note(job: string, error: SqlsyncError | null): void {
+    if (this.isStopping) return;
+    const before = this.problems.get(job);
+    if (error === null) this.problems.delete(job);
+    else this.problems.set(job, error);
+    if (before?.code === error?.code) return;
+    if (error === null) this.options.logger.info({ job }, 'goes on');
+    else this.options.logger.warn({ job, code: error.code, hint: error.hint }, error.message);
+  }
+
+  private job(name: string, run: () => Promise<void>, gapMs = 0): CoalescedJob {
+    const { limits, onBug } = this.options;
+    const { retryMsMin, retryMsMax } = limits;
+    return new CoalescedJob({
+      run,
+      gapMs,
+      retryMsMin,
+      retryMsMax,
+      onProblem: (error) => this.note(name, error),
+      onBug,
+    });
+  }
+}
