@@ -16,9 +16,14 @@ export interface CatchUp {
   readonly vector: Record<string, number>;
 }
 
-function pendingVector(state: NodeState): VersionVector {
+/** The catch-up under way; null when there is none. */
+export function catchUpOf(state: NodeState): CatchUp | null {
   const text = state.get('catch_up');
-  return vectorFromJson(text === '' ? {} : (JSON.parse(text) as CatchUp).vector);
+  return text === '' ? null : (JSON.parse(text) as CatchUp);
+}
+
+function pendingVector(state: NodeState): VersionVector {
+  return vectorFromJson(catchUpOf(state)?.vector ?? {});
 }
 
 export function isCatchingUp(state: NodeState): boolean {

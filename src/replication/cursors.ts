@@ -4,7 +4,7 @@ import { PREFIX } from './metadata-schema.js';
 import { nodeOf } from './version-vector.js';
 
 export class Cursors {
-  private readonly bySession = new Map<string, number>();
+  private bySession = new Map<string, number>();
   private isSaved = true;
   private readonly select: Statement<[], { session: string; arrival: number }>;
   private readonly upsert: Statement<[string, number]>;
@@ -14,14 +14,14 @@ export class Cursors {
     this.select = db.prepare(`SELECT session, arrival FROM ${PREFIX}cursor`);
     this.upsert = db.prepare(`INSERT INTO ${PREFIX}cursor(session, arrival) VALUES(?, ?)`);
     this.removeAll = db.prepare(`DELETE FROM ${PREFIX}cursor`);
-    this.load();
+    for (const { session, arrival } of this.select.all()) this.bySession.set(session, arrival);
   }
 
-  /** Reads the file anew: at the start, and after a transaction was rolled back. */
-  load(): void {
-    this.isSaved = true;
-    this.bySession.clear();
-    for (const { session, arrival } of this.select.all()) this.bySession.set(session, arrival);
+  /** Keeps what memory holds, and returns how to put it back when the transaction is rolled back. */
+  remember(): () => void {
+    const { isSaved } = this;
+    const bySession = new Map(this.bySession);
+    return () => Object.assign(this, { isSaved, bySession });
   }
 
   /** Null: nothing has been read of that session. */

@@ -77,6 +77,8 @@ export class Engine {
   private folding!: Fold;
   /** Quarantined versions that may find room now; judged when all is folded. */
   private retriesDue: KeptRowName[] = [];
+  /** Makes memory what it was before the transaction under way, or the last one. */
+  private putBack = () => {};
   private shipReaders = new Map<Database, Map<ReplicatedTable, ShipReader>>();
   private schemaVersion = -1;
   private readonly selectSchemaVersion: Statement<[], number>;
@@ -140,24 +142,35 @@ export class Engine {
    */
   writeTransaction<Result>(work: () => Result): Result {
     this.begin();
-    let result: Result;
+    return this.complete(work);
+  }
+
+  /** Does the work and commits, or rolls back what `begin` has begun. */
+  private complete<Result>(work: () => Result): Result {
     try {
-      result = work();
+      const result = work();
       this.options.writer.exec('COMMIT');
+      return result;
     } catch (error) {
       this.rollBack();
       throw error;
     }
-    return result;
   }
 
   private rollBack(): void {
     const { writer } = this.options;
     if (writer.inTransaction) writer.exec('ROLLBACK');
-    this.state.load();
-    this.cursors.load();
-    this.quarantine.reload();
-    this.retriesDue = this.quarantine.afterArrival(0);
+    this.putBack();
+  }
+
+  /** Keeps what memory holds of the file; what it returns puts that back. */
+  private remember(): () => void {
+    const retriesDue = [...this.retriesDue];
+    const parts = [this.state.remember(), this.cursors.remember(), this.quarantine.remember()];
+    return () => {
+      this.retriesDue = retriesDue;
+      for (const putBackPart of parts) putBackPart();
+    };
   }
 
   /** Begins a write transaction in which schema and triggers are known to be as last read. */
@@ -166,15 +179,25 @@ export class Engine {
     for (let tries = 0; tries < SCHEMA_TRIES_MAX; tries += 1) {
       beginImmediate(writer);
       if (this.selectSchemaVersion.get() === this.schemaVersion) {
-        this.ensurePrivateSchema();
-        this.restoreLog();
-        this.noteGap();
+        this.putBack = this.remember();
+        this.prepareTransaction();
         return;
       }
       writer.exec('ROLLBACK');
       this.readSchema();
     }
     throw new SqlsyncError('database-locked', 'the schema keeps changing', { hint: 'wait for the migration to end' });
+  }
+
+  private prepareTransaction(): void {
+    try {
+      this.ensurePrivateSchema();
+      this.restoreLog();
+      this.noteGap();
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
   }
 
   /**
@@ -204,12 +227,7 @@ export class Engine {
 
   private ensurePrivateSchema(): void {
     const { writer } = this.options;
-    try {
-      if (!hasPrivateSchema(writer)) enterPrivateSchema(writer, this.schema.localTriggers);
-    } catch (error) {
-      this.rollBack();
-      throw error;
-    }
+    if (!hasPrivateSchema(writer)) enterPrivateSchema(writer, this.schema.localTriggers);
   }
 
   get isFoldDue(): boolean {
@@ -279,11 +297,11 @@ export class Engine {
     for (let tries = 0; tries < QUIET_TRIES_MAX; tries += 1) {
       this.begin();
       if (this.isFoldDue) {
-        this.commitFoldStep();
+        this.complete(() => this.foldStep());
         continue;
       }
       if (reader === writer || writer.pragma('journal_mode', { simple: true }) !== 'wal') {
-        return { db: writer, close: () => writer.exec('COMMIT') };
+        return { db: writer, close: () => this.complete(() => {}) };
       }
       this.beginReading();
       return { db: reader, close: () => reader.exec('COMMIT') };
@@ -300,16 +318,6 @@ export class Engine {
       writer.exec('COMMIT');
     } catch (error) {
       if (reader.inTransaction) reader.exec('ROLLBACK');
-      this.rollBack();
-      throw error;
-    }
-  }
-
-  private commitFoldStep(): void {
-    try {
-      this.foldStep();
-      this.options.writer.exec('COMMIT');
-    } catch (error) {
       this.rollBack();
       throw error;
     }

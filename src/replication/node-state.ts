@@ -1,7 +1,7 @@
 /**
  * The node's own facts in its file: who it is, its version vector, how far it has folded, and the numbers by which
  * metadata refers to sessions. Cached in memory: only the process that holds the file's lock writes them, and whoever
- * rolls a transaction back calls `load` again.
+ * rolls a transaction back puts back what `remember` kept when it began.
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
@@ -85,8 +85,8 @@ export class NodeState {
     this.load();
   }
 
-  /** Reads everything anew: at the start, and after a transaction was rolled back. */
-  load(): void {
+  /** Reads everything, at the start. */
+  private load(): void {
     const rows = this.selectFacts.all();
     this.facts = Object.fromEntries(rows.map(({ name, value }) => [name, value])) as unknown as StateFacts;
     if (this.facts.format > FORMAT_VERSION) {
@@ -106,8 +106,20 @@ export class NodeState {
       this.nameById.set(id, name);
       if (hlc !== null) this.vectorEntries.set(name, hlc);
     }
-    if (this.ownSession !== null && !this.idByName.has(this.ownSession)) this.ownSession = null;
-    for (const [session, hlc] of this.vectorEntries) if (!this.rowHighs.has(session)) this.rowHighs.set(session, hlc);
+    for (const [session, hlc] of this.vectorEntries) this.rowHighs.set(session, hlc);
+  }
+
+  /**
+   * Keeps what memory holds, and returns how to put it back when the transaction is rolled back. The file itself may not
+   * be readable then: in rollback-journal mode somebody else can have it by that time.
+   */
+  remember(): () => void {
+    const { ownSession } = this;
+    const facts = { ...this.facts };
+    const vectorEntries = new Map(this.vectorEntries);
+    const idByName = new Map(this.idByName);
+    const nameById = new Map(this.nameById);
+    return () => Object.assign(this, { ownSession, facts, vectorEntries, idByName, nameById });
   }
 
   /** The highest HLC of a session that may be a row's: beyond it there are only markers. */

@@ -39,7 +39,7 @@ export class Quarantine {
   private readonly remove: Statement<[number, Buffer]>;
   private readonly selectCounts: Statement<[], { parked: number; kept: number; hold: number | null }>;
   /** Nearly always nothing is kept: then no row is looked up. */
-  private mayHold = true;
+  private mayHold: boolean;
 
   constructor(
     private readonly db: Database,
@@ -62,7 +62,8 @@ export class Quarantine {
       `SELECT count(*) FILTER (WHERE reason = 'parked') AS parked, count(*) FILTER (WHERE reason <> 'parked') AS kept, ` +
         `min(hlc) FILTER (WHERE reason <> 'parked') AS hold FROM ${PREFIX}quarantine`,
     );
-    this.reload();
+    const { parked, kept } = this.counts();
+    this.mayHold = parked + kept > 0;
   }
 
   /** Nothing is kept, for certain. */
@@ -70,10 +71,12 @@ export class Quarantine {
     return !this.mayHold;
   }
 
-  /** After a rollback, or when another connection may have written. */
-  reload(): void {
-    const { parked, kept } = this.counts();
-    this.mayHold = parked + kept > 0;
+  /** Keeps what memory holds, and returns how to put it back when the transaction is rolled back. */
+  remember(): () => void {
+    const { mayHold } = this;
+    return () => {
+      this.mayHold = mayHold;
+    };
   }
 
   /** How many versions are kept, and the HLC at and above which this node therefore acknowledges nothing. */

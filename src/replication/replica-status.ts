@@ -2,7 +2,7 @@
 
 import { type MemberBacklog, readBacklog } from './backlog.js';
 import type { CaptureGap } from './capture-repair.js';
-import type { CatchUp } from './catch-up.js';
+import { type CatchUp, catchUpOf } from './catch-up.js';
 import type { Engine } from './engine.js';
 import type { Members } from './members.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
@@ -48,7 +48,6 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
   const unfolded = log.countAfter(state.get('folded'));
   const others = members.filter((member) => member !== state.get('node'));
   const { pendingChanges, byMember } = readBacklog(engine, others);
-  const catchUp = state.get('catch_up');
   const gap = state.get('gap') ?? '';
   const [, , conflict, resolution] = INTERNAL_TABLES;
   return {
@@ -76,7 +75,7 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
     merged: state.get('merged'),
     quarantined: quarantine.counts().kept,
     horizon: state.get('horizon'),
-    catchUp: catchUp === '' ? null : (JSON.parse(catchUp) as CatchUp),
+    catchUp: catchUpOf(state),
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
     withoutIdentity: engine.withoutIdentity,
   };

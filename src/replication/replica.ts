@@ -5,6 +5,7 @@
  */
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import { Application } from './application.js';
+import { type CatchUp, catchUpOf } from './catch-up.js';
 import { Cut } from './cut.js';
 import { Engine, type EngineOptions } from './engine.js';
 import { computeHorizon } from './horizon.js';
@@ -89,6 +90,11 @@ export class Replica {
     const { state } = this.engine;
     const [horizon, dropped] = [state.get('horizon'), state.get('dropped')];
     return { vector: state.vector, horizon, dropped, has: (session) => state.has(session) };
+  }
+
+  /** The stage that is half applied; null: none is. */
+  get catchUp(): CatchUp | null {
+    return catchUpOf(this.engine.state);
   }
 
   /** Is a stage half applied? Until it is whole this node ships nothing. */

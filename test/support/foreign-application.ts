@@ -67,6 +67,7 @@ export class ForeignApplication {
   private readonly process: ChildProcessByStdio<Writable, Readable, Readable>;
   private readonly answers: AsyncIterator<string>;
   private readonly program: Program;
+  private readonly closed: Promise<unknown>;
   private stderr = '';
 
   constructor(kind: ApplicationKind, path: string) {
@@ -75,6 +76,7 @@ export class ForeignApplication {
     this.process.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
     });
+    this.closed = once(this.process, 'close');
     // A process that has ended shows in its missing answer.
     this.process.stdin.on('error', () => {});
     this.answers = createInterface(this.process.stdout)[Symbol.asyncIterator]();
@@ -86,6 +88,7 @@ export class ForeignApplication {
     this.process.stdin.write(this.program.request(statements));
     const { value: answer } = await this.answers.next();
     if (answer !== 'ok') {
+      if (answer === undefined) await this.closed;
       throw new Error(`${answer ?? this.stderr}\nin ${statements.join('; ').slice(0, SHOWN_CHARS_MAX)}`);
     }
   }
@@ -93,7 +96,7 @@ export class ForeignApplication {
   /** Ends the process as its user would. */
   async close(): Promise<void> {
     this.process.stdin.end();
-    if (this.process.exitCode === null && this.process.signalCode === null) await once(this.process, 'close');
+    await this.closed;
   }
 
   kill(): void {

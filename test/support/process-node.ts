@@ -101,7 +101,7 @@ export class ProcessNode {
   /** What the daemon has logged since it was started, in order. */
   get log(): readonly LogLine[] {
     const lines = this.stderr.split('\n').slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as LogLine);
+    return lines.map((line) => parseLogLine(line, this.stderr));
   }
 
   /** Changes the configuration file. A daemon takes it up when it starts next. */
@@ -187,6 +187,14 @@ export class ProcessNode {
   private get nodeFlags(): string[] {
     const listen = this.port === null ? [] : ['--listen', `127.0.0.1:${this.port}`];
     return ['--node', this.name, '--name', DATABASE, '--secret-file', join(this.folder, 'secret'), ...listen];
+  }
+}
+
+function parseLogLine(line: string, log: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch (cause) {
+    throw new Error(`the daemon's log is no JSON:\n${log}`, { cause });
   }
 }
 
