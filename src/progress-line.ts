@@ -1,11 +1,13 @@
 /**
- * One line on a terminal that says how far a long piece of work is: bytes, rate, time left. Off a terminal it says
- * nothing; who reads a log afterwards wants the result, not the way there.
+ * One line on a terminal that says how far a long piece of work is: how much is done, the rate, the time left. Off a
+ * terminal it says nothing; who reads a log afterwards wants the result, not the way there.
  */
-import { renderBytes, renderSeconds } from './render-figures.js';
+import { renderBytes, renderCount, renderSeconds } from './render-figures.js';
 
 /** Time between two drawings. */
 const DRAW_MS = 100;
+/** A terminal that does not say how wide it is says 0. */
+const COLUMNS_ASSUMED = 80;
 /** A rate measured over less says little about what is to come. */
 const RATE_MS_MIN = 500;
 
@@ -15,28 +17,38 @@ export interface ProgressTerminal {
   write(text: string): unknown;
 }
 
+export interface Progress {
+  /** What is being done. Under another label the rate is measured anew. */
+  readonly label: string;
+  readonly unit: 'bytes' | 'rows';
+  readonly done: number;
+  /** Null: not known. */
+  readonly total: number | null;
+}
+
 export class ProgressLine {
-  private readonly startedMs: number;
+  private label: string | null = null;
+  private beganMs = 0;
   private drawnMs = Number.NEGATIVE_INFINITY;
   private isShown = false;
 
   /** @param terminal null: show nothing */
   constructor(
-    private readonly label: string,
     private readonly terminal: ProgressTerminal | null,
     private readonly nowMs: () => number = () => performance.now(),
-  ) {
-    this.startedMs = nowMs();
-  }
+  ) {}
 
-  /** @param total null: not known */
-  update(bytes: number, total: number | null): void {
+  update(progress: Progress): void {
     const now = this.nowMs();
+    if (progress.label !== this.label) {
+      this.label = progress.label;
+      this.beganMs = now;
+    }
     if (this.terminal?.isTTY !== true || now - this.drawnMs < DRAW_MS) return;
     this.drawnMs = now;
     this.isShown = true;
-    const line = this.render(bytes, total, now - this.startedMs);
-    this.terminal.write(`\r\u001b[K${line.slice(0, (this.terminal.columns ?? 80) - 1)}`);
+    const line = render(progress, now - this.beganMs);
+    this.terminal.write(`\r\u001b[K${line.slice(0, (this.terminal.columns || COLUMNS_ASSUMED) - 1)}`);
   }
 
   /** Takes the line away again. */
@@ -44,15 +56,16 @@ export class ProgressLine {
     if (this.isShown) this.terminal?.write('\r\u001b[K');
     this.isShown = false;
   }
+}
 
-  private render(bytes: number, total: number | null, elapsedMs: number): string {
-    const parts = [total === null ? renderBytes(bytes) : `${renderBytes(bytes)} of ${renderBytes(total)}`];
-    if (elapsedMs >= RATE_MS_MIN && bytes > 0) {
-      const perSecond = bytes / (elapsedMs / 1000);
-      parts.push(`${renderBytes(Math.round(perSecond))}/s`);
-      // A file may grow while it is copied: more than was foretold leaves no time to tell.
-      if (total !== null && total > bytes) parts.push(`${renderSeconds((total - bytes) / perSecond)} left`);
-    }
-    return `${this.label}  ${parts.join('  ')}`;
+function render({ label, unit, done, total }: Progress, elapsedMs: number): string {
+  const amount = (count: number) => (unit === 'bytes' ? renderBytes(count) : renderCount(count, 'row'));
+  const parts = [label, total === null ? amount(done) : `${amount(done)} of ${amount(total)}`];
+  if (elapsedMs >= RATE_MS_MIN && done > 0) {
+    const perSecond = done / (elapsedMs / 1000);
+    parts.push(`${amount(Math.round(perSecond))}/s`);
+    // A file may grow while it is copied: more than was foretold leaves no time to tell.
+    if (total !== null && total > done) parts.push(`${renderSeconds((total - done) / perSecond)} left`);
   }
+  return parts.join('  ');
 }

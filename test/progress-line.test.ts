@@ -11,10 +11,10 @@ function drawn(
 ): string[] {
   const written: string[] = [];
   let now = 0;
-  const line = new ProgressLine('receiving', { isTTY, columns: 80, write: (text) => written.push(text) }, () => now);
+  const line = new ProgressLine({ isTTY, columns: 80, write: (text) => written.push(text) }, () => now);
   for (const [atMs, bytes, total] of steps) {
     now = atMs;
-    line.update(bytes, total);
+    line.update({ label: 'receiving', unit: 'bytes', done: bytes, total });
   }
   line.clear();
   return written.map((text) => text.replace('\r\u001b[K', ''));
@@ -34,6 +34,21 @@ test('a terminal shows bytes at once, and rate and time left when they can be to
     'receiving  120 MiB of 100 MiB  60.0 MiB/s',
     '',
   ]);
+});
+
+test('rows are counted as rows, and another label is measured anew', () => {
+  const written: string[] = [];
+  let now = 0;
+  const line = new ProgressLine(
+    { isTTY: true, write: (text) => written.push(text.replace('\r\u001b[K', '')) },
+    () => now,
+  );
+  line.update({ label: 'receiving', unit: 'bytes', done: 5000, total: null });
+  now = 10_000;
+  line.update({ label: 'applying', unit: 'rows', done: 0, total: 2000 });
+  now = 11_000;
+  line.update({ label: 'applying', unit: 'rows', done: 500, total: 2000 });
+  expect(written.at(-1)).toBe('applying  500 rows of 2,000 rows  500 rows/s  3 s left');
 });
 
 test('off a terminal nothing is shown', () => {

@@ -37,11 +37,12 @@ export default class Join extends BaseCommand<typeof Join> {
       });
     }
     const target = findConfigurationTarget({ file: flags.config });
-    const progress = new ProgressLine('receiving', flags.quiet || flags.json ? null : process.stderr);
+    const line = new ProgressLine(flags.quiet || flags.json ? null : process.stderr);
     const snapshots = peerSnapshots({
       config: target.existing,
       signal: this.signal,
-      onProgress: ({ bytes, bytesTotal }) => progress.update(bytes, bytesTotal),
+      onProgress: ({ bytes, bytesTotal }) =>
+        line.update({ label: 'receiving', unit: 'bytes', done: bytes, total: bytesTotal }),
     });
     const report = await joinDatabase(
       {
@@ -55,7 +56,7 @@ export default class Join extends BaseCommand<typeof Join> {
       },
       target,
       { ...thisMachine, snapshots },
-    ).finally(() => progress.clear());
+    ).finally(() => line.clear());
     this.log(
       `${report.path} is database ${report.database} of node ${report.node}: ${renderBytes(report.bytes)} from ${report.peer}`,
     );

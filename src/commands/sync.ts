@@ -4,11 +4,10 @@ import { readDaemonSettings } from '../daemon/daemon-settings.js';
 import { createLogger } from '../daemon/logger.js';
 import { syncOnce } from '../daemon/sync-once.js';
 import { findDaemon, thisMachine } from '../daemon/this-machine.js';
-import type { SyncResult } from '../operations/running-daemon.js';
+import type { SyncProgress, SyncResult } from '../operations/running-daemon.js';
 import { syncFailure, syncPeers } from '../operations/sync-peers.js';
 import { ProgressLine } from '../progress-line.js';
-import { renderBytes } from '../render-figures.js';
-import { renderTable } from '../render-table.js';
+import { renderSync, toProgress } from '../rendering/render-sync.js';
 
 export default class Sync extends BaseCommand<typeof Sync> {
   static override summary = 'Exchange changes with peers now.';
@@ -22,9 +21,9 @@ export default class Sync extends BaseCommand<typeof Sync> {
   async run(): Promise<{ items: SyncResult[]; total: number; nextCursor: null }> {
     const { flags, signal } = this;
     const config = this.loadConfig();
-    const line = new ProgressLine('exchanging', flags.quiet || flags.json ? null : process.stderr);
+    const line = new ProgressLine(flags.quiet || flags.json ? null : process.stderr);
     const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
-    const onProgress = ({ bytes }: { readonly bytes: number }) => line.update(bytes, null);
+    const onProgress = (progress: SyncProgress) => line.update(toProgress(progress));
     const items = await syncPeers(
       config,
       { database: flags.database, peers: this.operands },
@@ -36,35 +35,12 @@ export default class Sync extends BaseCommand<typeof Sync> {
         signal,
       },
     ).finally(() => line.clear());
-    this.log(this.#render(items));
+    this.log(renderSync(items, this.paint));
     const failure = syncFailure(items);
     if (failure !== null) {
       process.exitCode = failure.exitCode;
       this.note(`${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
     }
     return { items, total: items.length, nextCursor: null };
-  }
-
-  #render(items: readonly SyncResult[]): string {
-    if (items.length === 0) return 'no peers to exchange with';
-    const right = 'right' as const;
-    return renderTable(
-      [
-        { title: 'database' },
-        { title: 'peer' },
-        { title: 'rows sent', align: right },
-        { title: 'received', align: right },
-        { title: 'bytes', align: right },
-        { title: 'result' },
-      ],
-      items.map(({ database, peer, rowsSent, rowsReceived, bytesSent, bytesReceived, error }) => [
-        database,
-        peer,
-        String(rowsSent),
-        String(rowsReceived),
-        renderBytes(bytesSent + bytesReceived),
-        error === null ? this.paint.green('done') : this.paint.red(`${error.code}: ${error.message}`),
-      ]),
-    );
   }
 }
