@@ -2,10 +2,11 @@
 import type { Config } from '../config.js';
 import { type EditOutcome, extendConfigFile, removePeerFromFile } from '../config-edit.js';
 import { SqlsyncError } from '../errors.js';
+import { findAnyDaemon } from './find-any-daemon.js';
 import type { Machine } from './machine.js';
 import type { PausedPeers } from './paused-peers.js';
 import { readStatus, type StatusDeps } from './read-status.js';
-import type { FindDaemon, RunningDaemon } from './running-daemon.js';
+import type { FindDaemon } from './running-daemon.js';
 
 export interface PeerChange {
   readonly peer: string;
@@ -43,7 +44,7 @@ async function tellDaemon(
   deps: ChangePeersDeps,
 ): Promise<PeerChange> {
   const changed = outcome !== 'unchanged';
-  const daemon = changed ? await findAnyDaemon(config, deps) : null;
+  const daemon = changed ? await findAnyDaemon(config.databases, deps) : null;
   if (daemon !== null) deps.reloadDaemon(daemon.pid);
   return { peer, changed, pid: daemon?.pid ?? null };
 }
@@ -59,7 +60,7 @@ export async function pausePeer(
   const states = databases.flatMap(({ peers }) => peers.filter((peer) => peer.name === name).map(({ state }) => state));
   if (states.length === 0) throw unknownPeer(config, name);
   const changed = states.some((state) => (state === 'paused') !== isPaused);
-  const daemon = await findAnyDaemon(config, deps);
+  const daemon = await findAnyDaemon(config.databases, deps);
   if (daemon === null)
     for (const { path } of databases) setPaused(deps.files.locate(path), name, isPaused, deps.paused);
   else if (isPaused) await daemon.pause(name);
@@ -70,17 +71,6 @@ export async function pausePeer(
 function setPaused(realPath: string, name: string, isPaused: boolean, paused: PausedPeers): void {
   const others = paused.read(realPath).filter((other) => other !== name);
   paused.write(realPath, isPaused ? [...others, name] : others);
-}
-
-async function findAnyDaemon(
-  { databases }: Config,
-  { files, findDaemon }: { readonly files: Machine['files']; readonly findDaemon: FindDaemon },
-): Promise<RunningDaemon | null> {
-  for (const { path } of databases) {
-    const daemon = await findDaemon(files.locate(path));
-    if (daemon !== null) return daemon;
-  }
-  return null;
 }
 
 function unknownPeer({ file, peers }: Config, name: string): SqlsyncError {

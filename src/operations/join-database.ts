@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ConfigAdditions, checkConfigAdditions, extendConfigFile, type PeerAddition } from '../config-edit.js';
 import { SqlsyncError } from '../errors.js';
-import { readNodeIdentity, tableWithRows } from '../replication/file-contents.js';
+import { isBlank, type NodeIdentity, readNodeIdentity, tableWithRows } from '../replication/file-contents.js';
 import { prepareSnapshot } from '../replication/snapshot.js';
 import { readSecrets } from '../secrets.js';
 import {
@@ -63,7 +63,7 @@ export interface JoinReport {
   readonly node: string;
   readonly peer: string;
   readonly bytes: number;
-  /** Where the file that was there is now; null: there was none. */
+  /** Where the file that was there is now; null: there was none, or nothing in it. */
   readonly setAside: string | null;
   readonly configFile: string;
 }
@@ -76,9 +76,8 @@ export async function joinDatabase(
   const path = resolve(request.path);
   const lock = deps.files.lock(path);
   try {
-    const exists = existsSync(lock.path);
-    if (exists) assertMayReplace(lock.path, request, deps.files);
-    const report = await takePlace(request, target, deps, { path, lock, exists });
+    const present = existsSync(lock.path) ? assertMayReplace(lock.path, request, deps.files) : 'nothing';
+    const report = await takePlace(request, target, deps, { path, lock, present });
     lock.release();
     return report;
   } catch (error) {
@@ -87,34 +86,44 @@ export async function joinDatabase(
   }
 }
 
+/** What is at the path: no file, one with nothing in it, or one that has to be kept. */
+type Present = 'nothing' | 'blank' | 'content';
+
 /** Throws when the file has rows and the operator has not said that it may go, or somebody has it open. */
-function assertMayReplace(path: string, request: JoinRequest, files: DatabaseFiles): void {
-  const { identity, table } = files.withSnapshot(path, (db) => ({
+function assertMayReplace(path: string, request: JoinRequest, files: DatabaseFiles): Present {
+  const { identity, table, blank } = files.withSnapshot(path, (db) => ({
     identity: readNodeIdentity(db),
     table: tableWithRows(db),
+    blank: isBlank(db),
   }));
-  if (!request.replace && table !== null) {
-    const whose = identity === null ? '' : `belongs to node ${identity.node} already, and `;
-    const hint =
-      identity === null
-        ? 'Add --replace: the file is kept beside the new one, and its rows do not take part.'
-        : 'If it is to be seeded afresh, add --replace: the file is kept beside the new one. `sqlsync sync` is for the rest.';
-    throw new SqlsyncError('database-has-rows', `${path} ${whose}has rows (table ${table})`, { hint });
-  }
+  if (!request.replace && table !== null) throw hasRows(path, table, identity);
   assertUnused(path, files);
+  return blank ? 'blank' : 'content';
+}
+
+function hasRows(path: string, table: string, identity: NodeIdentity | null): SqlsyncError {
+  if (identity === null) {
+    return new SqlsyncError('database-has-rows', `${path} has rows (table ${table})`, {
+      hint: 'Add --replace: the file is kept beside the new one, and its rows do not take part.',
+    });
+  }
+  const message = `${path} belongs to node ${identity.node} already, and has rows (table ${table})`;
+  return new SqlsyncError('database-has-rows', message, {
+    hint: '`sqlsync sync` exchanges what is new. To seed it afresh add --replace: the file is kept beside the new one.',
+  });
 }
 
 interface Place {
   readonly path: string;
   readonly lock: FileLock;
-  readonly exists: boolean;
+  readonly present: Present;
 }
 
 async function takePlace(
   request: JoinRequest,
   target: ConfigurationTarget,
   deps: JoinDeps,
-  { path, lock, exists }: Place,
+  { path, lock, present }: Place,
 ): Promise<JoinReport> {
   const { files, env } = deps;
   const node = nodeNameFor(request, target, path, deps.hostname);
@@ -132,9 +141,9 @@ async function takePlace(
   files.withConnection(lock.draftPath, (db) => prepareSnapshot(db, { node, nodeId, nowMs: deps.now().getTime() }));
 
   const database = chooseDatabaseName(origin.database, path, target);
-  if (exists) assertUnused(lock.path, files);
+  if (present !== 'nothing') assertUnused(lock.path, files);
   extendConfigFile(target.file, { ...additions(database), peer: peerEntry(target, origin.peer, url, database) }, env);
-  const setAside = exists ? asidePathFor(lock.path, deps.now()) : null;
+  const setAside = present === 'content' ? asidePathFor(lock.path, deps.now()) : null;
   placeDatabase(lock.draftPath, lock.path, setAside);
   return { database, path, node, peer: origin.peer, bytes: origin.bytes, setAside, configFile: target.file };
 }

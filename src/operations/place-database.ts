@@ -51,16 +51,16 @@ function isOurs(db: Database): boolean {
 }
 
 /**
- * Moves `draft` to `path`, in one step for whoever opens it. The file that is there, if any, stays as `asidePath` and
- * hands on its owner and mode.
+ * Moves `draft` to `path`, in one step for whoever opens it. The file that is there, if any, hands on its owner and mode.
+ * @param asidePath where that file stays; null: there is none, or nothing in it
  */
 export function placeDatabase(draft: string, path: string, asidePath: string | null): void {
-  if (asidePath !== null) {
-    const { uid, gid, mode } = statSync(path);
-    chmodSync(draft, mode & 0o7777);
-    if (process.getuid?.() === 0) chownSync(draft, uid, gid);
-    keepAs(path, asidePath);
+  const existing = statSync(path, { throwIfNoEntry: false });
+  if (existing) {
+    chmodSync(draft, existing.mode & 0o7777);
+    if (process.getuid?.() === 0) chownSync(draft, existing.uid, existing.gid);
   }
+  if (asidePath !== null) keepAs(path, asidePath);
   syncFile(draft);
   renameSync(draft, path);
   syncFile(dirname(path));

@@ -13,6 +13,7 @@ import type { ReplicaStatus } from '../replication/replica-status.js';
 import { retainedBytes } from '../replication/retained-bytes.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
+import { findAnyDaemon } from './find-any-daemon.js';
 import { findProblems } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
@@ -31,7 +32,8 @@ export async function readStatus(
   databases: readonly DatabaseConfig[],
   deps: StatusDeps,
 ): Promise<NodeStatus> {
-  const daemon = await askDaemon(databases, deps);
+  const running = await findAnyDaemon(databases, deps);
+  const daemon = running === null ? null : await running.status();
   const readings = databases.map((database) => readDatabase(database, config, daemon, deps));
   const now = deps.now();
   const uptimeSeconds =
@@ -60,16 +62,6 @@ export async function readStatus(
     problems,
     databases: statuses,
   };
-}
-
-/** The first daemon that answers: one serves all databases of a configuration. */
-async function askDaemon(databases: readonly DatabaseConfig[], deps: StatusDeps): Promise<DaemonFigures | null> {
-  for (const { path } of databases) {
-    const real = attempt(() => deps.files.locate(path));
-    const daemon = 'value' in real ? await deps.findDaemon(real.value) : null;
-    if (daemon !== null) return daemon.status();
-  }
-  return null;
 }
 
 interface DatabaseReading {

@@ -2,6 +2,7 @@
 import { type Config, pickDatabase } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import { assertInitialised } from './assert-initialised.js';
+import { findAnyDaemon } from './find-any-daemon.js';
 import type { Machine } from './machine.js';
 import type { FindDaemon, SyncProgress, SyncResult, SyncTargets } from './running-daemon.js';
 
@@ -24,10 +25,8 @@ export interface SyncDeps extends Pick<Machine, 'files'> {
 export async function syncPeers(config: Config, request: SyncRequest, deps: SyncDeps): Promise<SyncResult[]> {
   const databases = request.database === undefined ? config.databases : [pickDatabase(config, request.database)];
   const which = { databases: databases.map(({ name }) => name), peers: [...request.peers] };
-  for (const { path } of databases) {
-    const daemon = await deps.findDaemon(deps.files.locate(path));
-    if (daemon !== null) return daemon.sync(which, deps.onProgress, deps.signal);
-  }
+  const daemon = await findAnyDaemon(databases, deps);
+  if (daemon !== null) return daemon.sync(which, deps.onProgress, deps.signal);
   const known = config.peers.map(({ name }) => name);
   const unknown = request.peers.find((name) => !known.includes(name));
   if (unknown !== undefined) {

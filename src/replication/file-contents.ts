@@ -24,6 +24,11 @@ export function readNodeIdentity(db: Database): NodeIdentity | null {
   };
 }
 
+/** Is there nothing at all in the file, as in one that SQLite has only just made? */
+export function isBlank(db: Database): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
+}
+
 /** A table of the application that has a row; null: none has. Virtual tables are asked too, their shadows are not. */
 export function tableWithRows(db: Database): string | null {
   const names = db

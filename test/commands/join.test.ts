@@ -124,6 +124,16 @@ test('a file with rows is not touched without --replace, and an empty one is no 
   expect(existsSync(joined.setAside)).toBe(true);
 });
 
+test('a file with nothing in it makes way, and hands on its mode', async () => {
+  const cwd = newcomerFolder();
+  const path = join(cwd, 'shop.db');
+  writeFileSync(path, '', { mode: 0o600 });
+  const run = await joinIn(cwd);
+  expect(JSON.parse(run.stdout).setAside).toBeNull();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(rowsOf(path, PRODUCTS)).toHaveLength(2);
+});
+
 test('--replace keeps the old file whole beside the new one, what was in its log included', async () => {
   const cwd = newcomerFolder();
   const path = join(cwd, 'shop.db');

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { makeFolder } from '../support/make-folder.js';
@@ -93,6 +93,13 @@ test('what cannot be is refused: names nobody has, and peers that cannot be dial
     expect({ args, exitCode: run.exitCode, code: JSON.parse(run.stdout).error.code }).toEqual({ args, exitCode, code });
   }
   expect(readFileSync(paris.configFile, 'utf8')).toBe(before);
+  rmSync(paris.path);
+  expect(await paris.succeed(['peers', 'add', 'lyon=https://lyon:7420'])).toEqual({
+    peer: 'lyon',
+    changed: true,
+    pid: null,
+  });
+  expect(await paris.succeed(['peers', 'remove', 'lyon'])).toMatchObject({ changed: true });
   expect(await paris.succeed(['peers'])).toEqual({ items: [], total: 0, nextCursor: null });
   expect((await paris.run(['peers'])).stdout).toBe('no peers\n');
 });
