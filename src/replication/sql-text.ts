@@ -9,8 +9,3 @@ export function quoteIdentifier(name: string): string {
 export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
-
-/** `?, ?, ?` for `count` positional parameters. */
-export function placeholders(count: number): string {
-  return Array.from({ length: count }, () => '?').join(', ');
-}

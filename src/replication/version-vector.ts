@@ -67,7 +67,3 @@ export function highestHlc(vector: VersionVector): number {
 export function vectorFromJson(entries: Readonly<Record<string, number>>): Map<string, number> {
   return new Map(Object.entries(entries));
 }
-
-export function vectorToJson(vector: VersionVector): Record<string, number> {
-  return Object.fromEntries(vector);
-}

@@ -27,6 +27,12 @@ const vector = z
   .refine((entries) => Object.keys(entries).length <= VECTOR_ENTRIES_MAX, 'too many sessions');
 
 const acknowledgement = z.strictObject({ vector, horizon: hlc, hold: hlc.nullable() });
+const acknowledged = z
+  .record(nodeName, acknowledgement)
+  .refine((members) => Object.keys(members).length <= MEMBERS_MAX, 'too many members');
+const cursors = z
+  .record(session, count)
+  .refine((entries) => Object.keys(entries).length <= VECTOR_ENTRIES_MAX, 'too many sessions');
 
 /** What a node says of itself at the start of every exchange. */
 export const helloSchema = z.strictObject({
@@ -52,9 +58,9 @@ export const helloSchema = z.strictObject({
   /** Half of a catch-up is applied: this node ships nothing and claims nothing until it is whole. */
   catchingUp: z.boolean(),
   /** How far it has read in the other's arrival order, by the other's session. */
-  cursors: z.record(session, count),
+  cursors,
   /** What it has heard of the other members. */
-  acknowledged: z.record(nodeName, acknowledgement),
+  acknowledged,
 });
 export type Hello = z.infer<typeof helloSchema>;
 
@@ -68,12 +74,11 @@ export const endMarkerSchema = z.strictObject({
   session: session.nullable(),
   cursor: count,
   rows: count,
-  acknowledged: z.record(nodeName, acknowledgement),
+  acknowledged,
 });
 export type EndMarker = z.infer<typeof endMarkerSchema>;
 export type Acknowledgement = z.infer<typeof acknowledgement>;
 
-export const membersMax = MEMBERS_MAX;
 export { nodeName as nodeNameSchema };
 
 /** Names a table of the stream: rows refer to it by its place among the definitions. */

@@ -161,6 +161,7 @@ class CrashTrial {
     for (let kill = 0; kill < this.options.kills; kill += 1) {
       await this.commitsPass();
       const node = this.random.pick(this.nodes);
+      assertServing(node);
       await node.end('SIGKILL');
       if (this.options.killsApplications && this.random.chance(0.5)) {
         this.random.pick(tellers).kill();
@@ -198,6 +199,7 @@ class CrashTrial {
     const acknowledged = tellers.flatMap((teller) => [...teller.acknowledged]);
     let transactions = 0;
     for (const node of this.nodes) {
+      assertServing(node);
       assertWhole(node);
       const present = withReader(node.path, (db) => {
         const check = db.pragma('integrity_check', { simple: true });
@@ -212,6 +214,12 @@ class CrashTrial {
     const daemonKills = this.options.kills;
     return { acknowledged: acknowledged.length, transactions, looks, daemonKills, applicationKills };
   }
+}
+
+/** Others that die are a reason to complain, but none to give up. */
+function assertServing(node: ProcessNode): void {
+  const wrong = node.complaints.filter(({ level, code }) => level !== 'warn' || code !== 'peer-unreachable');
+  if (wrong.length > 0) throw new Error(`${node.name}: ${JSON.stringify(wrong)}`);
 }
 
 function assertWhole(node: ProcessNode): void {

@@ -104,6 +104,11 @@ export class ProcessNode {
     return lines.map((line) => parseLogLine(line, this.stderr));
   }
 
+  /** What the daemon has logged beyond the ordinary. */
+  get complaints(): readonly LogLine[] {
+    return this.log.filter(({ level }) => level !== 'info');
+  }
+
   /** Changes the configuration file. A daemon takes it up when it starts next. */
   configure(change: ConfigChange): void {
     const config = parse(readFileSync(this.configFile, 'utf8')) as Record<string, unknown> & { peers?: object[] };

@@ -18,6 +18,7 @@ const missing = missingApplications();
 // The kernel tells a process's highest resident set there alone.
 const why = process.platform === 'linux' ? missing : 'needs /proc';
 
+// It needs what `why` names.
 it.skipIf(why !== null)(`leaves memory and the write lock to others${why === null ? '' : ` (${why})`}`, async () => {
   const hub = await startHub();
   const east = await joinHub(hub, 'east');

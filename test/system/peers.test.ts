@@ -21,8 +21,7 @@ describe('a peer that is down', () => {
     await untilState(east, 'hub', 'online');
     await vi.waitFor(() => expect(names(hub)).toEqual(['meanwhile']), soon);
     expect((await east.peer('hub')).lastError).toBeNull();
-    const warnings = east.log.filter(({ level }) => level !== 'info');
-    expect(warnings.map(({ code }) => code)).toEqual(['peer-unreachable']);
+    expect(east.complaints.map(({ code }) => code)).toEqual(['peer-unreachable']);
   });
 });
 

@@ -46,7 +46,8 @@ describe.skipIf(missing !== null)(`a star of three nodes${missing === null ? '' 
     expect(contents.size).toBe(11);
     expect(contents.get('Invoice')?.length).toBeGreaterThan(50);
 
-    for (const { path } of nodes) {
+    for (const { path, complaints } of nodes) {
+      expect(complaints).toEqual([]);
       const shell = new ForeignApplication('shell', path);
       await shell.commit(CHECK_FULL_TEXT);
       await shell.close();
