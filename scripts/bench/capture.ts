@@ -12,6 +12,7 @@ import Database from 'better-sqlite3';
 import { captureTriggers } from '../../src/replication/capture-triggers.js';
 import { createLog } from '../../src/replication/metadata-schema.js';
 import { readSchema } from '../../src/replication/read-schema.js';
+import { DEFAULT_RULES } from '../../src/replication/rules.js';
 import { ITEMS, type ItemRow, makeItem, median, randomNumbers, sorted } from './workload.js';
 
 const ROWS_PER_TRANSACTION = 100;
@@ -50,7 +51,7 @@ function openFile(file: string, rows: readonly ItemRow[], isCaptured: boolean): 
     if (schema === undefined) throw new Error('the table is refused');
     const columns = schema.columns.map(({ name }, id) => ({ id, name }));
     db.exec(createLog(1, 1));
-    const table = { id: 10, name: 'items', columns, schema, strategy: 'merge', internal: false } as const;
+    const table = { id: 10, name: 'items', columns, schema, rules: DEFAULT_RULES, internal: false } as const;
     for (const trigger of captureTriggers(table)) db.exec(trigger.sql);
   }
   return db;

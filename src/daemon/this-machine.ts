@@ -1,6 +1,6 @@
 /** What this machine gives to the operations that commands call: files, time, chance, and the daemon if one runs. */
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { hostname, userInfo } from 'node:os';
 import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { Machine } from '../operations/machine.js';
 import type { StatusDeps } from '../operations/read-status.js';
@@ -19,8 +19,22 @@ export const thisMachine: Machine = {
   random: { hex: (bytes) => randomBytes(bytes).toString('hex') },
   now: () => new Date(),
   hostname: hostname(),
+  get operator() {
+    return operatorName();
+  },
   env: process.env,
 };
+
+/** A user id without a name, as in a container, is a name too. */
+function operatorName(): string {
+  const { SUDO_USER, USER } = process.env;
+  if (SUDO_USER) return SUDO_USER;
+  try {
+    return userInfo().username;
+  } catch {
+    return USER ?? `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
 
 export const findDaemon: FindDaemon = (realPath) => ControlClient.find(realPath);
 

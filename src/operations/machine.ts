@@ -8,5 +8,7 @@ export interface Machine {
   readonly random: { hex(bytes: number): string };
   readonly now: () => Date;
   readonly hostname: string;
+  /** The user who types, as the system knows him: whoever became root by sudo is told by his own name. */
+  readonly operator: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

@@ -100,7 +100,7 @@ export class ConflictRecords {
       table.name,
       JSON.stringify(key),
       kind,
-      table.strategy,
+      table.rules.strategy,
       JSON.stringify(names),
       JSON.stringify(recordedSide(table, winner, winnerStamp)),
       JSON.stringify(recordedSide(table, loser, loserStamp)),

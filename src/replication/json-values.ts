@@ -35,3 +35,32 @@ function toJsonReal(value: number): JsonValue {
 export function toJsonRow(columns: readonly string[], image: readonly SqlValue[]): Record<string, JsonValue> {
   return Object.fromEntries(columns.map((name, i) => [name, toJsonValue(image[i] as SqlValue)]));
 }
+
+/** The value that a JSON value stands for; undefined: it stands for none. */
+export function fromJsonValue(json: unknown): SqlValue | undefined {
+  if (json === null || typeof json === 'string') return json;
+  if (typeof json === 'boolean') return json ? 1n : 0n;
+  if (typeof json === 'number') return Number.isSafeInteger(json) && !Object.is(json, -0) ? BigInt(json) : json;
+  const entries = typeof json === 'object' && !Array.isArray(json) ? Object.entries(json) : [];
+  const [entry] = entries;
+  if (entry === undefined || entries.length !== 1 || typeof entry[1] !== 'string') return undefined;
+  return fromTagged(entry[0], entry[1]);
+}
+
+const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
+const REALS: Readonly<Record<string, number>> = {
+  Infinity: Number.POSITIVE_INFINITY,
+  '-Infinity': Number.NEGATIVE_INFINITY,
+};
+
+function fromTagged(tag: string, text: string): SqlValue | undefined {
+  if (tag === '$blob') return Buffer.from(text, 'base64');
+  if (tag === '$text') return new RawText(Buffer.from(text, 'base64'));
+  if (tag === '$int' && /^-?\d{1,19}$/.test(text)) {
+    const integer = BigInt(text);
+    return integer >= INT64.min && integer <= INT64.max ? integer : undefined;
+  }
+  if (tag !== '$real') return undefined;
+  const real = REALS[text] ?? (text.trim() === '' ? Number.NaN : Number(text));
+  return Number.isNaN(real) ? undefined : real;
+}

@@ -85,7 +85,15 @@ const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL
 /** Members of the data set, replicated. `access` is write or read; `removed` is set when a member no longer belongs. */
 const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_id TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
 
-/** Rules of the data set, replicated: table (or * for all others) → strategy and options. */
+/**
+ * Rules of the data set, replicated. A column that is NULL is decided by the row of `*`, else by the default. See rules.ts.
+ *   tbl            the table's name, or * for all others
+ *   strategy       merge, lww, version or manual
+ *   node_order     JSON array of node names, the first wins: breaks ties of `version`
+ *   key_collision  keep or rekey
+ *   orphan         keep, delete or restore-parent
+ *   included       1: taken in when it appears; 0: left out
+ */
 const CREATE_RULE = `CREATE TABLE ${PREFIX}rule(tbl TEXT PRIMARY KEY, strategy TEXT, node_order TEXT, key_collision TEXT, orphan TEXT, included INTEGER) WITHOUT ROWID`;
 
 /**
@@ -93,8 +101,25 @@ const CREATE_RULE = `CREATE TABLE ${PREFIX}rule(tbl TEXT PRIMARY KEY, strategy T
  */
 const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl TEXT, key TEXT, kind TEXT, strategy TEXT, columns TEXT, winner TEXT, loser TEXT, detected_at INTEGER) WITHOUT ROWID`;
 
-/** Resolutions of conflicts, replicated, insert only. */
-const CREATE_RESOLUTION = `CREATE TABLE ${PREFIX}resolution(id TEXT PRIMARY KEY, conflict TEXT, choice TEXT, node TEXT, operator TEXT, at INTEGER) WITHOUT ROWID`;
+/**
+ * Resolutions of conflicts, replicated, insert only: the latest of a conflict decides whether it is closed, so one that is
+ * detected late is not opened again.
+ *   id            hex, random
+ *   conflict      the record's id
+ *   choice        winner, loser, set (values of the operator's own), or undo (of the latest before)
+ *   before, after JSON: the row's columns as they were and as they were written; null: no row
+ *   node, operator, at  where, who, and when in Unix milliseconds
+ */
+const CREATE_RESOLUTION = `CREATE TABLE ${PREFIX}resolution(id TEXT PRIMARY KEY, conflict TEXT, choice TEXT, before TEXT, after TEXT, node TEXT, operator TEXT, at INTEGER) WITHOUT ROWID`;
+
+/**
+ * What operators did, replicated, insert only.
+ *   id       hex, random
+ *   at       Unix milliseconds
+ *   node     where it was done, operator: by whom (the system's user name)
+ *   command  as it was typed, without secrets; detail JSON; result: done, or an error's code
+ */
+const CREATE_OPERATION = `CREATE TABLE ${PREFIX}operation(id TEXT PRIMARY KEY, at INTEGER, node TEXT, operator TEXT, command TEXT, detail TEXT, result TEXT) WITHOUT ROWID`;
 
 /** sqlsync's own replicated tables and their fixed numbers. */
 export const INTERNAL_TABLES = [
@@ -102,6 +127,7 @@ export const INTERNAL_TABLES = [
   { id: 2, name: `${PREFIX}rule`, create: CREATE_RULE },
   { id: 3, name: `${PREFIX}conflict`, create: CREATE_CONFLICT },
   { id: 4, name: `${PREFIX}resolution`, create: CREATE_RESOLUTION },
+  { id: 5, name: `${PREFIX}operation`, create: CREATE_OPERATION },
 ] as const;
 
 /** The lowest number an application's table gets. */

@@ -5,7 +5,8 @@
 import type { Database } from 'better-sqlite3';
 import { FIRST_TABLE_ID, PREFIX } from './metadata-schema.js';
 import { readSchema, type SchemaReading } from './read-schema.js';
-import type { CapturedTable, Strategy, TableSchema } from './table-schema.js';
+import { INTERNAL_RULES, readRules } from './rules.js';
+import type { CapturedTable, TableRules, TableSchema } from './table-schema.js';
 
 /** A row of the registry. A column's place is its number; null where one has been dropped. */
 export interface RegistryEntry {
@@ -28,22 +29,22 @@ export function readRegistryEntries(db: Database): RegistryEntry[] {
 /** The tables that are captured: those of the registry that are there and have an identity, in the order of their numbers. */
 export function readRegistry(db: Database, schema: SchemaReading = readSchema(db)): CapturedTable[] {
   const schemas = new Map([...schema.tables, ...schema.internal].map((table) => [table.name, table]));
-  const strategyOf = readStrategies(db);
+  const rulesOf = readRules(db);
   return readRegistryEntries(db).flatMap((entry) => {
     const table = schemas.get(entry.name);
-    return table === undefined ? [] : [capturedTable(entry, table, strategyOf(entry.name))];
+    return table === undefined ? [] : [capturedTable(entry, table, rulesOf(entry.name))];
   });
 }
 
 /** What the registry and the schema together say of a table. A column that the registry does not know yet is left out. */
-export function capturedTable(entry: RegistryEntry, schema: TableSchema, strategy: Strategy): CapturedTable {
+export function capturedTable(entry: RegistryEntry, schema: TableSchema, rules: TableRules): CapturedTable {
   const ids = new Map(entry.columns.map((name, id) => [name, id]));
   const columns = shippedColumns(schema).flatMap((name) => {
     const id = ids.get(name);
     return id === undefined ? [] : [{ id, name }];
   });
   const internal = entry.id < FIRST_TABLE_ID;
-  return { id: entry.id, name: entry.name, columns, schema, strategy: internal ? 'lww' : strategy, internal };
+  return { id: entry.id, name: entry.name, columns, schema, rules: internal ? INTERNAL_RULES : rules, internal };
 }
 
 /** Generated columns are computed anew by every node. */
@@ -56,13 +57,4 @@ export function updatedColumns(columns: readonly (string | null)[], schema: Tabl
   const present = shippedColumns(schema);
   const kept = columns.map((name) => (name !== null && present.includes(name) ? name : null));
   return [...kept, ...present.filter((name) => !columns.includes(name))];
-}
-
-/** How each table's conflicts are settled, by the rules of the data set. */
-function readStrategies(db: Database): (table: string) => Strategy {
-  const rows = db
-    .prepare<[], { tbl: string; strategy: Strategy | null }>(`SELECT tbl, strategy FROM ${PREFIX}rule`)
-    .all();
-  const rules = new Map(rows.map(({ tbl, strategy }) => [tbl, strategy]));
-  return (table) => rules.get(table) ?? rules.get('*') ?? 'merge';
 }

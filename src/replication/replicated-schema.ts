@@ -2,13 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import { classifyTriggers } from './classify-triggers.js';
-import { INTERNAL_TABLES } from './metadata-schema.js';
 import { readRegistry } from './registry.js';
+import { readRuleRows } from './rules.js';
 import { schemaHash } from './schema-hash.js';
 import type { CapturedTable } from './table-schema.js';
 import type { Hello } from './wire-messages.js';
-
-const [, RULE_TABLE] = INTERNAL_TABLES;
 
 export interface ReplicatedSchema {
   readonly tables: readonly CapturedTable[];
@@ -28,7 +26,7 @@ export function readReplicatedSchema(db: Database): ReplicatedSchema {
     db,
     tables.map((table) => table.name),
   );
-  const rules = db.prepare(`SELECT * FROM ${RULE_TABLE.name} ORDER BY tbl`).raw().all();
+  const rules = readRuleRows(db);
   return {
     tables,
     localTriggers: triggers.filter((trigger) => trigger.verdict === 'local').map((trigger) => trigger.name),

@@ -31,10 +31,10 @@ export class ReplicatedTable {
       key: identity.columns.map((column) => column.name),
     };
     this.joinRules = {
-      strategy: captured.strategy,
+      strategy: captured.rules.strategy,
       keysAllocated: identity.source === 'integer-primary-key',
       columnIds: this.columnIds,
-      nodeOrder: [],
+      nodeOrder: captured.rules.nodeOrder,
     };
   }
 

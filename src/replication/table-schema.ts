@@ -67,8 +67,19 @@ export interface TableSchema {
   readonly hash: string;
 }
 
-/** How concurrent versions of a table's rows are settled. */
-export type Strategy = 'merge' | 'lww' | 'version';
+/** How concurrent versions of a table's rows are settled. `manual`: as lww, until a person has decided. */
+export type Strategy = 'merge' | 'lww' | 'version' | 'manual';
+
+/** What the data set's rules say of one table. */
+export interface TableRules {
+  readonly strategy: Strategy;
+  /** Node names, the first wins: breaks ties of `version`; [] when the table names none. */
+  readonly nodeOrder: readonly string[];
+  /** What becomes of the losing row when two nodes gave one allocated key to two rows. */
+  readonly keyCollision: 'keep' | 'rekey';
+  /** What becomes of a row whose parent was deleted on another node. */
+  readonly orphan: 'keep' | 'delete' | 'restore-parent';
+}
 
 /** A column with the number that stands for it in masks and column stamps: its bit. Numbers are never used again. */
 export interface CapturedColumn {
@@ -83,7 +94,7 @@ export interface CapturedTable {
   /** The columns that ship, in the table's order: generated ones are not among them. */
   readonly columns: readonly CapturedColumn[];
   readonly schema: TableSchema;
-  readonly strategy: Strategy;
+  readonly rules: TableRules;
   /** One of sqlsync's own replicated tables (members, conflicts …): written by the engine, captured without triggers. */
   readonly internal: boolean;
 }

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { captureTriggers } from '../../src/replication/capture-triggers.js';
 import { readSchema } from '../../src/replication/read-schema.js';
 import { shippedColumns } from '../../src/replication/registry.js';
+import { DEFAULT_RULES } from '../../src/replication/rules.js';
 
 const FOLDER = new URL('../golden/capture/', import.meta.url);
 const seventy = Array.from({ length: 70 }, (_, i) => `c${i} INT`).join(', ');
@@ -36,7 +37,7 @@ function triggersOf(schema: string): string {
     name: table.name,
     columns,
     schema: table,
-    strategy: 'merge',
+    rules: DEFAULT_RULES,
     internal: false,
   });
   // SQLite must take them, and an application's statements must compile with them.

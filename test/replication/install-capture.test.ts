@@ -102,11 +102,12 @@ describe('installCapture', () => {
 
   test('numbers tables from 10 in the order of their names, and writes the facts', () => {
     const db = captured(SCHEMA);
-    expect(readRegistry(db).map(({ id, name, internal, strategy }) => [id, name, internal, strategy])).toEqual([
+    expect(readRegistry(db).map(({ id, name, internal, rules }) => [id, name, internal, rules.strategy])).toEqual([
       [1, '_sqlsync_member', true, 'lww'],
       [2, '_sqlsync_rule', true, 'lww'],
       [3, '_sqlsync_conflict', true, 'lww'],
       [4, '_sqlsync_resolution', true, 'lww'],
+      [5, '_sqlsync_operation', true, 'lww'],
       [10, 'a', false, 'merge'],
       [11, 'b', false, 'merge'],
     ]);
@@ -123,8 +124,8 @@ describe('installCapture', () => {
     db.exec("INSERT INTO _sqlsync_rule(tbl, strategy) VALUES('*', 'version'), ('a', 'lww')");
     expect(
       readRegistry(db)
-        .slice(4)
-        .map(({ strategy }) => strategy),
+        .filter(({ internal }) => !internal)
+        .map(({ rules }) => rules.strategy),
     ).toEqual(['lww', 'version']);
   });
 

@@ -1,0 +1,107 @@
+/**
+ * What an operator's command writes to a file, beside a daemon that serves it or without one: one transaction, as an
+ * application's is. Rows of the application are recorded by the triggers, and the application's own triggers stay away
+ * (save those that write only locally), since what they would do was done when the row was first written. Rows of
+ * sqlsync's own tables have no triggers, and are entered into the log here.
+ *
+ * The connection has a private schema for as long as it takes: it must not be used for anything else meanwhile.
+ */
+import type { Database } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
+import { captureTriggers } from './capture-triggers.js';
+import { ChangeLog } from './change-log.js';
+import { nextHlc } from './hlc.js';
+import { INTERNAL_TABLES, OP } from './metadata-schema.js';
+import { enterPrivateSchema, leavePrivateSchema } from './private-schema.js';
+import { readReplicatedSchema } from './replicated-schema.js';
+import type { SqlValue } from './row-version.js';
+import type { CapturedTable } from './table-schema.js';
+import { triggerDrift } from './trigger-drift.js';
+
+const [, , , , OPERATION_TABLE] = INTERNAL_TABLES;
+const SCHEMA_TRIES_MAX = 20;
+
+/** What an operator did: a row of _sqlsync_operation. */
+export interface OperationRecord {
+  /** Hex, random. */
+  readonly id: string;
+  readonly node: string;
+  /** The system's name of the user. */
+  readonly operator: string;
+  /** As it was typed, without secrets. */
+  readonly command: string;
+  /** What it was about, for programs. */
+  readonly detail: unknown;
+  /** `done`, or an error's code. */
+  readonly result: string;
+}
+
+export class OperatorWrites {
+  private readonly log: ChangeLog;
+
+  private constructor(
+    readonly db: Database,
+    /** Captured tables, sqlsync's own among them. */
+    readonly tables: readonly CapturedTable[],
+    private readonly nowMs: number,
+  ) {
+    this.log = new ChangeLog(db);
+  }
+
+  /**
+   * Runs `work` in one write transaction; what it throws rolls everything back. Throws 'coverage-partial' where a write
+   * would not be recorded, and SQLite's busy error when the write lock is not to be had.
+   */
+  static transaction<Result>(db: Database, nowMs: number, work: (writes: OperatorWrites) => Result): Result {
+    try {
+      const tables = begin(db);
+      const result = work(new OperatorWrites(db, tables, nowMs));
+      db.exec('COMMIT');
+      return result;
+    } finally {
+      if (db.inTransaction) db.exec('ROLLBACK');
+      leavePrivateSchema(db);
+    }
+  }
+
+  /** Enters a row of an internal table, which the caller has inserted, into the change log. */
+  enterInsert(tableId: number, key: readonly SqlValue[]): void {
+    this.log.append(nextHlc(this.log.last(), this.nowMs), tableId, OP.insert, key);
+  }
+
+  recordOperation({ id, node, operator, command, detail, result }: OperationRecord): void {
+    this.db
+      .prepare(
+        `INSERT INTO ${OPERATION_TABLE.name}(id, at, node, operator, command, detail, result) VALUES(?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(id, BigInt(this.nowMs), node, operator, command, JSON.stringify(detail ?? null), result);
+    this.enterInsert(OPERATION_TABLE.id, [id]);
+  }
+}
+
+/** Begins a write transaction on a private schema that is the file's own but for the application's triggers. */
+function begin(db: Database): readonly CapturedTable[] {
+  const schemaVersion = () => db.pragma('schema_version', { simple: true });
+  for (let tries = 0; tries < SCHEMA_TRIES_MAX; tries += 1) {
+    const before = schemaVersion();
+    const { tables, localTriggers } = readReplicatedSchema(db);
+    assertCaptured(db, tables);
+    const own = tables.filter((table) => !table.internal).flatMap((table) => captureTriggers(table));
+    db.exec('BEGIN IMMEDIATE');
+    if (schemaVersion() === before) {
+      enterPrivateSchema(db, [...own.map(({ name }) => name), ...localTriggers]);
+      return tables;
+    }
+    db.exec('ROLLBACK');
+  }
+  throw new SqlsyncError('database-locked', 'the schema keeps changing', { hint: 'wait for the migration to end' });
+}
+
+function assertCaptured(db: Database, tables: readonly CapturedTable[]): void {
+  const { missing, changed } = triggerDrift(db, tables);
+  const [first] = [...missing, ...changed];
+  if (first === undefined) return;
+  throw new SqlsyncError('coverage-partial', `writes to ${first.table} would not be recorded: triggers are missing`, {
+    hint: 'start the daemon or type `sqlsync init` on the file, which put them back',
+  });
+}
