@@ -1,6 +1,6 @@
 /** Two nodes in a scratch folder, served by the real binary: what most benchmarks run on. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +62,9 @@ export class Node {
 
   start(): void {
     const words = [BINARY, 'start', '--config', join(this.folder, `${this.name}.yml`)];
-    this.daemon = spawn(process.execPath, words, { cwd: this.folder, stdio: ['ignore', 'ignore', 'inherit'] });
+    const log = openSync(join(this.folder, `${this.name}.log`), 'a');
+    this.daemon = spawn(process.execPath, words, { cwd: this.folder, stdio: ['ignore', 'ignore', log] });
+    closeSync(log);
     waitFor(`${this.name} serves`, () => this.isServing());
   }
 

@@ -65,10 +65,11 @@ export class ProcessNode {
     name: string,
     makeDatabase: (path: string) => void,
     change?: ConfigChange,
+    initFlags: readonly string[] = [],
   ): Promise<ProcessNode> {
     const node = new ProcessNode(join(folder, name), name, await freePort());
     makeDatabase(node.path);
-    await node.succeed(['init', node.path, ...node.nodeFlags]);
+    await node.succeed(['init', node.path, ...node.nodeFlags, ...initFlags]);
     node.configure(change ?? {});
     return node;
   }
