@@ -19,7 +19,11 @@ import {
 
 const COUNT_MAX = 1_000_000_000;
 
-const databaseSchema = z.strictObject({ name: databaseName, path });
+const databaseSchema = z.strictObject({
+  name: databaseName,
+  path,
+  identity: z.enum(['ask', 'trust'], { error: 'must be ask or trust' }).default('ask'),
+});
 
 const peerSchema = z.strictObject({
   name: nodeName,

@@ -54,6 +54,7 @@ export const ERROR_CODES = {
   'rules-differ': EXIT.data,
   'encoding-differs': EXIT.data,
   'node-name-taken': EXIT.refused,
+  'identity-unknown': EXIT.refused,
   'clock-ahead': EXIT.refused,
   stale: EXIT.data,
   'catching-up': EXIT.tryAgain,

@@ -43,7 +43,9 @@ databases:
     path: ./data/shop.db
 `);
   expect(extendConfigFile(file, additions, {})).toBe('unchanged');
-  expect(loadConfig({ file, env: {} }).databases).toEqual([{ name: 'shop', path: join(folder, 'data', 'shop.db') }]);
+  expect(loadConfig({ file, env: {} }).databases).toMatchObject([
+    { name: 'shop', path: join(folder, 'data', 'shop.db') },
+  ]);
 });
 
 test('comments, order and mode stay when a file is extended', () => {

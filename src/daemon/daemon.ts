@@ -194,8 +194,8 @@ function openServices(
 ): DatabaseService[] {
   const services: DatabaseService[] = [];
   try {
-    for (const { name, path } of databases) {
-      const service = DatabaseService.open({ name, path, limits, logger, onFatal });
+    for (const { name, path, identity } of databases) {
+      const service = DatabaseService.open({ name, path, identity, limits, logger, onFatal });
       services.push(service);
       if (service.replica.node !== node) throw otherNode(path, service.replica.node, node);
     }

@@ -5,6 +5,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import type { DatabaseFiles, FileLock } from '../operations/database-files.js';
 import { withDatabaseErrors } from './file/database-error.js';
 import { DatabaseLock } from './file/database-lock.js';
+import { fileIdentity } from './file/file-identity.js';
 import { checkDatabaseFile } from './file/open-database.js';
 import { SideDirectory } from './file/side-directory.js';
 
@@ -13,6 +14,7 @@ const LOCK_WAIT_MS = 5_000;
 
 export const localFiles: DatabaseFiles = {
   locate: checkDatabaseFile,
+  fileIdentity: (realPath) => fileIdentity(realPath) ?? '',
   withConnection: (path, work) => withOpened(checkDatabaseFile(path), path, work),
   withSnapshot: (path, work) =>
     withOpened(checkDatabaseFile(path), path, (db) => {

@@ -25,13 +25,14 @@ export interface SyncOnceOptions {
 export async function syncOnce(settings: DaemonSettings, options: SyncOnceOptions): Promise<SyncResult[]> {
   const { which, logger } = options;
   const results: SyncResult[] = [];
-  for (const { name, path } of settings.databases) {
+  for (const { name, path, identity } of settings.databases) {
     const peers = peersFor(settings, name, which);
     if (peers.length === 0) continue;
     const failed: unknown[] = [];
     const service = DatabaseService.open({
       name,
       path,
+      identity,
       limits: settings.limits,
       logger,
       onFatal: (error) => failed.push(error),

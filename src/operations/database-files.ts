@@ -8,6 +8,8 @@ import type { Database } from 'better-sqlite3';
 export interface DatabaseFiles {
   /** The file's real path, symlinks resolved, once it is known to be a file that this user may read and write. */
   locate(path: string): string;
+  /** Which file a real path leads to, for the file system. */
+  fileIdentity(realPath: string): string;
   /** Runs `work` on an ordinary connection of its own, which waits some seconds for locks, and closes it. */
   withConnection<Result>(path: string, work: (db: Database) => Result): Result;
   /** The same in one consistent snapshot of the file; whatever `work` writes is rolled back. */

@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import type { ErrorBody } from '../errors.js';
 import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
+import { shellWord } from '../shell-word.js';
 import type { DatabaseStatus, PeerStatus, Problem } from './status-report.js';
 
 export interface ProblemFacts {
@@ -61,9 +62,15 @@ function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
 }
 
 function fromFailure(database: DatabaseStatus, { code, message, hint }: ErrorBody): Finding {
-  const command = code === 'database-not-initialised' ? `sqlsync init ${shellWord(database.path)}` : null;
+  const command = commandFor(code, shellWord(database.path));
   const advice = command === null && hint !== null ? ` (${hint})` : '';
   return { code, severity: 'error', message: message + advice, command };
+}
+
+function commandFor(code: ErrorBody['code'], path: string): string | null {
+  if (code === 'database-not-initialised') return `sqlsync init ${path}`;
+  // Without an answer it explains the three there are.
+  return code === 'identity-unknown' ? `sqlsync identity ${path}` : null;
 }
 
 function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps }: ProblemFacts): Finding[] {
@@ -186,9 +193,4 @@ function inAge(
 
 function exceeds(value: number | null, max: number | null): boolean {
   return value !== null && max !== null && value > max;
-}
-
-/** A path as it can be pasted into a shell. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

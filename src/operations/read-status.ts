@@ -8,6 +8,7 @@ import type { Config, DatabaseConfig } from '../config.js';
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
 import { readNodeIdentity } from '../replication/file-contents.js';
+import { isOtherPlace, readPlace } from '../replication/file-place.js';
 import { inspectCapture } from '../replication/inspect-capture.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { retainedBytes } from '../replication/retained-bytes.js';
@@ -76,12 +77,14 @@ interface FileReading {
   readonly isCaptureComplete: boolean;
   readonly retainedBytes: number;
   readonly paused: readonly string[];
+  /** What may be a copy is not served before it is known what it is. */
+  readonly mayBeCopy: boolean;
   /** Null: a daemon serves the file, and knows better. */
   readonly replica: ReplicaStatus | null;
 }
 
 function readDatabase(
-  { name, path }: DatabaseConfig,
+  { name, path, identity }: DatabaseConfig,
   config: Config,
   daemon: DaemonFigures | null,
   deps: StatusDeps,
@@ -90,6 +93,7 @@ function readDatabase(
   const read = attempt(() => readFile(path, served, deps));
   const file = 'value' in read ? read.value : null;
   const failures = 'error' in read ? [read.error] : [];
+  if (identity === 'ask' && file?.mayBeCopy) failures.push(mayBeCopy(path));
   const replica = served?.replica ?? file?.replica ?? null;
   const paused = 'value' in read ? read.value.paused : [];
   const peers = peersOf({ database: name, config, served, replica, paused, now: deps.now() });
@@ -115,9 +119,15 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
       isCaptureComplete: inspectCapture(db).complete,
       retainedBytes: retainedBytes(db),
       paused: deps.paused.read(deps.files.locate(path)),
+      mayBeCopy: served === null && isOtherPlace(readPlace(db), placeOf(path, deps)),
       replica: served === null ? readReplicaStatus(db, deps) : null,
     };
   });
+}
+
+function placeOf(path: string, { files }: StatusDeps) {
+  const real = files.locate(path);
+  return { path: real, file: files.fileIdentity(real) };
 }
 
 function figuresOf(replica: ReplicaStatus | null) {
@@ -137,6 +147,11 @@ function figuresOf(replica: ReplicaStatus | null) {
     schemaBehind: [],
     catchingUp: replica !== null && replica.catchUp !== null,
   };
+}
+
+function mayBeCopy(path: string): ErrorBody {
+  const message = `${path} may be a copy of a node that goes on elsewhere, and is not served before that is known`;
+  return { code: 'identity-unknown', message, hint: '--moved, --restored or --copied' };
 }
 
 /** What the triggers see now, and what may have gone past them before. */

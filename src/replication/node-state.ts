@@ -29,6 +29,7 @@ export interface Clock {
  *   edits_floor  the highest edit count of a row whose metadata is gone
  *   catch_up     JSON CatchUp while a stage is half applied, else ''
  *   gap          JSON CaptureGap while writes may have gone unrecorded, else ''
+ *   place        JSON FilePlace: where the file was when a daemon last served it; '' before the first time
  *   merged       rows in which writes to different columns met and merged without a conflict
  */
 export interface StateFacts {
@@ -44,13 +45,14 @@ export interface StateFacts {
   catch_up: string;
   merged: number;
   gap: string;
+  place: string;
 }
 
 /** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
 export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
   const { dataset, node, nodeId, folded } = identity;
   const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
-  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, catch_up: '', gap: '', ...zero };
+  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, catch_up: '', gap: '', place: '', ...zero };
 }
 
 /** In metadata, the number of the session that stands for everything settled. */

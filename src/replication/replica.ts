@@ -8,6 +8,7 @@ import { Application } from './application.js';
 import { type CatchUp, catchUpOf } from './catch-up.js';
 import { Cut } from './cut.js';
 import { Engine, type EngineOptions } from './engine.js';
+import { type FilePlace, parsePlace } from './file-place.js';
 import { computeHorizon } from './horizon.js';
 import { Members } from './members.js';
 import { refusalOf } from './peer-check.js';
@@ -51,6 +52,18 @@ export class Replica {
 
   get dataset(): string {
     return this.engine.state.get('dataset');
+  }
+
+  /** Where the file was when it was last served; null: never, as far as it tells. */
+  get place(): FilePlace | null {
+    return parsePlace(this.engine.state.get('place'));
+  }
+
+  /** Writes down where the file is served from now on. */
+  settleAt(place: FilePlace): void {
+    const text = JSON.stringify(place);
+    if (this.engine.state.get('place') === text) return;
+    this.engine.writeTransaction(() => this.engine.state.set('place', text));
   }
 
   /** What this node says of itself to a peer. `database` is its name in the configuration. */

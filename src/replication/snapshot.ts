@@ -5,6 +5,7 @@
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { ChangeLog } from './change-log.js';
+import { writePlace } from './file-place.js';
 import { nextHlc } from './hlc.js';
 import { FORMAT_VERSION, PREFIX } from './metadata-schema.js';
 
@@ -35,6 +36,7 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
     set.run(identity.node, 'node');
     set.run(identity.nodeId, 'node_id');
     set.run(BigInt(marker), 'folded');
+    writePlace(db, null);
   })();
 }
 

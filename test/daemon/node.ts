@@ -99,7 +99,7 @@ export class TestNode {
     return {
       node: this.name,
       listen: listens ? { host: '127.0.0.1', port } : null,
-      databases: [{ name: 'shop', path: this.path }],
+      databases: [{ name: 'shop', path: this.path, identity: 'ask' }],
       peers: peers.map(
         (peer) => ({ databases: ['*'], direction: 'both', schedule: null, live: true, ...peer }) as PeerConfig,
       ),

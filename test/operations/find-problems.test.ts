@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { findProblems, type ProblemFacts, shellWord } from '../../src/operations/find-problems.js';
+import { findProblems, type ProblemFacts } from '../../src/operations/find-problems.js';
 import type { DatabaseStatus, PeerStatus } from '../../src/operations/status-report.js';
+import { shellWord } from '../../src/shell-word.js';
 
 const NOW = new Date('2026-01-02T12:00:00Z');
 const secondsAgo = (seconds: number) => new Date(NOW.getTime() - seconds * 1000).toISOString();

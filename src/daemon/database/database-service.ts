@@ -6,14 +6,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
+import type { DatabaseConfig } from '../../config-schema.js';
 import { SqlsyncError } from '../../errors.js';
+import { isOtherPlace } from '../../replication/file-place.js';
 import { HLC_PER_MS } from '../../replication/hlc.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
 import type { ReplicaStatus } from '../../replication/replica-status.js';
 import type { Hello } from '../../replication/wire-messages.js';
+import { shellWord } from '../../shell-word.js';
 import { ChangeWatcher } from '../file/change-watcher.js';
 import { databaseError } from '../file/database-error.js';
 import { DatabaseLock } from '../file/database-lock.js';
+import { fileIdentity } from '../file/file-identity.js';
 import { LockedFile, replacedError } from '../file/locked-file.js';
 import { checkDatabaseFile, type DatabaseHandles, openDatabase } from '../file/open-database.js';
 import { SideDirectory } from '../file/side-directory.js';
@@ -28,6 +32,8 @@ export interface DatabaseServiceOptions {
   /** The database's name in the data set's configuration. */
   readonly name: string;
   readonly path: string;
+  /** What to do about a file that may be a copy: ask the operator, or take it for the original that has moved. */
+  readonly identity: DatabaseConfig['identity'];
   readonly limits: Limits;
   readonly logger: Logger;
   /** A bug, or a file that is no longer the one that was opened: the daemon must stop. */
@@ -83,7 +89,7 @@ export class DatabaseService {
 
   /**
    * Takes the file's lock and opens it. Throws the registry's errors: database-in-use, database-missing …,
-   * database-not-initialised, format-newer, private-schema-unavailable.
+   * database-not-initialised, format-newer, private-schema-unavailable, identity-unknown.
    */
   static open(options: DatabaseServiceOptions): DatabaseService {
     const side = SideDirectory.open(checkDatabaseFile(options.path));
@@ -92,6 +98,7 @@ export class DatabaseService {
     try {
       handles = openDatabase(options.path);
       const service = new DatabaseService(options, side, lock, handles);
+      service.settleIdentity();
       side.removeLeftovers(service.replica.catchUp?.stageId ?? null);
       return service;
     } catch (error) {
@@ -99,6 +106,14 @@ export class DatabaseService {
       lock.release();
       throw databaseError(error, options.path);
     }
+  }
+
+  /** A file that may be a copy says nothing to anybody before it is known what it is. */
+  private settleIdentity(): void {
+    const { replica, path, options } = this;
+    const place = { path, file: fileIdentity(path) ?? '' };
+    if (options.identity === 'ask' && isOtherPlace(replica.place, place)) throw identityUnknown(replica, path);
+    replica.settleAt(place);
   }
 
   /** Begins to follow the application's commits, and goes on with what an earlier run left half done. */
@@ -274,6 +289,17 @@ export class DatabaseService {
     const olderThanHlc = (clock.nowMs() - this.keepLogMs) * HLC_PER_MS;
     await this.file.runSteps(() => this.replica.pruneLog(olderThanHlc));
   }
+}
+
+function identityUnknown({ node, place }: Replica, path: string): SqlsyncError {
+  const command = `sqlsync identity ${shellWord(path)}`;
+  return new SqlsyncError(
+    'identity-unknown',
+    `${path} says it is node ${node}, last served as ${place?.path}: is it a copy?`,
+    {
+      hint: `type ${command} --moved, if that file is gone; --restored, if this one is a backup of it; --copied, if both go on`,
+    },
+  );
 }
 
 function eventsLost(path: string, cause: unknown): SqlsyncError {

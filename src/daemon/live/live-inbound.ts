@@ -33,7 +33,10 @@ export class LiveInbound {
     this.on('piece', piece);
     const sender = this.receiver?.sender;
     // Its schema, its rules or its clock may have changed since the connection was made.
-    if (isFirst && sender != null) await this.options.database.greetSender(sender);
+    if (isFirst && sender != null) {
+      await this.options.database.greetSender(sender);
+      this.options.peer.heard(sender, Date.now());
+    }
     if (this.receiver?.isWhole === true) this.on('whole');
   }
 

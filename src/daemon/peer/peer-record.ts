@@ -2,8 +2,9 @@
  * What this node knows of its dealings with one peer over one database, whoever dials: figures for status, and the one
  * live connection between the two.
  */
-import type { ErrorBody, SqlsyncError } from '../../errors.js';
+import { type ErrorBody, SqlsyncError } from '../../errors.js';
 import type { Hello } from '../../replication/wire-messages.js';
+import { PeerSessions } from './peer-sessions.js';
 
 export type PeerState = 'online' | 'offline' | 'syncing' | 'paused' | 'stale' | 'error';
 export type Direction = 'both' | 'push' | 'pull';
@@ -46,6 +47,7 @@ export class PeerRecord {
   private isReachable = false;
   private live: PeerConnection | null = null;
   private adoptedMs = 0;
+  private readonly sessions = new PeerSessions();
 
   constructor(
     /** The peer's node name. */
@@ -66,8 +68,18 @@ export class PeerRecord {
     return this.lastError.code === 'stale' ? 'stale' : 'error';
   }
 
-  /** The peer has spoken. */
+  /** The peer has spoken. Throws `node-name-taken` when two processes do in its name: nothing is exchanged with either. */
   heard(hello: Hello, nowMs: number): void {
+    if (this.sessions.hear(hello.session, nowMs) === 'one of two') {
+      this.live?.close();
+      throw new SqlsyncError(
+        'node-name-taken',
+        `two processes speak as node ${this.name}: one serves a copy of its file`,
+        {
+          hint: `stop the daemon of the copy, and type there: sqlsync identity DB --copied`,
+        },
+      );
+    }
     this.lastContactAt = new Date(nowMs);
     this.clockSkewSeconds = Math.round((hello.clockMs - nowMs) / 100) / 10;
   }
