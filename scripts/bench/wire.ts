@@ -15,7 +15,13 @@ const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
 const COLUMNS = ['id', 'a', 'b', 'name', 'note', 'price', 'data', 'updated'];
 const COLUMN_IDS = COLUMNS.map((_, id) => id);
-const ITEMS = { name: 'items', columns: COLUMNS, key: ['id'] };
+const ITEMS = {
+  name: 'items',
+  columns: COLUMNS,
+  affinities: 'B'.repeat(COLUMNS.length),
+  key: ['id'],
+  collations: ['BINARY'],
+};
 const SESSION = 'berlin.0123456789abcdef@0';
 const FIRST_HLC = 3_580_000_000_000_000;
 const WORDS = 'order shipped to the north warehouse pending review of a late invoice paid fragile return'.split(' ');

@@ -27,6 +27,7 @@ export interface PeerFigures {
   readonly direction: Direction;
   readonly lastContactAt: string | null;
   readonly clockSkewSeconds: number | null;
+  readonly behind: readonly string[];
   /** Since the daemon started. */
   readonly rowsSent: number;
   readonly rowsReceived: number;
@@ -46,7 +47,7 @@ export async function statusOf({ service, peers }: ServedDatabase): Promise<Serv
 }
 
 function figuresOf(peer: PeerRecord): PeerFigures {
-  const { name, state, direction, lastContactAt, clockSkewSeconds, lastError } = peer;
+  const { name, state, direction, lastContactAt, clockSkewSeconds, behind, lastError } = peer;
   const { rowsSent, rowsReceived, bytesSent, bytesReceived } = peer;
   return {
     name,
@@ -54,6 +55,7 @@ function figuresOf(peer: PeerRecord): PeerFigures {
     direction,
     lastContactAt: lastContactAt?.toISOString() ?? null,
     clockSkewSeconds,
+    behind,
     rowsSent,
     rowsReceived,
     bytesSent,

@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import type { ErrorBody } from '../errors.js';
 import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
+import type { ReplicaStatus } from '../replication/replica-status.js';
 import { shellWord } from '../shell-word.js';
 import type { DatabaseStatus, PeerStatus, Problem } from './status-report.js';
 
@@ -15,6 +16,8 @@ export interface ProblemFacts {
   readonly databases: readonly DatabaseStatus[];
   /** What keeps a database from being read or served, by its name. */
   readonly failures: ReadonlyMap<string, readonly ErrorBody[]>;
+  /** Rows that wait for the application's migration on this node, by the database's name. */
+  readonly held: ReadonlyMap<string, ReplicaStatus['held']>;
   /** Writes that may have gone unrecorded, by the database's name. */
   readonly gaps: ReadonlyMap<string, CaptureGap>;
   /** Free bytes of the file system that a database is on, by its name; null: not known. */
@@ -86,8 +89,8 @@ function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps }:
   return [{ code: 'coverage-unknown', severity: 'error', message, command: null, since }];
 }
 
-function inQueues(database: DatabaseStatus, { health }: ProblemFacts): Finding[] {
-  const { catchingUp, conflictsOpen, quarantined, heldRows, schemaBehind } = database;
+function inQueues(database: DatabaseStatus, { health, held }: ProblemFacts): Finding[] {
+  const { catchingUp, conflictsOpen, quarantined } = database;
   const found: Finding[] = [];
   if (catchingUp) {
     const message = 'a large catch-up is being applied; until it is whole nothing is sent from here';
@@ -101,10 +104,22 @@ function inQueues(database: DatabaseStatus, { health }: ProblemFacts): Finding[]
     const message = `${renderCount(quarantined ?? 0, 'change')} from other nodes could not be applied, and kept aside`;
     found.push({ code: 'changes-quarantined', severity: 'error', message, command: null });
   }
-  if ((heldRows ?? 0) > 0 || schemaBehind.length > 0) {
-    const where = schemaBehind.length > 0 ? ` of ${schemaBehind.join(', ')}` : '';
-    const message = `rows${where} wait for the application's migration on this node`;
+  return [...found, ...inSchema(database, held.get(database.name))];
+}
+
+function inSchema({ heldRows, schemaBehind }: DatabaseStatus, held: ReplicaStatus['held'] | undefined): Finding[] {
+  const found: Finding[] = [];
+  const isBehind = (heldRows ?? 0) > 0;
+  if (isBehind) {
+    const where = (held?.tables ?? []).map(({ name, why }) => ` ${name} (${why})`).join(',');
+    const rows = renderCount(heldRows ?? 0, 'row waits', 'rows wait');
+    const message = `${rows} for the application's migration on this node:${where}`;
     found.push({ code: 'schema-differs', severity: 'error', message, command: null });
+  }
+  const others = isBehind ? schemaBehind.slice(1) : schemaBehind;
+  if (others.length > 0) {
+    const message = `the application's migration has not run on ${others.join(', ')}: rows from here wait there`;
+    found.push({ code: 'schema-differs', severity: 'warning', message, command: null });
   }
   return found;
 }

@@ -45,6 +45,7 @@ export async function readStatus(
     uptimeSeconds,
     databases: statuses,
     failures: new Map(readings.map(({ status, failures }) => [status.name, failures])),
+    held: new Map(readings.flatMap(({ status, held }) => (held === null ? [] : [[status.name, held]]))),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
     diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
     now,
@@ -67,6 +68,7 @@ export async function readStatus(
 
 interface DatabaseReading {
   readonly status: DatabaseStatus;
+  readonly held: ReplicaStatus['held'] | null;
   readonly gap: CaptureGap | null;
   readonly failures: readonly ErrorBody[];
 }
@@ -102,11 +104,13 @@ function readDatabase(
       name,
       path,
       ...figuresOf(replica),
+      schemaBehind: nodesBehind(replica, served),
       coverage: coverageOf(file, replica),
       retainedBytes: file?.retainedBytes ?? null,
       lastBackup: null,
       peers,
     },
+    held: replica?.held ?? null,
     gap: replica?.gap ?? null,
     failures: [...failures, ...(served?.problems ?? [])],
   };
@@ -123,6 +127,13 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
       replica: served === null ? readReplicaStatus(db, deps) : null,
     };
   });
+}
+
+/** Who must run the application's migration: nodes that keep rows aside until then. */
+function nodesBehind(replica: ReplicaStatus | null, served: ServedFigures | null): string[] {
+  const here = replica !== null && replica.held.rows > 0 ? [replica.node] : [];
+  const peers = (served?.peers ?? []).filter(({ behind }) => behind.length > 0);
+  return [...here, ...peers.map(({ name }) => name)];
 }
 
 function placeOf(path: string, { files }: StatusDeps) {
@@ -142,9 +153,7 @@ function figuresOf(replica: ReplicaStatus | null) {
     logEntries: replica?.logEntries ?? null,
     conflictsOpen: replica?.conflictsOpen ?? null,
     quarantined: replica?.quarantined ?? null,
-    // Rows of a schema that this node lacks are not taken at all yet: the exchange is refused as a whole.
-    heldRows: replica === null ? null : 0,
-    schemaBehind: [],
+    heldRows: replica?.held.rows ?? null,
     catchingUp: replica !== null && replica.catchUp !== null,
   };
 }

@@ -35,6 +35,8 @@ export interface PeerFigures {
   readonly direction: PeerDirection;
   readonly lastContactAt: string | null;
   readonly clockSkewSeconds: number | null;
+  /** Tables of which the peer keeps rows aside until its application's migration. */
+  readonly behind: readonly string[];
   readonly rowsSent: number;
   readonly rowsReceived: number;
   readonly lastError: ErrorBody | null;

@@ -8,17 +8,19 @@
  * applies; `finish` settles UNIQUE collisions and takes over vector, horizon and cursor.
  */
 import { SqlsyncError } from '../errors.js';
-import { type ApplyContext, type ApplyCounts, applyRow, noCounts } from './apply-row.js';
+import { type ApplyContext, type ApplyCounts, applyRow, isKnown, noCounts, noteRow } from './apply-row.js';
 import { endCatchUp, isCatchingUp, markCatchingUp } from './catch-up.js';
-import { mapColumns } from './column-mapping.js';
+import { type Fit, fitOf, type Misfit } from './column-mapping.js';
+import { completeImage } from './complete-image.js';
 import type { Engine } from './engine.js';
 import { hlcToMs, nextHlc } from './hlc.js';
-import type { ReplicatedTable } from './replicated-table.js';
-import { type RowVersion, type VersionedRow, vectorOf } from './row-version.js';
+import { isOurs } from './read-schema.js';
+import { type RowVersion, vectorOf } from './row-version.js';
 import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
 import { staleSide, standingOf } from './staleness.js';
 import { highestHlc } from './version-vector.js';
+import type { TableDefinition } from './wire-messages.js';
 import type { IncomingRow } from './wire-rows.js';
 
 export interface ApplyStep {
@@ -30,11 +32,6 @@ export interface ApplyStep {
 /** How many rows pass between two looks at the clock, at most: no more than go into one transaction unasked. */
 const ROWS_PER_CLOCK_MAX = 64;
 
-interface BoundTable {
-  readonly table: ReplicatedTable;
-  readonly toLocal: (row: VersionedRow) => VersionedRow;
-}
-
 export class Application {
   readonly counts: ApplyCounts = noCounts();
   private readonly isWhole: boolean;
@@ -42,8 +39,8 @@ export class Application {
   private phase: 'inspect' | 'rows' | 'done';
   private source: Iterator<IncomingRow> | null = null;
   private definitions: DecodedRows['tables'] = [];
-  private bound: BoundTable[] = [];
-  private boundFor: unknown = null;
+  private fits: (Fit | Misfit)[] = [];
+  private fitsFor: unknown = null;
   private rowsDone = 0;
   /** The highest HLC among the rows that came: the log must not stay below it. */
   private highest = 0;
@@ -156,9 +153,8 @@ export class Application {
 
   private applyOne(incoming: IncomingRow, context: ApplyContext): void {
     if (this.isWhole) this.refuseIfSettled(incoming.version);
-    const { table, toLocal } = this.boundTable(incoming.tableIndex);
     if (incoming.key.includes(null)) {
-      throw new SqlsyncError('batch-refused', `a row of ${table.captured.name} has NULL in its key`);
+      throw new SqlsyncError('batch-refused', `a row of table ${incoming.tableIndex} has NULL in its key`);
     }
     const { version } = incoming;
     const hlc = version.vector === null ? version.stamp.hlc : highestHlc(version.vector);
@@ -166,32 +162,51 @@ export class Application {
       this.refuseIfFarAhead(hlc);
       this.highest = hlc;
     }
-    applyRow(table, { key: incoming.key, row: toLocal(incoming) }, context);
+    const fit = this.fitOf(incoming.tableIndex);
+    if ('why' in fit) {
+      this.hold(incoming, fit.why, context);
+      return;
+    }
+    const row = { key: incoming.key, row: fit.toLocal(incoming) };
+    applyRow(fit.table, completeImage(fit.table, row, fit.lacking, context.state), context);
   }
 
-  private boundTable(index: number): BoundTable {
-    if (this.boundFor !== this.engine.tables) {
-      this.bound = [];
-      this.boundFor = this.engine.tables;
+  private hold({ tableIndex, key, ...row }: IncomingRow, why: string, context: ApplyContext): void {
+    const { state, senderHorizon: horizon, nowMs, counts } = context;
+    if (isKnown(row.version, state)) {
+      counts.known += 1;
+      return;
     }
-    const bound = this.bound[index];
-    if (bound !== undefined) return bound;
+    noteRow(row.version, state);
+    this.engine.held.put(this.definitionOf(tableIndex), { key, row }, { why, horizon, nowMs });
+    counts.held += 1;
+  }
+
+  private definitionOf(index: number): TableDefinition {
     const definition = this.definitions[index];
     if (definition === undefined)
       throw new SqlsyncError('batch-damaged', `a row names table ${index}, which is not defined`);
+    return definition;
+  }
+
+  private fitOf(index: number): Fit | Misfit {
+    if (this.fitsFor !== this.engine.tables) {
+      this.fits = [];
+      this.fitsFor = this.engine.tables;
+    }
+    const known = this.fits[index];
+    if (known !== undefined) return known;
+    const definition = this.definitionOf(index);
     const table = this.engine.tables.named(definition.name);
-    if (table === undefined) {
+    const fit = fitOf(table, definition);
+    if ('why' in fit && isOurs(definition.name)) {
       throw new SqlsyncError(
         'batch-refused',
-        `the peer sent rows of ${JSON.stringify(definition.name)}, which does not replicate here`,
+        `the peer sent rows of ${JSON.stringify(definition.name)}, which cannot be`,
       );
     }
-    if (JSON.stringify(definition.key) !== JSON.stringify(table.definition.key)) {
-      throw new SqlsyncError('batch-refused', `the key sent for table ${definition.name} is not the one it has here`);
-    }
-    const made = { table, toLocal: mapColumns(table, definition.columns) };
-    this.bound[index] = made;
-    return made;
+    this.fits[index] = fit;
+    return fit;
   }
 
   /** Once its own log has passed such a clock, this node could not go back to the right time. */

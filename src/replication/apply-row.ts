@@ -19,10 +19,12 @@ export interface ApplyCounts {
   merged: number;
   conflicts: number;
   quarantined: number;
+  /** Rows that this node's schema cannot hold yet. */
+  held: number;
 }
 
 export function noCounts(): ApplyCounts {
-  return { applied: 0, known: 0, merged: 0, conflicts: 0, quarantined: 0 };
+  return { applied: 0, known: 0, merged: 0, conflicts: 0, quarantined: 0, held: 0 };
 }
 
 /** The class of a SQLite constraint error, or null for an error of another kind. */
@@ -66,14 +68,14 @@ export interface IncomingVersion {
 }
 
 /** Is all that went into this version known to the node? */
-function isKnown(version: RowVersion, state: NodeState): boolean {
+export function isKnown(version: RowVersion, state: NodeState): boolean {
   if (version.vector === null) return state.has(version.stamp.session) >= version.stamp.hlc;
   for (const [session, hlc] of version.vector) if (state.has(session) < hlc) return false;
   return true;
 }
 
 /** Is `inner` within what `outer` knows, where all up to `horizon` counts as known? */
-function isWithinVersion(inner: RowVersion, outer: RowVersion, horizon: number): boolean {
+export function isWithinVersion(inner: RowVersion, outer: RowVersion, horizon: number): boolean {
   if (inner.vector === null && outer.vector === null) {
     const { hlc, session } = inner.stamp;
     if (hlc <= horizon) return true;
@@ -82,16 +84,25 @@ function isWithinVersion(inner: RowVersion, outer: RowVersion, horizon: number):
   return isWithin(vectorOf(inner), vectorOf(outer), horizon);
 }
 
+/** Notes which entries of the vector are those of rows. */
+export function noteRow({ stamp, vector }: RowVersion, state: NodeState): void {
+  state.noteRow(stamp.session, stamp.hlc);
+  if (vector !== null) for (const [session, hlc] of vector) state.noteRow(session, hlc);
+}
+
 /** Applies one version inside the caller's transaction. UNIQUE errors park it until the cut is in. */
 export function applyRow(table: ReplicatedTable, incoming: IncomingVersion, context: ApplyContext): void {
   if (isKnown(incoming.row.version, context.state)) {
     context.counts.known += 1;
     return;
   }
-  const { stamp, vector } = incoming.row.version;
-  context.state.noteRow(stamp.session, stamp.hlc);
-  if (vector !== null) for (const [session, hlc] of vector) context.state.noteRow(session, hlc);
+  noteRow(incoming.row.version, context.state);
   if (placeNew(table, incoming, context)) return;
+  placeJoined(table, incoming, context);
+}
+
+/** Places a version after joining it with one that is kept in quarantine, if one is. */
+export function placeJoined(table: ReplicatedTable, incoming: IncomingVersion, context: ApplyContext): void {
   const row = joinWithKept(table, incoming, context);
   if (row !== null) placeRow(table, { key: incoming.key, row }, context, 'park');
 }

@@ -38,8 +38,8 @@ export function repairCapture(db: Database, nowMs: number): string[] {
   const damaged = damagedTables(inspection);
   if (damaged.length === 0) return [];
   const captured = new Set(inspection.tables.map((table) => table.name));
-  installCapture(db, planForCaptured(db, captured), { nowMs, facts: {} });
-  return damaged;
+  const { repaired, logRecreated } = installCapture(db, planForCaptured(db, captured), { nowMs, facts: {} });
+  return logRecreated ? damaged : [...repaired];
 }
 
 /** The gap with more tables in it: it began when it was first found. */

@@ -3,7 +3,7 @@
  * They run inside the application's own statements, in whatever SQLite it brings, so they append one log entry and do
  * nothing else; and an update that changes nothing appends none.
  */
-import { changedColumns } from './changed-columns.js';
+import { changedColumns, type ScopeNames } from './changed-columns.js';
 import { checkTriggers } from './check-triggers.js';
 import { appendEntry } from './log-entry.js';
 import { OP, PREFIX } from './metadata-schema.js';
@@ -17,8 +17,8 @@ export interface Trigger {
 }
 
 /** Every trigger that a captured table should have. The order is that in which they are made. */
-export function captureTriggers(table: CapturedTable): Trigger[] {
-  const update = updateTrigger(table);
+export function captureTriggers(table: CapturedTable, scopeNames: ScopeNames = new Map()): Trigger[] {
+  const update = updateTrigger(table, scopeNames);
   return [
     insertTrigger(table),
     ...(update === null ? [] : [update]),
@@ -64,8 +64,8 @@ function keyTrigger(table: CapturedTable): Trigger {
 }
 
 /** Null for a table whose rows cannot change while their key stays. */
-function updateTrigger(table: CapturedTable): Trigger | null {
-  const changed = changedColumns(table);
+function updateTrigger(table: CapturedTable, scopeNames: ScopeNames): Trigger | null {
+  const changed = changedColumns(table, scopeNames);
   if (changed === null) return null;
   const name = triggerName(table, 'update');
   const entry = appendEntry({ tableId: table.id, op: OP.update, masks: changed.masks, key: keyOf(table, 'NEW') });

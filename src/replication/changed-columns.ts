@@ -5,9 +5,15 @@ import { MASK_BITS, maskColumn } from './metadata-schema.js';
 import { quoteIdentifier } from './sql-text.js';
 import type { CapturedTable, ColumnSchema } from './table-schema.js';
 
+/**
+ * Names by which the surrounding scopes know columns, by their ids, where they are others than now: RENAME COLUMN changes
+ * what a trigger compares, and leaves its scopes as they were.
+ */
+export type ScopeNames = ReadonlyMap<number, string>;
+
 interface ColumnChange {
   readonly id: number;
-  readonly name: string;
+  readonly scopeName: string;
   /** True where the column differs between OLD and NEW. */
   readonly differs: string;
 }
@@ -20,13 +26,13 @@ export interface ChangedColumns {
 }
 
 /** Null for a table of nothing but its key, if that has only one spelling: its rows cannot change. */
-export function changedColumns(table: CapturedTable): ChangedColumns | null {
+export function changedColumns(table: CapturedTable, scopeNames: ScopeNames): ChangedColumns | null {
   const schemas = new Map(table.schema.columns.map((column) => [column.name, column]));
   const changes = table.columns.flatMap(({ id, name }) => {
     const schema = schemas.get(name);
     if (schema === undefined) throw new Error(`${table.name} has no column ${name}`);
     const differs = differsSql(table, schema);
-    return differs === null ? [] : [{ id, name, differs }];
+    return differs === null ? [] : [{ id, scopeName: scopeNames.get(id) ?? name, differs }];
   });
   if (changes.length === 0) return null;
   const maskCount = Math.floor(Math.max(...table.columns.map((column) => column.id)) / MASK_BITS) + 1;
@@ -49,7 +55,7 @@ function maskSql(changes: readonly ColumnChange[]): string {
  * scopes are nested, since SQLite would fill a temporary table to join them: docs/decisions/0002-drop-column.md.
  */
 function inColumnScope(columns: readonly ColumnChange[], sql: string): string {
-  const nulls = `SELECT ${columns.map(({ name }) => `NULL AS ${quoteIdentifier(name)}`).join(',')}`;
+  const nulls = `SELECT ${columns.map(({ scopeName }) => `NULL AS ${quoteIdentifier(scopeName)}`).join(',')}`;
   return `(SELECT(SELECT(SELECT ${sql})FROM(${nulls})AS OLD)FROM(${nulls})AS NEW)`;
 }
 

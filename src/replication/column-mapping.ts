@@ -2,28 +2,54 @@
  * From a definition's columns to the table's own: rows come with their columns in the sender's order, and with column
  * stamps by place.
  */
-import { SqlsyncError } from '../errors.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import type { RowVersion, SqlValue, VersionedRow } from './row-version.js';
 import type { Stamp } from './stamp.js';
+import type { TableDefinition } from './wire-messages.js';
 
-/**
- * How a row that came with these columns looks in the table: columns in the table's order, stamps by column id.
- * Throws when the columns are not the table's.
- */
-export function mapColumns(table: ReplicatedTable, columns: readonly string[]): (row: VersionedRow) => VersionedRow {
+/** How rows of a definition go into the table that bears its name here. */
+export interface Fit {
+  readonly table: ReplicatedTable;
+  /** Columns in the table's order, stamps by column id; NULL where the sender has no such column. */
+  readonly toLocal: (row: VersionedRow) => VersionedRow;
+  /** Places of the table's columns that the sender does not have. */
+  readonly lacking: readonly number[];
+}
+
+/** What keeps rows of a definition out of this node's table, for an operator. */
+export interface Misfit {
+  readonly why: string;
+}
+
+/** Finds out whether rows of a definition can be held. A column more on this side is no hindrance, one less is. */
+export function fitOf(table: ReplicatedTable | undefined, definition: TableDefinition): Fit | Misfit {
+  if (table === undefined) return { why: 'the table is missing here, or does not replicate' };
+  const own = table.definition;
+  const isSameKey = sameJson(definition.key, own.key) && sameJson(definition.collations, own.collations);
+  if (!isSameKey) return { why: 'the key is another one here' };
+  const places = definition.columns.map((name) => own.columns.indexOf(name));
+  const missing = definition.columns.filter((_, i) => (places[i] as number) < 0);
+  if (missing.length > 0) return { why: `missing here: ${missing.join(', ')}` };
+  const other = definition.columns.filter((_, i) => definition.affinities[i] !== own.affinities[places[i] as number]);
+  if (other.length > 0) return { why: `of another type here: ${other.join(', ')}` };
+  const lacking = own.columns.flatMap((name, place) => (definition.columns.includes(name) ? [] : [place]));
+  return { table, toLocal: mapColumns(table, definition.columns), lacking };
+}
+
+function sameJson(x: readonly string[], y: readonly string[]): boolean {
+  return JSON.stringify(x) === JSON.stringify(y);
+}
+
+function mapColumns(table: ReplicatedTable, columns: readonly string[]): (row: VersionedRow) => VersionedRow {
   const { definition, columnIds } = table;
   const places = definition.columns.map((name) => columns.indexOf(name));
-  if (places.includes(-1) || columns.length !== definition.columns.length) {
-    throw new SqlsyncError('batch-refused', `the columns sent for table ${definition.name} are not those it has here`);
-  }
   const idByPlace = columns.map((name) => columnIds[definition.columns.indexOf(name)] as number);
   const sameOrder = places.every((place, i) => place === i);
   const sameIds = idByPlace.every((id, place) => id === place);
   if (sameOrder && sameIds) return (row) => row;
   return ({ version, image }) => ({
     version: withColumnIds(version, idByPlace),
-    image: image === null || sameOrder ? image : places.map((place) => image[place] as SqlValue),
+    image: image === null || sameOrder ? image : places.map((place) => image[place] ?? null),
   });
 }
 
@@ -34,7 +60,6 @@ export function mapColumns(table: ReplicatedTable, columns: readonly string[]): 
 export function mapKeptColumns(
   table: ReplicatedTable,
   columns: readonly string[],
-  defaultOf: (column: string) => SqlValue,
 ): (row: VersionedRow) => VersionedRow {
   const { definition, columnIds } = table;
   const places = definition.columns.map((name) => columns.indexOf(name));
@@ -42,11 +67,7 @@ export function mapKeptColumns(
   return ({ version, image }) => ({
     version: withColumnIds(version, idByPlace),
     image:
-      image === null
-        ? null
-        : places.map((place, i) =>
-            place < 0 ? defaultOf(definition.columns[i] as string) : (image[place] as SqlValue),
-          ),
+      image === null ? null : places.map((place, i) => (place < 0 ? table.defaultOf(i) : (image[place] as SqlValue))),
   });
 }
 

@@ -5,6 +5,7 @@
  */
 import { SqlsyncError } from '../errors.js';
 import type { Engine, Snapshot } from './engine.js';
+import type { HeldRow } from './held-rows.js';
 import { OP } from './metadata-schema.js';
 import type { QuarantinedRow } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';
@@ -12,12 +13,15 @@ import { type RowVersion, type SqlValue, vectorOf } from './row-version.js';
 import type { ShippableRow } from './ship-reader.js';
 import { type Standing, standingOf } from './staleness.js';
 import { PAYLOAD } from './wire-frames.js';
-import type { EndMarker, Hello } from './wire-messages.js';
+import type { EndMarker, Hello, TableDefinition } from './wire-messages.js';
 import { type OutgoingRow, RowsEncoder } from './wire-rows.js';
 
 /** Bounds of a slice: what is read from one snapshot, and held in memory. */
 const SLICE_ROWS_MAX = 4096;
 const SLICE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Held rows read at a time. */
+const HELD_ROWS_READ = 256;
 
 /** Unpacked bytes of rows in a payload, about. */
 const PAYLOAD_BYTES = 512 * 1024;
@@ -40,7 +44,9 @@ export class Cut {
   private readonly startAfter: number;
   private positions: TablePosition[] = [];
   private quarantineAfter: number;
-  private definitionCount = 0;
+  private heldAfter: number;
+  /** Definitions that the stream has, by what they say: one table may come with several sets of columns. */
+  private readonly defined = new Map<string, number>();
   private generation = -1;
   private isClosed = false;
   private readonly encoder = new RowsEncoder();
@@ -56,6 +62,7 @@ export class Cut {
     const { session } = engine.state;
     this.startAfter = session === null ? 0 : (peer.cursors[session] ?? 0);
     this.quarantineAfter = this.startAfter;
+    this.heldAfter = this.startAfter;
   }
 
   /**
@@ -110,13 +117,8 @@ export class Cut {
     const old = new Map(this.positions.map((position) => [position.table.captured.id, position]));
     this.positions = engine.tables.all.map((table) => {
       const before = old.get(table.captured.id);
-      const sameShape = before !== undefined && before.table.captured.schema.hash === table.captured.schema.hash;
-      if (before !== undefined && !sameShape && before.index !== null) {
-        throw new SqlsyncError('schema-differs', `table ${table.captured.name} changed while it was being sent`, {
-          hint: 'try again',
-        });
-      }
-      return { table, after: before?.after ?? this.startAfter, index: before?.index ?? null };
+      // Its columns may be others now.
+      return { table, after: before?.after ?? this.startAfter, index: null };
     });
   }
 
@@ -126,7 +128,7 @@ export class Cut {
       if (!this.readTable(position, snapshot, slice)) return false;
     }
     this.readQuarantine(slice);
-    return true;
+    return this.readHeld(slice);
   }
 
   private readTable(position: TablePosition, snapshot: Snapshot, slice: Slice): boolean {
@@ -155,14 +157,23 @@ export class Cut {
   }
 
   private add(position: TablePosition, row: OutgoingRow, slice: Slice): void {
-    if (position.index === null) {
-      position.index = this.definitionCount;
-      this.definitionCount += 1;
-      const { definition } = position.table;
-      this.payloads.push(Buffer.concat([Buffer.of(PAYLOAD.table), Buffer.from(JSON.stringify(definition))]));
-    }
+    position.index ??= this.define(position.table.definition);
+    this.encode(position.index, position.table.columnIds, row, slice);
+  }
+
+  /** The definition's place in the stream. */
+  private define(definition: TableDefinition): number {
+    const json = JSON.stringify(definition);
+    const known = this.defined.get(json);
+    if (known !== undefined) return known;
+    this.payloads.push(Buffer.concat([Buffer.of(PAYLOAD.table), Buffer.from(json)]));
+    this.defined.set(json, this.defined.size);
+    return this.defined.size - 1;
+  }
+
+  private encode(index: number, columnIds: readonly number[], row: OutgoingRow, slice: Slice): void {
     const before = this.encoder.size;
-    this.encoder.add(position.index, position.table.columnIds, row);
+    this.encoder.add(index, columnIds, row);
     slice.bytes += this.encoder.size - before;
     slice.rows += 1;
     this.rowCount += 1;
@@ -179,6 +190,24 @@ export class Cut {
     }
   }
 
+  /** And so are rows that its schema cannot hold, with the columns that they came with. Says whether that was all. */
+  private readHeld(slice: Slice): boolean {
+    for (;;) {
+      const rows = this.engine.held.after(this.heldAfter, HELD_ROWS_READ);
+      for (const held of rows) {
+        if (slice.rows >= SLICE_ROWS_MAX || slice.bytes >= SLICE_BYTES_MAX) return false;
+        this.heldAfter = held.arrival;
+        if (!this.isKnownToPeer(held.row.version)) this.addHeld(held, slice);
+      }
+      if (rows.length < HELD_ROWS_READ) return true;
+    }
+  }
+
+  private addHeld({ definition, key, row }: HeldRow, slice: Slice): void {
+    const places = definition.columns.map((_, place) => place);
+    this.encode(this.define(definition), places, { ...row, key }, slice);
+  }
+
   /** Live versions whose rows are gone without a trace: triggers were off when they were deleted. A write of this node's. */
   private logMissingAsDeleted(missing: Slice['missing']): void {
     this.engine.writeTransaction(() => {
@@ -189,12 +218,12 @@ export class Cut {
   }
 
   private endMarker(): EndMarker {
-    const { state, acknowledgements, quarantine } = this.engine;
+    const { state, acknowledgements } = this.engine;
     return {
       vector: Object.fromEntries(state.vector),
       horizon: state.get('horizon'),
       dropped: state.get('dropped'),
-      hold: quarantine.counts().hold,
+      hold: this.engine.hold,
       session: state.session,
       cursor: state.get('arrival'),
       rows: this.rowCount,

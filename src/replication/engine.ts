@@ -7,12 +7,13 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { noCounts } from './apply-row.js';
+import { type ApplyContext, noCounts } from './apply-row.js';
 import { repairCapture, widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
 import { Cursors } from './cursors.js';
 import { Fold, type FoldStep } from './fold.js';
+import { HeldRows } from './held-rows.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
@@ -20,7 +21,7 @@ import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
 import { Quarantine } from './quarantine.js';
 import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
-import { type KeptRowName, retryKept } from './retry-kept.js';
+import { type KeptRowName, placeHeld, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
 import { ShipReader } from './ship-reader.js';
 import { highestHlc } from './version-vector.js';
@@ -50,6 +51,8 @@ export interface EngineOptions {
 /** Tries at a moment in which nobody writes between two of our transactions: each is over in microseconds. */
 const QUIET_TRIES_MAX = 1000;
 const SCHEMA_TRIES_MAX = 20;
+/** Held rows looked at in one transaction, after a change of the schema. */
+const HELD_ROWS_MAX = 1000;
 
 /** A consistent state of the file in which nothing waits to be folded. `db` reads it until `close`. */
 export interface Snapshot {
@@ -67,6 +70,7 @@ export class Engine {
   log!: ChangeLog;
   tables!: ReplicatedTables;
   quarantine!: Quarantine;
+  held!: HeldRows;
   schema!: ReplicatedSchema;
   /** Raised with every reading of the schema: what was prepared before is stale. */
   schemaGeneration = 0;
@@ -108,6 +112,7 @@ export class Engine {
     this.log = new ChangeLog(writer);
     this.tables = new ReplicatedTables(writer, this.schema.tables, this.state);
     this.quarantine = new Quarantine(writer, this.state, this.tables);
+    this.held = new HeldRows(writer, this.state, this.tables);
     this.folding = new Fold(this.state, this.log, this.tables, this.quarantine);
     this.retriesDue = this.quarantine.afterArrival(0);
     this.shipReaders = new Map();
@@ -166,7 +171,7 @@ export class Engine {
   /** Keeps what memory holds of the file; what it returns puts that back. */
   private remember(): () => void {
     const retriesDue = [...this.retriesDue];
-    const parts = [this.state.remember(), this.cursors.remember(), this.quarantine.remember()];
+    const parts = [this.state.remember(), this.cursors.remember(), this.quarantine.remember(), this.held.remember()];
     return () => {
       this.retriesDue = retriesDue;
       for (const putBackPart of parts) putBackPart();
@@ -231,7 +236,7 @@ export class Engine {
   }
 
   get isFoldDue(): boolean {
-    return this.folding.isDue || this.retriesDue.length > 0;
+    return this.folding.isDue || this.retriesDue.length > 0 || this.held.isDue;
   }
 
   /** Folds a bounded number of entries, inside the caller's transaction. */
@@ -239,17 +244,34 @@ export class Engine {
     const step = this.folding.step(this.limits.foldEntriesMax);
     this.withoutIdentity += step.withoutIdentity;
     this.retriesDue.push(...step.rowsKeptAside);
-    if (!this.folding.isDue) this.retry();
+    if (!this.folding.isDue) {
+      this.retry();
+      this.releaseHeld();
+    }
     return step;
   }
 
   /** Only at the log's end: before, a row's image may hold writes that its metadata does not. */
   private retry(): void {
     if (this.retriesDue.length === 0) return;
-    const { state, quarantine, records, clock } = this;
     const rows = this.retriesDue;
     this.retriesDue = [];
-    retryKept(rows, {
+    retryKept(rows, this.ownContext());
+    this.state.saveArrival();
+  }
+
+  /** Places rows that the schema could not hold, as far as it can now: a bounded number. */
+  private releaseHeld(): void {
+    const rows = this.held.release(HELD_ROWS_MAX);
+    if (rows.length === 0) return;
+    placeHeld(rows, this.tables, this.ownContext());
+    this.state.saveArrival();
+  }
+
+  /** For what is applied without a stage. */
+  private ownContext(): ApplyContext {
+    const { state, quarantine, records, clock } = this;
+    return {
       state,
       quarantine,
       records,
@@ -257,8 +279,13 @@ export class Engine {
       senderHorizon: state.get('horizon'),
       counts: noCounts(),
       logOwnWrite: (tableId, op, key) => this.logOwnWrite(tableId, op, key, 0),
-    });
-    state.saveArrival();
+    };
+  }
+
+  /** The HLC at and above which this node acknowledges nothing, since it keeps rows aside; null: there is none. */
+  get hold(): number | null {
+    const holds = [this.quarantine.counts().hold, this.held.summary().hold].filter((hold) => hold !== null);
+    return holds.length === 0 ? null : Math.min(...holds);
   }
 
   /** Folds to the log's end, inside the caller's transaction; the caller knows that little is left. */

@@ -3,6 +3,7 @@
  * ordinary connection (not one with a private schema). No table is read.
  */
 import type { Database } from 'better-sqlite3';
+import { type ColumnSurvey, surveyColumns, triggersDigest } from './column-survey.js';
 import { nextHlc } from './hlc.js';
 import {
   createLog,
@@ -17,12 +18,14 @@ import {
   OP,
   PREFIX,
 } from './metadata-schema.js';
+import { enterNewValues } from './new-columns.js';
 import { type CapturePlan, hasCapture } from './plan-capture.js';
 import { readSchema } from './read-schema.js';
 import { type RegistryEntry, readRegistry, readRegistryEntries, updatedColumns } from './registry.js';
+import { readRules } from './rules.js';
 import type { CapturedTable, TableSchema } from './table-schema.js';
 import { existingTriggers, triggerDrift } from './trigger-drift.js';
-import { writeTriggers } from './write-triggers.js';
+import { type TriggerOnTable, writeTriggers } from './write-triggers.js';
 
 export interface InstallOptions {
   /** Unix milliseconds. */
@@ -60,6 +63,7 @@ function install(db: Database, plan: CapturePlan, options: InstallOptions): Inst
   if (wasInstalled) followRenames(db);
   else for (const sql of [...LOCAL_TABLES, ...INTERNAL_TABLES.map((table) => table.create)]) db.exec(sql);
   const schema = readSchema(db);
+  const surveys = wasInstalled ? followColumns(db, schema.tables) : new Map<string, ColumnSurvey>();
   const added = updateRegistry(db, plan, [...schema.tables, ...schema.internal]);
   const tables = readRegistry(db, schema);
   const rekeyed = makeMetadata(db, tables);
@@ -69,7 +73,10 @@ function install(db: Database, plan: CapturePlan, options: InstallOptions): Inst
     if (!wasInstalled) writeFacts(db, { ...options.facts, folded });
   }
   recordExcluded(db, plan);
-  const repaired = repairTriggers(db, tables).filter((name) => !added.includes(name));
+  const isBlind = (name: string) => !added.includes(name) && (!surveys.has(name) || isNewLog);
+  const repaired = repairTriggers(db, tables).filter(isBlind);
+  recordTriggers(db, tables);
+  for (const table of tables) enterNewValues(db, table, surveys.get(table.name)?.added ?? [], options.nowMs);
   const changed = fingerprint(db) !== before;
   return { changed, wasInstalled, added, repaired, logRecreated: isNewLog && wasInstalled, rekeyed };
 }
@@ -94,6 +101,51 @@ function followRenames(db: Database): void {
     const moved = triggers.find((trigger) => trigger.name.startsWith(`${PREFIX}${entry.id}_`))?.table;
     if (moved !== undefined && !registered.has(moved)) rename.run(moved, entry.id);
   }
+}
+
+/**
+ * Keeps the numbers of columns that were renamed. What it returns tells, of tables whose triggers have seen all that was
+ * written to the columns they knew, which columns are new.
+ */
+function followColumns(db: Database, schemas: readonly TableSchema[]): Map<string, ColumnSurvey> {
+  const rulesOf = readRules(db);
+  const rename = db.prepare<[string, number]>(`UPDATE ${PREFIX}table SET columns = ? WHERE id = ?`);
+  const digests = triggerDigests(db);
+  const schemaOf = new Map(schemas.map((schema) => [schema.name, schema]));
+  const surveys = new Map<string, ColumnSurvey>();
+  for (const entry of readRegistryEntries(db)) {
+    const schema = schemaOf.get(entry.name);
+    if (schema === undefined) continue;
+    const survey = surveyColumns(entry, schema, rulesOf(entry.name), digests.get(entry.name) ?? '');
+    if (survey === null) continue;
+    surveys.set(entry.name, survey);
+    const columns = entry.columns.map((name) => (name === null ? null : (survey.renamed.get(name) ?? name)));
+    if (survey.renamed.size > 0) rename.run(JSON.stringify(columns), entry.id);
+  }
+  return surveys;
+}
+
+/** Remembers the triggers as they are now, to tell later whether anybody but SQLite has changed them. */
+function recordTriggers(db: Database, tables: readonly CapturedTable[]): void {
+  const digests = triggerDigests(db);
+  const update = db.prepare<[string, number, string]>(
+    `UPDATE ${PREFIX}table SET triggers = ? WHERE id = ? AND triggers <> ?`,
+  );
+  for (const { id, name, internal } of tables) {
+    const digest = digests.get(name) ?? '';
+    if (!internal) update.run(digest, id, digest);
+  }
+}
+
+/** Table → digest of our triggers on it. */
+function triggerDigests(db: Database): Map<string, string> {
+  const byTable = new Map<string, TriggerOnTable[]>();
+  for (const trigger of existingTriggers(db)) {
+    const known = byTable.get(trigger.table);
+    if (known === undefined) byTable.set(trigger.table, [trigger]);
+    else known.push(trigger);
+  }
+  return new Map([...byTable].map(([table, triggers]) => [table, triggersDigest(triggers)]));
 }
 
 /** Registers the tables that the plan captures, with columns that are new. Says which tables are. */

@@ -46,8 +46,9 @@ const CREATE_STATE = `CREATE TABLE ${PREFIX}state(name TEXT PRIMARY KEY, value) 
  *   name     the table's name
  *   columns  JSON array of column names; a column's place is its bit; null where one has been dropped
  *   hash     the table's schema hash when its triggers were installed
+ *   triggers digest of their text as it was installed: SQLite itself changes it only when something is renamed
  */
-const CREATE_TABLE_REGISTRY = `CREATE TABLE ${PREFIX}table(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, columns TEXT NOT NULL, hash TEXT NOT NULL)`;
+const CREATE_TABLE_REGISTRY = `CREATE TABLE ${PREFIX}table(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, columns TEXT NOT NULL, hash TEXT NOT NULL, triggers TEXT NOT NULL DEFAULT '')`;
 
 /** Tables left out by rule or on request: name and why. */
 const CREATE_EXCLUDED = `CREATE TABLE ${PREFIX}excluded(name TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID`;
@@ -81,6 +82,18 @@ const CREATE_CURSOR = `CREATE TABLE ${PREFIX}cursor(session TEXT PRIMARY KEY, ar
  *   hlc       the lowest of the version's writes that is not settled; nothing at or above the lowest is acknowledged
  */
 const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL, key BLOB NOT NULL, arrival INTEGER NOT NULL, version BLOB NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, PRIMARY KEY(tbl, key)) WITHOUT ROWID`;
+
+/**
+ * Rows that this node's schema cannot hold yet, in the order in which they came: shipped on, and placed as soon as the
+ * application has migrated the file.
+ *   arrival   local order, for shipping on
+ *   tbl, key  the table's name, and the row's key as canonical text under the sender's collations
+ *   version   the whole row version with its image and the sender's columns, encoded as on the wire
+ *   horizon   the sender's, when it came
+ *   why       what the schema lacks
+ *   hlc       the lowest of the version's writes that is not settled
+ */
+const CREATE_HELD = `CREATE TABLE ${PREFIX}held(arrival INTEGER PRIMARY KEY, tbl TEXT NOT NULL, key BLOB NOT NULL, version BLOB NOT NULL, horizon INTEGER NOT NULL, why TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, UNIQUE(tbl, key, arrival))`;
 
 /** Members of the data set, replicated. `access` is write or read; `removed` is set when a member no longer belongs. */
 const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_id TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
@@ -142,6 +155,7 @@ export const LOCAL_TABLES: readonly string[] = [
   CREATE_ACK,
   CREATE_CURSOR,
   CREATE_QUARANTINE,
+  CREATE_HELD,
 ];
 
 /** The name of a table's metadata table. */

@@ -54,13 +54,6 @@ function refusalForShape({ mine, peer }: PeerFacts): ErrorBody | null {
       'join again',
     );
   }
-  if (peer.schemaHash !== mine.schemaHash) {
-    return refusal(
-      'schema-differs',
-      `the replicated tables of ${peer.node} and ${mine.node} are not alike`,
-      'run the application’s migration on the node that is behind; nothing is lost meanwhile',
-    );
-  }
   if (peer.rulesHash !== mine.rulesHash) {
     return refusal('rules-differ', `${peer.node} and ${mine.node} go by different rules`, 'compare: sqlsync rules');
   }

@@ -9,7 +9,7 @@ import type { NodeState } from './node-state.js';
 import { packRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
-import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
+import { lowestUnsettled, type SqlValue, type VersionedRow } from './row-version.js';
 
 /** Why a version is kept here: `parked` ends with its cut, the others when the row can be written or is superseded. */
 export type QuarantineReason = 'parked' | 'check' | 'not-null' | 'datatype' | 'constraint';
@@ -42,7 +42,7 @@ export class Quarantine {
   private mayHold: boolean;
 
   constructor(
-    private readonly db: Database,
+    db: Database,
     private readonly state: NodeState,
     private readonly tables: ReplicatedTables,
   ) {
@@ -115,13 +115,8 @@ export class Quarantine {
     const table = this.tables.withId(stored.tbl);
     if (table === undefined) return undefined;
     const { definition, key, row } = unpackRow(stored.version);
-    const toLocal = mapKeptColumns(table, definition.columns, (column) => this.defaultOf(table, column));
+    const toLocal = mapKeptColumns(table, definition.columns);
     return { table, key, row: toLocal(row), reason: stored.reason, error: stored.error, arrival: stored.arrival };
-  }
-
-  private defaultOf({ captured }: ReplicatedTable, column: string): SqlValue {
-    const sql = captured.schema.columns.find(({ name }) => name === column)?.defaultSql ?? 'NULL';
-    return this.db.prepare(`SELECT ${sql}`).pluck().safeIntegers().get() as SqlValue;
   }
 
   put(
@@ -138,21 +133,10 @@ export class Quarantine {
       packed,
       why.reason,
       why.error,
-      this.lowestUnsettled(row.version),
+      lowestUnsettled(row.version, this.state.get('horizon')),
       why.nowMs,
     );
     this.mayHold = true;
-  }
-
-  /**
-   * Any write that went into the version may be the one that is nowhere else: were an earlier one than its stamp settled,
-   * a newer version would count as knowing it, and replace it unseen.
-   */
-  private lowestUnsettled(version: RowVersion): number {
-    const horizon = this.state.get('horizon');
-    let lowest = version.stamp.hlc;
-    for (const hlc of vectorOf(version).values()) if (hlc > horizon && hlc < lowest) lowest = hlc;
-    return lowest;
   }
 
   delete(table: ReplicatedTable, key: readonly SqlValue[]): void {

@@ -14,12 +14,14 @@ export interface RegistryEntry {
   readonly name: string;
   readonly columns: readonly (string | null)[];
   readonly hash: string;
+  /** Digest of the table's triggers as they were installed; '' for sqlsync's own tables. */
+  readonly triggers: string;
 }
 
 export function readRegistryEntries(db: Database): RegistryEntry[] {
   const rows = db
-    .prepare<[], { id: number; name: string; columns: string; hash: string }>(
-      `SELECT id, name, columns, hash FROM ${PREFIX}table ORDER BY id`,
+    .prepare<[], { id: number; name: string; columns: string; hash: string; triggers: string }>(
+      `SELECT id, name, columns, hash, triggers FROM ${PREFIX}table ORDER BY id`,
     )
     .safeIntegers(false)
     .all();

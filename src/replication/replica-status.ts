@@ -4,6 +4,7 @@ import { type MemberBacklog, readBacklog } from './backlog.js';
 import type { CaptureGap } from './capture-repair.js';
 import { type CatchUp, catchUpOf } from './catch-up.js';
 import type { Engine } from './engine.js';
+import type { HeldSummary } from './held-rows.js';
 import type { Members } from './members.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
 
@@ -29,6 +30,8 @@ export interface ReplicaStatus {
   readonly conflicts: number;
   readonly merged: number;
   readonly quarantined: number;
+  /** Rows that wait for the application's migration on this node. */
+  readonly held: Omit<HeldSummary, 'hold'>;
   readonly horizon: number;
   readonly catchUp: CatchUp | null;
   /** Writes that may have gone unrecorded; null: none are known. */
@@ -42,7 +45,7 @@ function countOf(engine: Engine, sql: string): number {
 }
 
 export function readReplicaStatus(engine: Engine, membership: Members): ReplicaStatus {
-  const { state, tables, log, quarantine } = engine;
+  const { state, tables, log, quarantine, held } = engine;
   const members = membership.names();
   const own = tables.all.filter((table) => !table.captured.internal);
   const unfolded = log.countAfter(state.get('folded'));
@@ -74,6 +77,7 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
     conflicts: countOf(engine, `SELECT count(*) FROM ${conflict.name}`),
     merged: state.get('merged'),
     quarantined: quarantine.counts().kept,
+    held: { rows: held.summary().rows, tables: held.summary().tables },
     horizon: state.get('horizon'),
     catchUp: catchUpOf(state),
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),

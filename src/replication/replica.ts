@@ -16,7 +16,7 @@ import { assertPrivateSchemaWorks } from './private-schema.js';
 import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
 import type { Stage } from './stage.js';
 import type { Standing } from './staleness.js';
-import { CAPABILITIES, type Hello, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
+import { CAPABILITIES, type Hello, TABLES_BEHIND_MAX, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
 
 /** Rows looked at, and log entries removed, in one transaction of upkeep. */
 const UPKEEP_ROWS_MAX = 5000;
@@ -68,7 +68,7 @@ export class Replica {
 
   /** What this node says of itself to a peer. `database` is its name in the configuration. */
   hello(database: string): Hello {
-    const { state, schema, quarantine, acknowledgements, cursors, clock } = this.engine;
+    const { state, schema, held, acknowledgements, cursors, clock } = this.engine;
     return {
       wireVersion: WIRE_VERSION,
       wireVersionMin: WIRE_VERSION_MIN,
@@ -85,7 +85,11 @@ export class Replica {
       vector: Object.fromEntries(state.vector),
       horizon: state.get('horizon'),
       dropped: state.get('dropped'),
-      hold: quarantine.counts().hold,
+      hold: this.engine.hold,
+      behind: held
+        .summary()
+        .tables.slice(0, TABLES_BEHIND_MAX)
+        .map(({ name }) => name),
       catchingUp: state.get('catch_up') !== '',
       cursors: cursors.toJson(),
       acknowledged: acknowledgements.toJson(),
@@ -177,12 +181,12 @@ export class Replica {
   }
 
   private currentHorizon(): number {
-    const { state, quarantine, acknowledgements } = this.engine;
+    const { state, acknowledgements } = this.engine;
     const computed = computeHorizon({
       self: this.node,
       vector: state.vector,
       has: (session) => state.has(session),
-      hold: quarantine.counts().hold,
+      hold: this.engine.hold,
       members: this.members.names(),
       acknowledgements: acknowledgements.all,
     });

@@ -4,7 +4,8 @@ import type { JoinRules } from './join-rows.js';
 import { Metadata } from './metadata.js';
 import type { NodeState } from './node-state.js';
 import { RowTable } from './row-table.js';
-import type { CapturedTable } from './table-schema.js';
+import type { SqlValue } from './row-version.js';
+import { AFFINITY_LETTERS, type Affinity, type CapturedTable } from './table-schema.js';
 import { UniqueCollisions } from './unique-collisions.js';
 import type { TableDefinition } from './wire-messages.js';
 
@@ -28,7 +29,9 @@ export class ReplicatedTable {
     this.definition = {
       name: captured.name,
       columns: captured.columns.map((column) => column.name),
+      affinities: captured.columns.map(({ name }) => AFFINITY_LETTERS[affinityIn(captured, name)]).join(''),
       key: identity.columns.map((column) => column.name),
+      collations: [...this.collations],
     };
     this.joinRules = {
       strategy: captured.rules.strategy,
@@ -36,6 +39,13 @@ export class ReplicatedTable {
       columnIds: this.columnIds,
       nodeOrder: captured.rules.nodeOrder,
     };
+  }
+
+  /** What a column is when an insert does not name it. */
+  defaultOf(place: number): SqlValue {
+    const name = this.definition.columns[place];
+    const sql = this.captured.schema.columns.find((column) => column.name === name)?.defaultSql ?? 'NULL';
+    return this.db.prepare(`SELECT ${sql}`).pluck().safeIntegers().get() as SqlValue;
   }
 
   get metadata(): Metadata {
@@ -53,6 +63,10 @@ export class ReplicatedTable {
     this.collisions ??= new UniqueCollisions(this.db, this.captured);
     return this.collisions;
   }
+}
+
+function affinityIn({ schema }: CapturedTable, name: string): Affinity {
+  return schema.columns.find((column) => column.name === name)?.affinity ?? 'BLOB';
 }
 
 /** The captured tables by number and by name. */

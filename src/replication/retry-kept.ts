@@ -2,15 +2,29 @@
  * Another try at rows of which a version waits in quarantine: after a local write to the row that is in the table, which
  * the version has to be joined with here as every peer does, and after a change of the schema.
  */
-import { type ApplyContext, placeRow } from './apply-row.js';
+import { type ApplyContext, placeJoined, placeRow } from './apply-row.js';
 import { isCatchingUp } from './catch-up.js';
-import type { ReplicatedTable } from './replicated-table.js';
+import { fitOf } from './column-mapping.js';
+import { completeImage } from './complete-image.js';
+import type { HeldRow } from './held-rows.js';
+import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import type { SqlValue } from './row-version.js';
 import { settleParked } from './settle-unique.js';
 
 export interface KeptRowName {
   readonly table: ReplicatedTable;
   readonly key: readonly SqlValue[];
+}
+
+/** Rows that were held for want of a column or a table, and fit now. Inside the caller's transaction. */
+export function placeHeld(rows: readonly HeldRow[], tables: ReplicatedTables, context: ApplyContext): void {
+  for (const { definition, key, row, horizon } of rows) {
+    const fit = fitOf(tables.named(definition.name), definition);
+    if ('why' in fit) throw new Error(`a held row of ${definition.name} does not fit: ${fit.why}`);
+    const incoming = completeImage(fit.table, { key, row: fit.toLocal(row) }, fit.lacking, context.state);
+    placeJoined(fit.table, incoming, { ...context, senderHorizon: horizon });
+  }
+  if (!isCatchingUp(context.state)) settleParked(context);
 }
 
 /** Inside the caller's transaction. What is refused again goes back, joined with what has been written since. */

@@ -44,6 +44,17 @@ export function vectorOf(version: RowVersion): VersionVector {
   return version.vector ?? new Map([[version.stamp.session, version.stamp.hlc]]);
 }
 
+/**
+ * The lowest HLC of a version that this node keeps aside, at and above which it acknowledges nothing. Any write that went
+ * into the version may be the one that is nowhere else: were an earlier one than its stamp settled, a newer version would
+ * count as knowing it, and replace it unseen.
+ */
+export function lowestUnsettled(version: RowVersion, horizon: number): number {
+  let lowest = version.stamp.hlc;
+  for (const hlc of vectorOf(version).values()) if (hlc > horizon && hlc < lowest) lowest = hlc;
+  return lowest;
+}
+
 /** The stamp of a column that was last written below the horizon: earlier than any other. */
 const SETTLED_COLUMN: Stamp = { hlc: 0, session: SETTLED_SESSION };
 

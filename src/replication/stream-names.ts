@@ -19,7 +19,7 @@ export interface StreamTable {
 
 export class StreamNames {
   private readonly tables: StreamTable[] = [];
-  private readonly tableNames = new Set<string>();
+  private readonly shapes = new Set<string>();
   private readonly sessions: string[] = [];
   private readonly sessionNames = new Set<string>();
 
@@ -40,11 +40,15 @@ export class StreamNames {
   }
 
   addTable(definition: TableDefinition): void {
-    const { name, columns, key } = definition;
+    const { columns, affinities, key, collations } = definition;
     const damaged = (problem: string) =>
       new SqlsyncError('batch-damaged', `definition of table ${this.tables.length}: ${problem}`);
     if (this.tables.length === TABLES_MAX) throw damaged(`a stream defines at most ${TABLES_MAX}`);
-    if (this.tableNames.has(name)) throw damaged('the stream has defined it before');
+    // Rows that a node has kept aside may have other columns than its table.
+    const shape = JSON.stringify(definition);
+    if (this.shapes.has(shape)) throw damaged('the stream has defined it before');
+    if (affinities.length !== columns.length) throw damaged('not every column has an affinity');
+    if (collations.length !== key.length) throw damaged('not every key column has a collation');
     const places = new Map(columns.map((column, place) => [column, place]));
     if (places.size !== columns.length) throw damaged('two columns have the same name');
     if (new Set(key).size !== key.length) throw damaged('the key names a column twice');
@@ -53,7 +57,7 @@ export class StreamNames {
       if (place === undefined) throw damaged(`key column ${i} is not among the columns`);
       return place;
     });
-    this.tableNames.add(name);
+    this.shapes.add(shape);
     this.tables.push({ columnCount: columns.length, keyPlaces });
   }
 

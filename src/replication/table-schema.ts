@@ -7,6 +7,15 @@ import type { SqlExpression } from './sql-expression.js';
 /** SQLite's column affinities (https://sqlite.org/datatype3.html, section 3.1). A STRICT table's ANY column is BLOB. */
 export type Affinity = 'BLOB' | 'TEXT' | 'NUMERIC' | 'INTEGER' | 'REAL';
 
+/** How an affinity is told on the wire. */
+export const AFFINITY_LETTERS: Readonly<Record<Affinity, string>> = {
+  BLOB: 'B',
+  TEXT: 'T',
+  NUMERIC: 'N',
+  INTEGER: 'I',
+  REAL: 'R',
+};
+
 export interface ColumnSchema {
   readonly name: string;
   readonly declaredType: string;

@@ -15,6 +15,8 @@ export const CAPABILITIES: readonly string[] = ['gzip'];
 /** Bounds on what a message may hold. */
 const VECTOR_ENTRIES_MAX = 100_000;
 const MEMBERS_MAX = 10_000;
+/** More are not told: an operator has enough to do with these. */
+export const TABLES_BEHIND_MAX = 100;
 
 const hlc = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -55,6 +57,8 @@ export const helloSchema = z.strictObject({
   /** The highest entry that has left this node's vector: a peer whose horizon is below it is stale. */
   dropped: hlc,
   hold: hlc.nullable(),
+  /** Tables of which this node keeps rows aside that it cannot hold before the application has migrated its file. */
+  behind: z.array(z.string().max(1_000_000)).max(TABLES_BEHIND_MAX),
   /** Half of a catch-up is applied: this node ships nothing and claims nothing until it is whole. */
   catchingUp: z.boolean(),
   /** How far it has read in the other's arrival order, by the other's session. */
@@ -85,6 +89,10 @@ export { nodeName as nodeNameSchema };
 export const tableDefinitionSchema = z.strictObject({
   name: z.string().min(1).max(1_000_000),
   columns: z.array(z.string().max(1_000_000)).min(1).max(32_767),
+  /** A letter a column: its affinity (see AFFINITY_LETTERS). */
+  affinities: z.string().regex(/^[BTNIR]{1,32767}$/),
   key: z.array(z.string().max(1_000_000)).min(1).max(32_767),
+  /** Of each key column: what two keys are compared by. */
+  collations: z.array(z.string().max(1_000_000)).min(1).max(32_767),
 });
 export type TableDefinition = z.infer<typeof tableDefinitionSchema>;

@@ -45,6 +45,7 @@ const WELL: ProblemFacts = {
   uptimeSeconds: 1000,
   databases: [{ ...DATABASE, peers: [PEER] }],
   failures: new Map(),
+  held: new Map(),
   gaps: new Map(),
   diskFreeBytes: new Map([['shop', 2 ** 40]]),
   now: NOW,

@@ -10,8 +10,14 @@ import { SESSIONS } from '../support/arbitrary-rows.js';
 
 function decoder(): RowsDecoder {
   const decoder = new RowsDecoder();
-  decoder.addTable({ name: 'items', columns: ['a', 'b', 'c'], key: ['c', 'a'] });
-  decoder.addTable({ name: 'notes', columns: ['id'], key: ['id'] });
+  decoder.addTable({
+    name: 'items',
+    columns: ['a', 'b', 'c'],
+    affinities: 'BBB',
+    key: ['c', 'a'],
+    collations: ['BINARY', 'BINARY'],
+  });
+  decoder.addTable({ name: 'notes', columns: ['id'], affinities: 'B', key: ['id'], collations: ['BINARY'] });
   decoder.addSessions(SESSIONS);
   return decoder;
 }
@@ -100,10 +106,18 @@ describe('a payload of rows is refused', () => {
 });
 
 describe('names are refused', () => {
-  const table = (columns: string[], key: string[], name = 'new') => ({ name, columns, key });
+  const table = (columns: string[], key: string[], name = 'new') => ({
+    name,
+    columns,
+    affinities: 'B'.repeat(columns.length),
+    key,
+    collations: key.map(() => 'BINARY'),
+  });
 
   test.each([
-    ['a table that has been defined', table(['a'], ['a'], 'notes'), /definition of table 2: .* before/],
+    ['a table that has been defined', table(['id'], ['id'], 'notes'), /definition of table 2: .* before/],
+    ['a column without an affinity', { ...table(['a', 'b'], ['a']), affinities: 'B' }, /has an affinity/],
+    ['a key column without a collation', { ...table(['a'], ['a']), collations: [] }, /has a collation/],
     ['two columns of one name', table(['a', 'a'], ['a']), /two columns/],
     ['a key that names a column twice', table(['a', 'b'], ['a', 'a']), /twice/],
     ['a key column that is not there', table(['a'], ['a', 'b']), /key column 1 is not among/],

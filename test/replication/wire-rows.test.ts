@@ -10,9 +10,15 @@ import { outgoingRow, SESSIONS } from '../support/arbitrary-rows.js';
 
 const [A, B] = SESSIONS as [string, string];
 /** Three columns, keyed by the last and the first, in a file that numbers them 7, 3 and 5. */
-const ITEMS = { name: 'items', columns: ['a', 'b', 'c'], key: ['c', 'a'] };
+const ITEMS = {
+  name: 'items',
+  columns: ['a', 'b', 'c'],
+  affinities: 'BBB',
+  key: ['c', 'a'],
+  collations: ['BINARY', 'BINARY'],
+};
 const ITEM_IDS = [7, 3, 5];
-const NOTES = { name: 'notes', columns: ['id'], key: ['id'] };
+const NOTES = { name: 'notes', columns: ['id'], affinities: 'B', key: ['id'], collations: ['BINARY'] };
 const NOTE_IDS = [1];
 
 const anyRow = fc.oneof(

@@ -35,14 +35,27 @@ export const HELLO: Hello = {
   horizon: 3_583_000_000_000_000,
   dropped: 0,
   hold: null,
+  behind: [],
   catchingUp: false,
   cursors: { [OSLO]: 17 },
   acknowledged: { oslo: { vector: { [BERLIN]: 3_583_000_000_000_000 }, horizon: 0, hold: null } },
 };
 
-export const ITEMS = { name: 'items', columns: ['id', 'name', 'price', 'data', 'größe'], key: ['id'] };
+export const ITEMS = {
+  name: 'items',
+  columns: ['id', 'name', 'price', 'data', 'größe'],
+  affinities: 'ITRBN',
+  key: ['id'],
+  collations: ['BINARY'],
+};
 export const ITEM_IDS = [0, 1, 2, 3, 8];
-export const LINKS = { name: 'we"ird links', columns: ['from', 'to'], key: ['to', 'from'] };
+export const LINKS = {
+  name: 'we"ird links',
+  columns: ['from', 'to'],
+  affinities: 'TT',
+  key: ['to', 'from'],
+  collations: ['NOCASE', 'BINARY'],
+};
 export const LINK_IDS = [0, 1];
 
 export const MARKER: Omit<EndMarker, 'rows'> = {

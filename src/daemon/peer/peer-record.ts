@@ -38,6 +38,8 @@ export class PeerRecord {
   isPaused = false;
   lastContactAt: Date | null = null;
   clockSkewSeconds: number | null = null;
+  /** Tables of which the peer keeps rows aside until its application's migration. */
+  behind: readonly string[] = [];
   rowsSent = 0;
   rowsReceived = 0;
   bytesSent = 0;
@@ -81,6 +83,7 @@ export class PeerRecord {
       );
     }
     this.lastContactAt = new Date(nowMs);
+    this.behind = hello.behind;
     this.clockSkewSeconds = Math.round((hello.clockMs - nowMs) / 100) / 10;
   }
 

@@ -83,7 +83,7 @@ describe('the live protocol', () => {
     ['another database', { database: 'other' }, 'database-unknown'],
     ['another data set', { dataset: '0'.repeat(32) }, 'dataset-mismatch'],
     ['a later wire version', { wireVersion: 9, wireVersionMin: 9, novelty: 1 }, 'wire-version'],
-    ['another schema', { schemaHash: '0'.repeat(64) }, 'schema-differs'],
+    ['another encoding', { encoding: 'UTF-16le' }, 'encoding-differs'],
     ['a name that is taken', { node: 'paris' }, 'node-name-taken'],
     ['a clock far ahead', { clockMs: Date.now() + 86_400_000 }, 'clock-ahead'],
   ])('refuses a peer of %s by name', async (_what, change, code) => {
@@ -95,9 +95,8 @@ describe('the live protocol', () => {
   it('judges the sender of each stream anew', async () => {
     const peer = await dial(await start());
     await peer.greet();
-    const { schemaHash: _, ...rest } = peer.own;
-    peer.socket.send(await streamOf({ ...rest, schemaHash: '0'.repeat(64) }));
-    expect(await peer.refusal()).toMatchObject({ code: 'schema-differs' });
+    peer.socket.send(await streamOf({ ...peer.own, rulesHash: '0'.repeat(64) }));
+    expect(await peer.refusal()).toMatchObject({ code: 'rules-differ' });
   });
 
   it('takes nothing of a stream that is damaged', async () => {

@@ -21,7 +21,7 @@ async function post(node: TestNode, path: string, headers: Record<string, string
   return { status: statusCode, error: ((await answer.json()) as { error: { code: string; message: string } }).error };
 }
 
-/** A stream as another node of the data set would send it, with a row of a table that this one does not have. */
+/** A stream as another node of the data set would send it, with a row of a table that nobody may write. */
 async function streamFor(node: TestNode): Promise<Buffer> {
   const hello = { ...(await node.hello()), node: 'lyon', nodeId: 'ab'.repeat(16), session: null };
   const now = nextHlc(0, Date.now());
@@ -29,7 +29,10 @@ async function streamFor(node: TestNode): Promise<Buffer> {
   const encoder = new RowsEncoder();
   const version = { alive: true, life: stamp, stamp, vector: null, columnStamps: null, edits: 1 };
   encoder.add(0, [0], { version, key: [1n], image: [1n] });
-  const payloads = [message('table', { name: 'nowhere', columns: ['id'], key: ['id'] }), ...encoder.take()];
+  const payloads = [
+    message('table', { name: '_sqlsync_state', columns: ['id'], affinities: 'B', key: ['id'], collations: ['BINARY'] }),
+    ...encoder.take(),
+  ];
   const end = { ...MARKER, vector: { ...hello.vector, [stamp.session]: now }, horizon: 0, rows: 1 };
   const pieces: Buffer[] = [];
   const cut = { next: async () => payloads.shift() ?? null, end: () => end, close: () => {} };

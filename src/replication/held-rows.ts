@@ -1,0 +1,143 @@
+/**
+ * Rows that came from a peer and that this node's schema cannot hold: their table or one of their columns is missing
+ * here, or is another one. They are kept as they came, in order and durably, shipped on to others, and placed once the
+ * application has migrated the file. Until then the node acknowledges nothing at or above the oldest of them.
+ */
+import type { Database, Statement } from 'better-sqlite3';
+import { isWithinVersion } from './apply-row.js';
+import { fitOf } from './column-mapping.js';
+import { PREFIX } from './metadata-schema.js';
+import type { NodeState } from './node-state.js';
+import { packRow, type UnpackedRow, unpackRow } from './packed-row.js';
+import type { ReplicatedTables } from './replicated-table.js';
+import { canonicalKey } from './row-key.js';
+import { lowestUnsettled, type SqlValue, type VersionedRow } from './row-version.js';
+import type { TableDefinition } from './wire-messages.js';
+
+/** A row on its way into a table: column stamps are keyed by the columns' places in the definition. */
+export interface HeldRow {
+  readonly arrival: number;
+  readonly definition: TableDefinition;
+  readonly key: readonly SqlValue[];
+  readonly row: VersionedRow;
+  /** The sender's horizon, when it came. */
+  readonly horizon: number;
+}
+
+interface StoredRow {
+  readonly arrival: number;
+  readonly version: Buffer;
+  readonly horizon: number;
+  readonly hlc: number;
+}
+
+/** What is kept, by table. */
+export interface HeldSummary {
+  readonly rows: number;
+  /** Nothing at or above this HLC is acknowledged; null: nothing is kept. */
+  readonly hold: number | null;
+  readonly tables: readonly { readonly name: string; readonly rows: number; readonly why: string }[];
+}
+
+const NOTHING: HeldSummary = { rows: 0, hold: null, tables: [] };
+
+export class HeldRows {
+  private readonly insert: Statement<[number, string, Buffer, Buffer, number, string, number, number]>;
+  private readonly selectSame: Statement<[string, Buffer], StoredRow>;
+  private readonly selectAfter: Statement<[number, number], StoredRow>;
+  private readonly remove: Statement<[number]>;
+  private readonly selectSummary: Statement<[], { name: string; rows: number; why: string; hold: number }>;
+  private known: HeldSummary | null = null;
+  /** Where to go on looking for rows that fit now; null: all have been looked at since the schema was read. */
+  private releasedUpTo: number | null = 0;
+
+  constructor(
+    db: Database,
+    private readonly state: NodeState,
+    private readonly tables: ReplicatedTables,
+  ) {
+    const name = `${PREFIX}held`;
+    const columns = 'arrival, version, horizon, hlc';
+    this.insert = db.prepare(
+      `INSERT INTO ${name}(arrival, tbl, key, version, horizon, why, hlc, since) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.selectSame = db.prepare(`SELECT ${columns} FROM ${name} WHERE tbl = ? AND key = ? ORDER BY arrival`);
+    this.selectAfter = db.prepare(`SELECT ${columns} FROM ${name} WHERE arrival > ? ORDER BY arrival LIMIT ?`);
+    this.remove = db.prepare(`DELETE FROM ${name} WHERE arrival = ?`);
+    this.selectSummary = db.prepare(
+      `SELECT tbl AS name, count(*) AS rows, max(why) AS why, min(hlc) AS hold FROM ${name} GROUP BY tbl ORDER BY tbl`,
+    );
+    if (this.summary().rows === 0) this.releasedUpTo = null;
+  }
+
+  /** Keeps what memory holds, and returns how to put it back when the transaction is rolled back. */
+  remember(): () => void {
+    const { known, releasedUpTo } = this;
+    return () => Object.assign(this, { known, releasedUpTo });
+  }
+
+  summary(): HeldSummary {
+    this.known ??= this.readSummary();
+    return this.known;
+  }
+
+  private readSummary(): HeldSummary {
+    const tables = this.selectSummary.all();
+    if (tables.length === 0) return NOTHING;
+    return {
+      rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+      hold: Math.min(...tables.map(({ hold }) => hold)),
+      tables: tables.map(({ name, rows, why }) => ({ name, rows, why })),
+    };
+  }
+
+  /** Are there rows that may fit by now? */
+  get isDue(): boolean {
+    return this.releasedUpTo !== null;
+  }
+
+  /** Keeps a row. A version that a later one knows goes; one that is known by what is kept is not kept again. */
+  put(
+    definition: TableDefinition,
+    { key, row }: Pick<HeldRow, 'key' | 'row'>,
+    why: { readonly why: string; readonly horizon: number; readonly nowMs: number },
+  ): void {
+    const name = Buffer.from(canonicalKey(key, definition.collations));
+    let hlc = lowestUnsettled(row.version, this.state.get('horizon'));
+    for (const stored of this.selectSame.all(definition.name, name)) {
+      const { version } = unpackRow(stored.version).row;
+      if (isWithinVersion(row.version, version, stored.horizon)) return;
+      if (!isWithinVersion(version, row.version, why.horizon)) continue;
+      // What was acknowledged of the row before must not grow: it has not been in its table yet.
+      hlc = Math.min(hlc, stored.hlc);
+      this.remove.run(stored.arrival);
+    }
+    const places = definition.columns.map((_, place) => place);
+    const packed = packRow(definition, places, key, row);
+    const arrival = this.state.nextArrival();
+    this.insert.run(arrival, definition.name, name, packed, why.horizon, why.why, hlc, why.nowMs);
+    this.known = null;
+  }
+
+  /** Kept rows beyond an arrival, at most `limit`. */
+  after(arrival: number, limit: number): HeldRow[] {
+    if (this.summary().rows === 0) return [];
+    return this.selectAfter.all(arrival, limit).map(toHeldRow);
+  }
+
+  /** Looks at no more than `limit` rows for those that fit now: they are kept no more, and are the caller's to place. */
+  release(limit: number): HeldRow[] {
+    if (this.releasedUpTo === null) return [];
+    const rows = this.after(this.releasedUpTo, limit);
+    this.releasedUpTo = rows.length < limit ? null : (rows.at(-1)?.arrival ?? null);
+    const fitting = rows.filter((row) => !('why' in fitOf(this.tables.named(row.definition.name), row.definition)));
+    for (const { arrival } of fitting) this.remove.run(arrival);
+    if (fitting.length > 0) this.known = null;
+    return fitting;
+  }
+}
+
+function toHeldRow({ arrival, version, horizon }: StoredRow): HeldRow {
+  const { definition, key, row }: UnpackedRow = unpackRow(version);
+  return { arrival, definition, key, row, horizon };
+}
