@@ -19,7 +19,7 @@ export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptio
   const limits: Limits = config?.limits ?? limitsSchema.parse({});
   const tls = config === null ? null : readClientTls(config);
   return {
-    download: async ({ url, database, node, nodeId, secret }, path) => {
+    download: async ({ url, database, node, nodeId, secret, joins }, path) => {
       const { authorization } = new BearerSecrets([secret]);
       const client = new HttpPeer({ name: 'the peer', url, authorization: () => authorization, tls, limits });
       const request = {
@@ -29,6 +29,7 @@ export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptio
         node,
         nodeId,
         access: 'write' as const,
+        joins,
       };
       let bytes = 0;
       try {

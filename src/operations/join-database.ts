@@ -8,6 +8,8 @@ import { resolve } from 'node:path';
 import { type ConfigAdditions, checkConfigAdditions, extendConfigFile, type PeerAddition } from '../config-edit.js';
 import { SqlsyncError } from '../errors.js';
 import { isBlank, type NodeIdentity, readNodeIdentity, tableWithRows } from '../replication/file-contents.js';
+import type { MergeForecast } from '../replication/merge-files.js';
+import type { MergeParties } from '../replication/merge-rows.js';
 import { prepareSnapshot } from '../replication/snapshot.js';
 import { readSecrets } from '../secrets.js';
 import {
@@ -21,6 +23,7 @@ import {
 } from './configuration-target.js';
 import type { DatabaseFiles, FileLock } from './database-files.js';
 import type { Machine } from './machine.js';
+import { assertSettled, forecastMerge, type MergeReport, type MergeRequest, mergeInto } from './merge-database.js';
 import { asidePathFor, assertUnused, placeDatabase } from './place-database.js';
 
 export interface JoinRequest extends NodeRequest {
@@ -30,6 +33,8 @@ export interface JoinRequest extends NodeRequest {
   readonly name: string | undefined;
   /** A file that has rows may be put aside. */
   readonly replace: boolean;
+  /** The file's rows take part; null: they do not. */
+  readonly merge: MergeRequest | null;
 }
 
 /** Where a snapshot comes from. Errors are the registry's about peers; what stands at `path` then is worth nothing. */
@@ -44,6 +49,8 @@ export interface SnapshotRequest {
   readonly node: string;
   readonly nodeId: string;
   readonly secret: string;
+  /** False: only to look at. The node does not become a member. */
+  readonly joins: boolean;
 }
 
 export interface SnapshotOrigin {
@@ -66,6 +73,8 @@ export interface JoinReport {
   /** Where the file that was there is now; null: there was none, or nothing in it. */
   readonly setAside: string | null;
   readonly configFile: string;
+  /** Null: nothing was merged. */
+  readonly merge: MergeReport | null;
 }
 
 export async function joinDatabase(
@@ -96,7 +105,7 @@ function assertMayReplace(path: string, request: JoinRequest, files: DatabaseFil
     table: tableWithRows(db),
     blank: isBlank(db),
   }));
-  if (!request.replace && table !== null) throw hasRows(path, table, identity);
+  if (!request.replace && request.merge === null && table !== null) throw hasRows(path, table, identity);
   assertUnused(path, files);
   return blank ? 'blank' : 'content';
 }
@@ -104,7 +113,7 @@ function assertMayReplace(path: string, request: JoinRequest, files: DatabaseFil
 function hasRows(path: string, table: string, identity: NodeIdentity | null): SqlsyncError {
   if (identity === null) {
     return new SqlsyncError('database-has-rows', `${path} has rows (table ${table})`, {
-      hint: 'Add --replace: the file is kept beside the new one, and its rows do not take part.',
+      hint: '--replace keeps the file beside the new one, and its rows do not take part; --merge joins both, row by row.',
     });
   }
   const message = `${path} belongs to node ${identity.node} already, and has rows (table ${table})`;
@@ -136,16 +145,45 @@ async function takePlace(
   checkConfigAdditions(target.file, additions(chooseDatabaseName(wanted, path, target)), env);
 
   const nodeId = deps.random.hex(16);
-  const { url } = request;
-  const origin = await deps.snapshots.download({ url, database: wanted ?? null, node, nodeId, secret }, lock.draftPath);
-  files.withConnection(lock.draftPath, (db) => prepareSnapshot(db, { node, nodeId, nowMs: deps.now().getTime() }));
+  const fetch = (joins: boolean) =>
+    deps.snapshots.download(
+      { url: request.url, database: wanted ?? null, node, nodeId, secret, joins },
+      lock.draftPath,
+    );
+  const merge = present === 'content' ? request.merge : null;
+  let forecast: MergeForecast[] = [];
+  // What may keep a merge from being carried out is better known before the others have a new member.
+  if (merge !== null && (merge.dryRun || merge.preference === null || isNode(lock.path, files))) {
+    const origin = await fetch(false);
+    forecast = forecastMerge(lock.draftPath, lock.path, deps);
+    const { peer, bytes } = origin;
+    const found = { database: chooseDatabaseName(origin.database, path, target), path, node, peer, bytes };
+    if (merge.dryRun) return { ...found, setAside: null, configFile: target.file, merge: { forecast, outcome: null } };
+    assertSettled(forecast, merge);
+  }
+  const origin = await fetch(true);
+  const nowMs = deps.now().getTime();
+  files.withConnection(lock.draftPath, (db) => prepareSnapshot(db, { node, nodeId, nowMs }));
+  const report = merge === null ? null : carryOutMerge(merge, { here: node, there: origin.peer, nowMs }, lock, deps);
 
   const database = chooseDatabaseName(origin.database, path, target);
   if (present !== 'nothing') assertUnused(lock.path, files);
-  extendConfigFile(target.file, { ...additions(database), peer: peerEntry(target, origin.peer, url, database) }, env);
+  const peer = peerEntry(target, origin.peer, request.url, database);
+  extendConfigFile(target.file, { ...additions(database), peer }, env);
   const setAside = present === 'content' ? asidePathFor(lock.path, deps.now()) : null;
   placeDatabase(lock.draftPath, lock.path, setAside);
-  return { database, path, node, peer: origin.peer, bytes: origin.bytes, setAside, configFile: target.file };
+  const { bytes } = origin;
+  return { database, path, node, peer: origin.peer, bytes, setAside, configFile: target.file, merge: report };
+}
+
+function isNode(path: string, files: DatabaseFiles): boolean {
+  return files.withSnapshot(path, readNodeIdentity) !== null;
+}
+
+function carryOutMerge(merge: MergeRequest, parties: MergeParties, lock: FileLock, deps: JoinDeps): MergeReport {
+  const forecast = forecastMerge(lock.draftPath, lock.path, deps);
+  const preference = merge.preference ?? { by: 'there' };
+  return { forecast, outcome: mergeInto(lock.draftPath, lock.path, preference, parties, deps) };
 }
 
 /** A node whose only database is seeded afresh may come back under another name: its old one stays taken. */

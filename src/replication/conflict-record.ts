@@ -22,7 +22,7 @@ import { nodeOf } from './version-vector.js';
 
 export type ConflictKind = 'update-update' | 'insert-insert' | 'update-delete' | 'key-collision' | 'unique' | 'orphan';
 
-const [, , CONFLICT_TABLE] = INTERNAL_TABLES;
+export const [, , CONFLICT_TABLE] = INTERNAL_TABLES;
 
 /** One side of a record as it is stored. */
 export interface RecordedSide {

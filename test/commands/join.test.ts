@@ -110,12 +110,6 @@ test('a file with rows is not touched without --replace, and an empty one is no 
     message: expect.stringContaining('table product'),
     hint: expect.stringContaining('--replace'),
   });
-  const merge = await joinIn(cwd, '--merge');
-  expect(JSON.parse(merge.stdout).error).toMatchObject({
-    code: 'usage',
-    message: expect.stringContaining('not there yet'),
-  });
-  expect(merge.exitCode).toBe(2);
   expect(filesIn(cwd)).toEqual(before);
 
   onDatabase(join(cwd, 'shop.db'), (db) => db.exec('DELETE FROM sale; DELETE FROM product;'));

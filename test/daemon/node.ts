@@ -83,6 +83,7 @@ export class TestNode {
       node: name,
       nodeId,
       access: 'write',
+      joins: true,
     } as const;
     await receiveSnapshot({ client, request, path, limits: LIMITS });
     await client.close();

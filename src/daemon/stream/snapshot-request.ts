@@ -11,6 +11,8 @@ export const snapshotRequestSchema = z.strictObject({
   node: nodeNameSchema,
   nodeId: z.string().regex(/^[0-9a-f]{32}$/),
   access: z.enum(['read', 'write']),
+  /** False: only to look at. The asker does not become a member. */
+  joins: z.boolean(),
 });
 export type SnapshotRequest = z.infer<typeof snapshotRequestSchema>;
 

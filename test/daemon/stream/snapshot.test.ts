@@ -16,6 +16,7 @@ const REQUEST: SnapshotRequest = {
   node: 'lyon',
   nodeId: 'ab'.repeat(16),
   access: 'write',
+  joins: true,
 };
 
 /** An application in a process of its own that commits all the time, and waits its turn for locks. */
