@@ -22,6 +22,7 @@ export const EXIT = {
 export const ERROR_CODES = {
   usage: EXIT.usage,
   'database-missing': EXIT.io,
+  'database-replaced': EXIT.io,
   'database-not-sqlite': EXIT.data,
   'database-damaged': EXIT.data,
   'database-read-only': EXIT.refused,

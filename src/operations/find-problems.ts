@@ -20,6 +20,8 @@ export interface ProblemFacts {
   readonly held: ReadonlyMap<string, ReplicaStatus['held']>;
   /** Writes that may have gone unrecorded, by the database's name. */
   readonly gaps: ReadonlyMap<string, CaptureGap>;
+  /** Tables with rows whose key holds NULL, by the database's name. */
+  readonly nullKeys: ReadonlyMap<string, readonly string[]>;
   /** Free bytes of the file system that a database is on, by its name; null: not known. */
   readonly diskFreeBytes: ReadonlyMap<string, number | null>;
   readonly now: Date;
@@ -76,8 +78,13 @@ function commandFor(code: ErrorBody['code'], path: string): string | null {
   return code === 'identity-unknown' ? `sqlsync identity ${path}` : null;
 }
 
-function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps }: ProblemFacts): Finding[] {
+function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps, nullKeys }: ProblemFacts): Finding[] {
   if (coverage === 'complete' || dataset === null) return [];
+  const tables = nullKeys.get(name) ?? [];
+  if (tables.length > 0) {
+    const message = `rows of ${tables.join(', ')} whose key is NULL do not replicate, since they cannot be told apart: give them a key`;
+    return [{ code: 'coverage-partial', severity: 'error', message, command: null }];
+  }
   if (coverage === 'partial') {
     const message = 'writes to some tables are not recorded: triggers are missing, or tables have come since init';
     return [{ code: 'coverage-partial', severity: 'error', message, command: `sqlsync init ${shellWord(path)}` }];

@@ -46,6 +46,7 @@ export async function readStatus(
     databases: statuses,
     failures: new Map(readings.map(({ status, failures }) => [status.name, failures])),
     held: new Map(readings.flatMap(({ status, held }) => (held === null ? [] : [[status.name, held]]))),
+    nullKeys: new Map(readings.map(({ status, nullKeys }) => [status.name, nullKeys])),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
     diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
     now,
@@ -69,6 +70,7 @@ export async function readStatus(
 interface DatabaseReading {
   readonly status: DatabaseStatus;
   readonly held: ReplicaStatus['held'] | null;
+  readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
   readonly failures: readonly ErrorBody[];
 }
@@ -111,6 +113,7 @@ function readDatabase(
       peers,
     },
     held: replica?.held ?? null,
+    nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
     failures: [...failures, ...(served?.problems ?? [])],
   };
@@ -166,7 +169,7 @@ function mayBeCopy(path: string): ErrorBody {
 /** What the triggers see now, and what may have gone past them before. */
 function coverageOf(file: FileReading | null, replica: ReplicaStatus | null): Coverage {
   if (file === null || replica === null) return 'unknown';
-  if (!file.isCaptureComplete || replica.withoutIdentity > 0) return 'partial';
+  if (!file.isCaptureComplete || replica.withoutIdentity.length > 0) return 'partial';
   return replica.gap === null ? 'complete' : 'unknown';
 }
 

@@ -16,11 +16,16 @@ export interface CaptureGap {
   readonly tables: readonly string[];
 }
 
-/** Tables whose triggers or columns are not as they should be. */
+/** Tables whose triggers, columns or metadata are not as they should be. */
 function damagedTables({ tables, hasLog }: CaptureInspection): string[] {
   const isDamaged = (table: CaptureInspection['tables'][number]) =>
-    table.missing.length + table.changed.length > 0 || table.columnsChanged;
+    table.missing.length + table.changed.length > 0 || table.columnsChanged || !table.hasMetadata;
   return tables.filter((table) => !hasLog || isDamaged(table)).map((table) => table.name);
+}
+
+/** Has a captured table gone elsewhere with its triggers? They go on recording under its number. */
+function hasRenamed({ lost, extra }: CaptureInspection): boolean {
+  return lost.length > 0 && extra.length > 0;
 }
 
 /** The plan that only keeps up what is captured: whether to take new tables in is for the operator to say. */
@@ -36,7 +41,7 @@ function planForCaptured(db: Database, captured: ReadonlySet<string>): CapturePl
 export function repairCapture(db: Database, nowMs: number): string[] {
   const inspection = inspectCapture(db);
   const damaged = damagedTables(inspection);
-  if (damaged.length === 0) return [];
+  if (damaged.length === 0 && !hasRenamed(inspection)) return [];
   const captured = new Set(inspection.tables.map((table) => table.name));
   const { repaired, logRecreated } = installCapture(db, planForCaptured(db, captured), { nowMs, facts: {} });
   return logRecreated ? damaged : [...repaired];

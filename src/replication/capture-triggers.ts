@@ -8,7 +8,7 @@ import { checkTriggers } from './check-triggers.js';
 import { appendEntry } from './log-entry.js';
 import { OP, PREFIX } from './metadata-schema.js';
 import { quoteIdentifier } from './sql-text.js';
-import { sameKeySql } from './table-identity.js';
+import { rowidNames, sameKeySql } from './table-identity.js';
 import type { CapturedTable } from './table-schema.js';
 
 export interface Trigger {
@@ -46,13 +46,14 @@ function deleteTrigger(table: CapturedTable): Trigger {
 }
 
 /**
- * A new key is the end of one row and the beginning of another. UPDATE OF would spare the test where the statement sets
- * no key column, but it does not see `UPDATE t SET rowid = …`, so where the key is the rowid every update is tested.
+ * A new key is the end of one row and the beginning of another. UPDATE OF goes by the names that a statement sets, so where
+ * the key is the rowid its other names are there too.
  */
 function keyTrigger(table: CapturedTable): Trigger {
   const name = triggerName(table, 'key');
   const { source, columns } = table.schema.identity;
-  const of = source === 'integer-primary-key' ? '' : ` OF ${columns.map((c) => quoteIdentifier(c.name)).join(',')}`;
+  const aliases = source === 'integer-primary-key' ? rowidNames(table.schema.columns) : [];
+  const of = ` OF ${[...columns.map((c) => c.name), ...aliases].map(quoteIdentifier).join(',')}`;
   const entries = [
     appendEntry({ tableId: table.id, op: OP.delete, masks: [], key: keyOf(table, 'OLD') }),
     appendEntry({ tableId: table.id, op: OP.insert, masks: [], key: keyOf(table, 'NEW') }),

@@ -1,22 +1,47 @@
 /**
- * OR REPLACE removes rows that stand in the way of a secondary UNIQUE index, and fires no delete trigger for them unless
- * the application turned recursive_triggers on. So before an insert or update these triggers log a `check` of the row
- * that holds the value; the fold looks whether it is still there.
+ * OR REPLACE removes rows that stand in the way of a secondary UNIQUE index, or of a rowid that is not the key, and fires
+ * no delete trigger for them unless the application turned recursive_triggers on. So before an insert or update these
+ * triggers log a `check` of the row that holds the value; the fold looks whether it is still there.
  */
 import { appendEntry } from './log-entry.js';
 import { OP, PREFIX } from './metadata-schema.js';
 import { parseExpression } from './sql-expression.js';
-import { quoteIdentifier } from './sql-text.js';
+import { aliasFor, quoteIdentifier } from './sql-text.js';
 import { tokenizeSql } from './sql-tokens.js';
-import { sameKeySql } from './table-identity.js';
+import { rowidNames, sameKeySql } from './table-identity.js';
 import type { CapturedTable, ColumnSchema, IndexTerm, TableSchema, UniqueIndexSchema } from './table-schema.js';
 
-/** Two triggers per UNIQUE index beyond the identity. */
+/** What can stand in a row's way, and how a statement recognises it. */
+interface Obstacle {
+  /** Names the triggers: `check1`, `rowid`. */
+  readonly name: string;
+  /** True of the stored row that the new one collides with. */
+  readonly match: string;
+  /** The columns of which an update must set one; empty: any. */
+  readonly updateOf: readonly string[];
+}
+
+/** Two triggers per UNIQUE index beyond the identity, and two for a rowid that is not the key. */
 export function checkTriggers(table: CapturedTable): { name: string; sql: string }[] {
-  return table.schema.uniqueIndexes.flatMap((index, i) => [
-    checkTrigger(table, index, `${PREFIX}${table.id}_check${i + 1}_insert`, 'INSERT'),
-    checkTrigger(table, index, `${PREFIX}${table.id}_check${i + 1}_update`, 'UPDATE'),
+  const obstacles = table.schema.uniqueIndexes.map((index, i) => indexObstacle(table.schema, index, `check${i + 1}`));
+  const rowid = rowidObstacle(table.schema);
+  return [...obstacles, ...(rowid === null ? [] : [rowid])].flatMap((obstacle) => [
+    checkTrigger(table, obstacle, 'INSERT'),
+    checkTrigger(table, obstacle, 'UPDATE'),
   ]);
+}
+
+function indexObstacle(table: TableSchema, index: UniqueIndexSchema, name: string): Obstacle {
+  const match = uniqueMatch(table, index, (column) => `NEW.${quoteIdentifier(column)}`);
+  return { name, match, updateOf: updateOf(table, index) };
+}
+
+/** Where an insert gives no rowid, NEW's is -1 before it. Null: the rowid is the key, there is none, or it has no name. */
+function rowidObstacle({ withoutRowid, identity, columns }: TableSchema): Obstacle | null {
+  const names = rowidNames(columns);
+  const [rowid] = names;
+  if (withoutRowid || identity.source === 'integer-primary-key' || rowid === undefined) return null;
+  return { name: 'rowid', match: `${rowid}=NEW.${rowid}`, updateOf: names };
 }
 
 /** How the new row's column is written where the condition stands: NEW."x" in a trigger, a parameter elsewhere. */
@@ -102,27 +127,25 @@ function computedValue(
   return `CASE WHEN ${fits.join(' AND ')} THEN ${typed} ELSE ${plain} END`;
 }
 
-function checkTrigger(table: CapturedTable, index: UniqueIndexSchema, name: string, event: 'INSERT' | 'UPDATE') {
-  const from = `FROM ${quoteIdentifier(table.name)} WHERE`;
-  const match = uniqueMatch(table.schema, index, (column) => `NEW.${quoteIdentifier(column)}`);
-  const keys = table.schema.identity.columns.map((column) => quoteIdentifier(column.name));
-  const isOther = event === 'UPDATE' ? ` AND NOT(${sameKeySql(table.schema, '', 'OLD.')})` : '';
-  const entry = appendEntry({
-    tableId: table.id,
-    op: OP.check,
-    masks: [],
-    key: keys.map((key) => `(SELECT ${key} ${from} ${match}${isOther})`),
-  });
+function checkTrigger(table: CapturedTable, obstacle: Obstacle, event: 'INSERT' | 'UPDATE') {
+  const isUpdate = event === 'UPDATE';
+  const name = `${PREFIX}${table.id}_${obstacle.name}_${event.toLowerCase()}`;
+  const from = `FROM ${quoteIdentifier(table.name)}${aliasFor(table.name, 'new', 'old')} WHERE`;
+  const isOther = isUpdate ? ` AND NOT(${sameKeySql(table.schema, '', 'OLD.')})` : '';
+  const found = `${from} ${obstacle.match}${isOther}`;
+  const keys = table.schema.identity.columns.map((column) => `(SELECT ${quoteIdentifier(column.name)} ${found})`);
+  const entry = appendEntry({ tableId: table.id, op: OP.check, masks: [], key: keys });
+  const of = isUpdate && obstacle.updateOf.length > 0 ? ` OF ${obstacle.updateOf.map(quoteIdentifier).join(',')}` : '';
+  const on = quoteIdentifier(table.name);
   return {
     name,
-    sql: `CREATE TRIGGER ${name} BEFORE ${event}${event === 'UPDATE' ? updateOf(table.schema, index) : ''} ON ${quoteIdentifier(table.name)} WHEN EXISTS(SELECT 1 ${from} ${match}${isOther}) BEGIN ${entry} END`,
+    sql: `CREATE TRIGGER ${name} BEFORE ${event}${of} ON ${on} WHEN EXISTS(SELECT 1 ${found}) BEGIN ${entry} END`,
   };
 }
 
 /** An update can only collide in an index if it sets one of its columns; what is computed may depend on any. */
-function updateOf(table: TableSchema, index: UniqueIndexSchema): string {
+function updateOf(table: TableSchema, index: UniqueIndexSchema): string[] {
   const columns = index.terms.flatMap((term) => (term.column === null ? [] : [columnOf(table, term.column)]));
   const isComputed = columns.length < index.terms.length || columns.some((column) => column.generator !== null);
-  if (index.where !== null || isComputed) return '';
-  return ` OF ${columns.map((column) => quoteIdentifier(column.name)).join(',')}`;
+  return index.where !== null || isComputed ? [] : columns.map(({ name }) => name);
 }

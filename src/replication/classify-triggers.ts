@@ -77,7 +77,7 @@ function classify(
 function readForeignKeyActions(db: Database): Map<string, string[]> {
   const sql = `SELECT lower(f."table") AS parent, s.name AS child
     FROM main.sqlite_schema s JOIN pragma_foreign_key_list(s.name, 'main') f
-    WHERE s.type = 'table' AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT') OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))`;
+    WHERE s.type = 'table' AND s.rootpage > 0 AND (f.on_delete NOT IN ('NO ACTION', 'RESTRICT') OR f.on_update NOT IN ('NO ACTION', 'RESTRICT'))`;
   const children = new Map<string, string[]>();
   for (const { parent, child } of db.prepare<[], { parent: string; child: string }>(sql).all()) {
     children.set(parent, [...(children.get(parent) ?? []), child]);

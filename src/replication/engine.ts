@@ -17,6 +17,7 @@ import { HeldRows } from './held-rows.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
+import { hasNullKey } from './null-keys.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
 import { Quarantine } from './quarantine.js';
 import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
@@ -76,8 +77,6 @@ export class Engine {
   schemaGeneration = 0;
   /** Tables found without capture, until the gap is written down. */
   private missedTables: string[] = [];
-  /** Log entries met that name rows without identity. */
-  withoutIdentity = 0;
   private folding!: Fold;
   /** Quarantined versions that may find room now; judged when all is folded. */
   private retriesDue: KeptRowName[] = [];
@@ -107,6 +106,8 @@ export class Engine {
     const { writer, install } = this.options;
     this.missedTables.push(...this.repairCapture(install));
     this.schemaVersion = this.selectSchemaVersion.get() as number;
+    // `init` beside this process notes what it found in the file.
+    this.state.refresh('gap');
     this.schema = readReplicatedSchema(install);
     this.schemaGeneration += 1;
     this.log = new ChangeLog(writer);
@@ -114,8 +115,18 @@ export class Engine {
     this.quarantine = new Quarantine(writer, this.state, this.tables);
     this.held = new HeldRows(writer, this.state, this.tables);
     this.folding = new Fold(this.state, this.log, this.tables, this.quarantine);
+    for (const table of this.tables.all)
+      if (hasNullKey(install, table.captured.schema)) this.folding.nullKeyTables.add(table);
     this.retriesDue = this.quarantine.afterArrival(0);
     this.shipReaders = new Map();
+  }
+
+  /** Names of tables with rows whose key holds NULL: they have no identity and do not replicate. */
+  tablesWithNullKeys(): string[] {
+    const { nullKeyTables } = this.folding;
+    for (const table of nullKeyTables)
+      if (!hasNullKey(this.options.writer, table.captured.schema)) nullKeyTables.delete(table);
+    return [...nullKeyTables].map(({ captured }) => captured.name).sort();
   }
 
   private repairCapture(install: Database): string[] {
@@ -183,7 +194,7 @@ export class Engine {
     const { writer } = this.options;
     for (let tries = 0; tries < SCHEMA_TRIES_MAX; tries += 1) {
       beginImmediate(writer);
-      if (this.selectSchemaVersion.get() === this.schemaVersion) {
+      if (!this.isSchemaStale) {
         this.putBack = this.remember();
         this.prepareTransaction();
         return;
@@ -196,6 +207,7 @@ export class Engine {
 
   private prepareTransaction(): void {
     try {
+      this.state.assertUnchanged();
       this.ensurePrivateSchema();
       this.restoreLog();
       this.noteGap();
@@ -235,14 +247,24 @@ export class Engine {
     if (!hasPrivateSchema(writer)) enterPrivateSchema(writer, this.schema.localTriggers);
   }
 
+  /**
+   * Is there anything to fold, or has the schema changed: then capture may have to be put right before anything is.
+   */
   get isFoldDue(): boolean {
-    return this.folding.isDue || this.retriesDue.length > 0 || this.held.isDue;
+    return this.isSchemaStale || this.isWorkDue;
+  }
+
+  private get isSchemaStale(): boolean {
+    return this.selectSchemaVersion.get() !== this.schemaVersion;
+  }
+
+  private get isWorkDue(): boolean {
+    return this.folding.isDue || this.retriesDue.length > 0 || this.held.isDue || this.missedTables.length > 0;
   }
 
   /** Folds a bounded number of entries, inside the caller's transaction. */
   foldStep(): FoldStep {
     const step = this.folding.step(this.limits.foldEntriesMax);
-    this.withoutIdentity += step.withoutIdentity;
     this.retriesDue.push(...step.rowsKeptAside);
     if (!this.folding.isDue) {
       this.retry();

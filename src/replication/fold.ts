@@ -7,7 +7,7 @@ import { columnsOfMasks, type FoldContext, foldRow, type RowEntry } from './fold
 import { MASK_BITS, OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { Quarantine } from './quarantine.js';
-import type { ReplicatedTables } from './replicated-table.js';
+import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import type { KeptRowName } from './retry-kept.js';
 import { canonicalKey } from './row-key.js';
 
@@ -17,8 +17,6 @@ const STRETCH_MIN = 16;
 export interface FoldStep {
   /** Log entries folded. */
   readonly entries: number;
-  /** Entries that name a row without identity: its key holds NULL. Coverage is partial. */
-  readonly withoutIdentity: number;
   /** Rows that were written while a version of them waits in quarantine. */
   readonly rowsKeptAside: readonly KeptRowName[];
 }
@@ -29,6 +27,8 @@ interface PendingRow extends KeptRowName {
 
 export class Fold {
   private readonly columnsByMask = new Map<bigint, number[]>();
+  /** Tables in which a row was met whose key holds NULL. */
+  readonly nullKeyTables = new Set<ReplicatedTable>();
 
   constructor(
     private readonly state: NodeState,
@@ -45,20 +45,19 @@ export class Fold {
   /** Folds up to `limit` entries inside the caller's write transaction. */
   step(limit: number): FoldStep {
     const inserts = this.foldInserts(limit);
-    if (inserts > 0) return { entries: inserts, withoutIdentity: 0, rowsKeptAside: [] };
+    if (inserts > 0) return { entries: inserts, rowsKeptAside: [] };
     const entries = this.log.after(this.state.get('folded'), limit);
     const last = entries.at(-1);
-    if (last === undefined) return { entries: 0, withoutIdentity: 0, rowsKeptAside: [] };
+    if (last === undefined) return { entries: 0, rowsKeptAside: [] };
     const session = this.state.ensureSession();
-    const { rows, withoutIdentity } = this.coalesce(entries);
     const rowsKeptAside: KeptRowName[] = [];
-    for (const row of rows) {
+    for (const row of this.coalesce(entries)) {
       this.foldPending(row, session);
       if (this.quarantine.get(row.table, row.key) !== undefined) rowsKeptAside.push(row);
     }
     this.state.noteRow(session, entries.findLast((entry) => entry.op !== OP.marker)?.hlc ?? 0);
     this.advance(session, last.hlc);
-    return { entries: entries.length, withoutIdentity, rowsKeptAside };
+    return { entries: entries.length, rowsKeptAside };
   }
 
   private advance(session: string, hlc: number): void {
@@ -84,15 +83,15 @@ export class Fold {
     return stretch.entries;
   }
 
-  private coalesce(entries: readonly LogEntry[]): { rows: Iterable<PendingRow>; withoutIdentity: number } {
+  /** A row whose key holds NULL has no identity, and is told by the status. */
+  private coalesce(entries: readonly LogEntry[]): Iterable<PendingRow> {
     const rows = new Map<string, PendingRow>();
-    let withoutIdentity = 0;
     for (const entry of entries) {
       const table = entry.op === OP.marker ? undefined : this.tables.withId(entry.tableId);
       if (table === undefined) continue;
       const key = entry.key.slice(0, table.collations.length);
       if (key.includes(null)) {
-        if (entry.op !== OP.check) withoutIdentity += 1;
+        this.nullKeyTables.add(table);
         continue;
       }
       const name = `${entry.tableId} ${canonicalKey(key, table.collations)}`;
@@ -103,7 +102,7 @@ export class Fold {
       }
       row.entries.push({ hlc: entry.hlc, op: entry.op, columns: this.columnsOf(entry) });
     }
-    return { rows: rows.values(), withoutIdentity };
+    return rows.values();
   }
 
   private columnsOf(entry: LogEntry): readonly number[] | null {

@@ -3,7 +3,7 @@
  * nobody has decided about. Reads the schema only.
  */
 import type { Database } from 'better-sqlite3';
-import { PREFIX } from './metadata-schema.js';
+import { metadataTable, PREFIX } from './metadata-schema.js';
 import { hasCapture } from './plan-capture.js';
 import { isOurs, readSchema } from './read-schema.js';
 import { readRegistry, readRegistryEntries, updatedColumns } from './registry.js';
@@ -17,6 +17,8 @@ export interface TableInspection {
   readonly changed: readonly string[];
   /** Are there columns that the registry does not know, or the other way round? */
   readonly columnsChanged: boolean;
+  /** Is the table there that holds what is known of its rows? */
+  readonly hasMetadata: boolean;
 }
 
 export interface CaptureInspection {
@@ -48,7 +50,14 @@ export function inspectCapture(db: Database): CaptureInspection {
     const columns = registry.get(table.id)?.columns ?? [];
     const columnsChanged = JSON.stringify(updatedColumns(columns, table.schema)) !== JSON.stringify(columns);
     const { id, name } = table;
-    return { id, name, missing: namesOn(drift.missing, name), changed: namesOn(drift.changed, name), columnsChanged };
+    return {
+      id,
+      name,
+      missing: namesOn(drift.missing, name),
+      changed: namesOn(drift.changed, name),
+      columnsChanged,
+      hasMetadata: hasTable(db, metadataTable(id)),
+    };
   });
   const captured = new Set(tables.map((table) => table.name));
   const excluded = db.prepare<[], string>(`SELECT name FROM ${PREFIX}excluded`).pluck().all();
@@ -56,7 +65,7 @@ export function inspectCapture(db: Database): CaptureInspection {
   const decided = new Set([...registered, ...excluded]);
   const inspection = {
     installed: true,
-    hasLog: hasLog(db),
+    hasLog: hasTable(db, `${PREFIX}log`),
     tables: inspections,
     extra: drift.extra,
     lost: registered.filter((name) => !captured.has(name)),
@@ -67,12 +76,11 @@ export function inspectCapture(db: Database): CaptureInspection {
 
 function isComplete({ hasLog, tables, extra, lost, undecided }: Omit<CaptureInspection, 'complete'>): boolean {
   const isWhole = (table: TableInspection) =>
-    table.missing.length === 0 && table.changed.length === 0 && !table.columnsChanged;
+    table.missing.length === 0 && table.changed.length === 0 && !table.columnsChanged && table.hasMetadata;
   return hasLog && tables.every(isWhole) && extra.length + lost.length + undecided.length === 0;
 }
 
-function hasLog(db: Database): boolean {
-  return (
-    db.prepare(`SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = '${PREFIX}log'`).get() !== undefined
-  );
+function hasTable(db: Database, name: string): boolean {
+  const sql = `SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?`;
+  return db.prepare<[string]>(sql).get(name) !== undefined;
 }

@@ -45,7 +45,7 @@ export interface InstallResult {
   readonly repaired: readonly string[];
   /** The log was gone: a new one begins. */
   readonly logRecreated: boolean;
-  /** Tables whose key is another than before: what their metadata told has gone with the old key. */
+  /** Tables whose metadata was gone, or told of another key than they have now: what it knew is lost. */
   readonly rekeyed: readonly string[];
 }
 
@@ -66,7 +66,10 @@ function install(db: Database, plan: CapturePlan, options: InstallOptions): Inst
   const surveys = wasInstalled ? followColumns(db, schema.tables) : new Map<string, ColumnSurvey>();
   const added = updateRegistry(db, plan, [...schema.tables, ...schema.internal]);
   const tables = readRegistry(db, schema);
-  const rekeyed = makeMetadata(db, tables);
+  const known = new Set(
+    tables.filter(({ internal, name }) => !internal && !added.includes(name)).map(({ name }) => name),
+  );
+  const rekeyed = makeMetadata(db, tables).filter((name) => wasInstalled && known.has(name));
   const isNewLog = shapeLog(db, readRegistryEntries(db), tables);
   if (isNewLog || isLogEmpty(db)) {
     const folded = appendMarker(db, options.nowMs);
@@ -74,7 +77,7 @@ function install(db: Database, plan: CapturePlan, options: InstallOptions): Inst
   }
   recordExcluded(db, plan);
   const isBlind = (name: string) => !added.includes(name) && (!surveys.has(name) || isNewLog);
-  const repaired = repairTriggers(db, tables).filter(isBlind);
+  const repaired = [...new Set([...repairTriggers(db, tables).filter(isBlind), ...rekeyed])];
   recordTriggers(db, tables);
   for (const table of tables) enterNewValues(db, table, surveys.get(table.name)?.added ?? [], options.nowMs);
   const changed = fingerprint(db) !== before;
@@ -171,7 +174,7 @@ function updateRegistry(db: Database, plan: CapturePlan, schemas: readonly Table
   return added;
 }
 
-/** A metadata table for each captured table, under its present key. Says where the key is another than before. */
+/** A metadata table for each captured table, under its present key. Says for which tables one was made. */
 function makeMetadata(db: Database, tables: readonly CapturedTable[]): string[] {
   const select = db
     .prepare<[string], string>(`SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?`)
@@ -182,7 +185,7 @@ function makeMetadata(db: Database, tables: readonly CapturedTable[]): string[] 
     if (found === wanted[0]) return [];
     if (found !== undefined) db.exec(`DROP TABLE ${metadataTable(table.id)}`);
     for (const sql of wanted) db.exec(sql);
-    return found === undefined ? [] : [table.name];
+    return [table.name];
   });
 }
 

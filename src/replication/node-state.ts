@@ -68,6 +68,7 @@ export class NodeState {
   private rowHighs = new Map<string, number>();
 
   private readonly selectFacts: Statement<[], { name: keyof StateFacts; value: string | number }>;
+  private readonly selectFact: Statement<[string], string | number>;
   private readonly upsertFact: Statement<[string, string | number]>;
   private readonly selectSessions: Statement<[], { id: number; name: string; hlc: number | null }>;
   private readonly insertSession: Statement<[string]>;
@@ -78,6 +79,9 @@ export class NodeState {
     private readonly random: RandomSource,
   ) {
     this.selectFacts = db.prepare(`SELECT name, value FROM ${PREFIX}state`);
+    this.selectFact = db
+      .prepare(`SELECT value FROM ${PREFIX}state WHERE name = ?`)
+      .pluck() as unknown as typeof this.selectFact;
     this.upsertFact = db.prepare(
       `INSERT INTO ${PREFIX}state(name, value) VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
     );
@@ -143,6 +147,25 @@ export class NodeState {
     if (this.facts[name] === value) return;
     this.facts[name] = value;
     this.upsertFact.run(name, value);
+  }
+
+  /** Reads a fact again that another process may have written. */
+  refresh(name: keyof StateFacts): void {
+    const value = this.selectFact.get(name);
+    if (value !== undefined) Object.assign(this.facts, { [name]: value });
+  }
+
+  /**
+   * Only this process writes these. Throws `database-replaced` when the file tells of another past: somebody has put an
+   * older file's pages into it (`.restore`, `VACUUM INTO`, a copy over it), and what memory knows must not go there.
+   */
+  assertUnchanged(): void {
+    for (const name of ['folded', 'arrival', 'node_id'] as const) {
+      if (this.selectFact.get(name) === this.facts[name]) continue;
+      throw new SqlsyncError('database-replaced', 'the file’s contents were replaced while it was served', {
+        hint: 'start sqlsync again: it goes on from what the file holds now. Stop it before a file is restored.',
+      });
+    }
   }
 
   /** Hands out the next arrival; `saveArrival` writes the counter down before the transaction ends. */

@@ -3,6 +3,7 @@
  * is read, in a fixed number of statements however many tables there are; what a table holds is null-keys.ts's to judge.
  */
 import type { Database } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
 import { readColumnDefinitions } from './column-definitions.js';
 import { affinityOf } from './column-type.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
@@ -14,7 +15,7 @@ import type { ColumnSchema, ForeignKeySchema, TableSchema } from './table-schema
 /** Columns a key may have: each is a column of the change log. */
 const KEY_COLUMNS_MAX = 64;
 
-export type RefusalCode = 'no-identity' | 'key-too-wide' | 'unknown-collation';
+export type RefusalCode = 'no-identity' | 'key-too-wide' | 'unknown-collation' | 'ambiguous-name';
 
 /** A table that cannot be captured: why, in words for the operator. */
 export interface TableRefusal {
@@ -68,9 +69,12 @@ interface ForeignKeyRow {
   onDelete: string;
 }
 
-/** Tables worth reading: the application's, and those of ours that replicate. */
+/**
+ * Tables worth reading: the application's, and those of ours that replicate. Virtual ones have no root page; whoever asks
+ * for the columns of one whose module is not here gets an error.
+ */
 const INTERNAL_NAMES = INTERNAL_TABLES.map(({ name }) => quoteText(name)).join(', ');
-const WANTED = `s.type = 'table' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+const WANTED = `s.type = 'table' AND s.rootpage > 0 AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
   AND (s.name NOT LIKE '\\_sqlsync\\_%' ESCAPE '\\' OR s.name IN (${INTERNAL_NAMES}))`;
 const SELECT_TABLES = `SELECT s.name, s.sql, l.type, l.wr AS withoutRowid, l.strict
   FROM main.sqlite_schema s JOIN pragma_table_list l ON l.schema = 'main' AND l.name = s.name
@@ -80,12 +84,17 @@ const SELECT_COLUMNS = `SELECT s.name AS tbl, x.name, x.type, x."notnull" AS "no
 const SELECT_TERMS = `SELECT s.name AS tbl, i.name AS idx, i."unique" AS isUnique, i.origin, i.partial, x.name, x.coll
   FROM main.sqlite_schema s JOIN pragma_index_list(s.name, 'main') i JOIN pragma_index_xinfo(i.name, 'main') x
   WHERE ${WANTED} AND x.key = 1 ORDER BY s.name, i.name, x.seqno`;
+const SELECT_VIRTUAL = `SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0`;
 const SELECT_INDEX_SQL = `SELECT name, sql FROM main.sqlite_schema WHERE type = 'index' AND sql IS NOT NULL`;
 const SELECT_FOREIGN_KEYS = `SELECT s.name AS tbl, f.id, f."table" AS parent, f."from", f."to", f.on_update AS onUpdate, f.on_delete AS onDelete
   FROM main.sqlite_schema s JOIN pragma_foreign_key_list(s.name, 'main') f WHERE ${WANTED} ORDER BY s.name, f.id, f.seq`;
 
+/** Tables with these names go by an alias in our statements, under which the WHERE of an index must not name them. */
+const AMBIGUOUS_NAMES: ReadonlySet<string> = new Set(['new', 'old', 'excluded']);
+
 /** Reads all of the file's tables. */
 export function readSchema(db: Database): SchemaReading {
+  assertPragmasVisible(db);
   const all = <Row>(sql: string): Row[] => db.prepare<[], Row>(sql).safeIntegers(false).all();
   const columns = groupBy(all<ColumnRow>(SELECT_COLUMNS), (row) => row.tbl);
   const terms = groupBy(all<TermRow>(SELECT_TERMS), (row) => row.tbl);
@@ -96,8 +105,12 @@ export function readSchema(db: Database): SchemaReading {
   const reading = { tables: [], refused: [], local: [], internal: [] } as {
     -readonly [Part in keyof SchemaReading]: SchemaReading[Part][number][];
   };
+  const virtual = all<{ name: string; sql: string }>(SELECT_VIRTUAL);
+  const modules = new Set(all<{ name: string }>('PRAGMA module_list').map(({ name }) => name.toLowerCase()));
+  const isShadow = shadowRule(virtual, modules);
+  reading.local.push(...virtual.map(({ name }) => name));
   for (const row of all<TableRow>(SELECT_TABLES)) {
-    if (row.type !== 'table') {
+    if (row.type !== 'table' || isShadow(row.name)) {
       reading.local.push(row.name);
       continue;
     }
@@ -108,6 +121,30 @@ export function readSchema(db: Database): SchemaReading {
     else if (table !== null) (isOurs(row.name) ? reading.internal : reading.tables).push(table);
   }
   return reading;
+}
+
+/** A table called like one of SQLite's pragma functions hides it from everybody, the readers of this schema too. */
+function assertPragmasVisible(db: Database): void {
+  const sql = `SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') AND name LIKE 'pragma\\_%' ESCAPE '\\'`;
+  const hiding = db.prepare<[], string>(sql).pluck().get();
+  if (hiding === undefined) return;
+  throw new SqlsyncError('table-refused', `the table ${hiding} hides a function of SQLite's that reads the schema`, {
+    hint: 'give it a name that does not begin with pragma_',
+  });
+}
+
+/**
+ * Only a virtual table's own module knows its shadow tables. Where it is not here, whatever bears the virtual table's name
+ * before an underscore is taken for one: it would be the module's to write, on each node for itself.
+ */
+function shadowRule(
+  virtual: readonly { readonly name: string; readonly sql: string }[],
+  modules: ReadonlySet<string>,
+): (name: string) => boolean {
+  const prefixes = virtual
+    .filter(({ sql }) => !modules.has((/\bUSING\s+["'`[]?(\w+)/i.exec(sql)?.[1] ?? '').toLowerCase()))
+    .map(({ name }) => `${name.toLowerCase()}_`);
+  return (name) => prefixes.some((prefix) => name.toLowerCase().startsWith(prefix));
 }
 
 /** Does a name begin with sqlsync's prefix, in whatever case? */
@@ -188,6 +225,11 @@ function refusalOf(
   if (width > KEY_COLUMNS_MAX) {
     return { name, code: 'key-too-wide', reason: `its key has ${width} columns, more than ${KEY_COLUMNS_MAX}` };
   }
+  const ambiguous = table.uniqueIndexes.find(({ where }) => namesTable(where, name));
+  if (ambiguous !== undefined) {
+    const reason = `the WHERE of index ${ambiguous.name} names its table, whose name means something else in a trigger`;
+    return { name, code: 'ambiguous-name', reason };
+  }
   for (const index of indexes) {
     const unknown = index.terms.find((term) => !known.has(term.collation.toUpperCase()));
     if (unknown === undefined) continue;
@@ -195,6 +237,12 @@ function refusalOf(
     return { name, code: 'unknown-collation', reason };
   }
   return null;
+}
+
+/** Does an index's WHERE name its table, one that goes by an alias? */
+function namesTable(where: string | null, table: string): boolean {
+  if (where === null || !AMBIGUOUS_NAMES.has(table.toLowerCase())) return false;
+  return new RegExp(`\\b${table}["\\]\`]?\\s*\\.`, 'i').test(where);
 }
 
 function groupBy<Key, Row>(rows: readonly Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {

@@ -36,8 +36,8 @@ export interface ReplicaStatus {
   readonly catchUp: CatchUp | null;
   /** Writes that may have gone unrecorded; null: none are known. */
   readonly gap: CaptureGap | null;
-  /** Log entries met since the start that name rows whose key is NULL: they have no identity and do not replicate. */
-  readonly withoutIdentity: number;
+  /** Tables with rows whose key holds NULL: they have no identity and do not replicate. */
+  readonly withoutIdentity: readonly string[];
 }
 
 function countOf(engine: Engine, sql: string): number {
@@ -81,6 +81,6 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
     horizon: state.get('horizon'),
     catchUp: catchUpOf(state),
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
-    withoutIdentity: engine.withoutIdentity,
+    withoutIdentity: engine.tablesWithNullKeys(),
   };
 }

@@ -7,7 +7,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
 import { SENTINEL_VIEW } from './private-schema.js';
 import type { SqlValue } from './row-version.js';
-import { quoteIdentifier } from './sql-text.js';
+import { aliasFor, quoteIdentifier } from './sql-text.js';
 import type { CapturedTable } from './table-schema.js';
 
 /** Places of the key's columns among the table's columns. */
@@ -75,7 +75,7 @@ export class RowTable {
     const action =
       updated.length === 0 ? 'NOTHING' : `UPDATE SET ${updated.map((c) => `${c} = excluded.${c}`).join(', ')}`;
     return (
-      `INSERT OR ABORT INTO ${this.name}(${columns.join(', ')}) SELECT ${parameters.join(', ')} FROM ${SENTINEL_VIEW} WHERE true ` +
+      `INSERT OR ABORT INTO ${this.name}${aliasFor(this.table.name, 'excluded')}(${columns.join(', ')}) SELECT ${parameters.join(', ')} FROM ${SENTINEL_VIEW} WHERE true ` +
       `ON CONFLICT(${key.join(', ')}) DO ${action}`
     );
   }

@@ -111,3 +111,9 @@ function toUniqueIndex(index: IndexReading, columns: readonly string[], sql: str
   });
   return { name: index.name, terms, where: text?.where ?? null };
 }
+
+/** The names by which statements can set a table's rowid: those that no column has taken. */
+export function rowidNames(columns: readonly ColumnSchema[]): string[] {
+  const taken = new Set(columns.map(({ name }) => name.toLowerCase()));
+  return ['rowid', '_rowid_', 'oid'].filter((name) => !taken.has(name));
+}

@@ -9,7 +9,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
 import { SENTINEL_VIEW } from './private-schema.js';
 import type { SqlValue } from './row-version.js';
-import { quoteIdentifier } from './sql-text.js';
+import { aliasFor, quoteIdentifier, ROW_ALIAS } from './sql-text.js';
 import type { CapturedTable, IndexTerm, UniqueIndexSchema } from './table-schema.js';
 
 export interface Collision {
@@ -54,14 +54,15 @@ export class UniqueCollisions {
   /** The key of the row in the way, then its bytes. */
   private sql(index: UniqueIndexSchema, parameters: readonly string[]): string {
     const name = quoteIdentifier(this.table.name);
+    const alias = aliasFor(this.table.name, 'excluded');
     const columns = this.table.columns.map((column) => quoteIdentifier(column.name));
     const target = index.terms.map(termSql).join(', ');
     const where = index.where === null ? '' : ` WHERE ${index.where}`;
     const keys = this.table.schema.identity.columns.map((column) => quoteIdentifier(column.name));
     const bytes = keys.map((key) => `CAST(${key} AS BLOB)`);
     return (
-      `INSERT OR ABORT INTO ${name}(${columns.join(', ')}) SELECT ${parameters.join(', ')} FROM ${SENTINEL_VIEW} WHERE true ` +
-      `ON CONFLICT(${target})${where} DO UPDATE SET ${columns[0]} = ${name}.${columns[0]} ` +
+      `INSERT OR ABORT INTO ${name}${alias}(${columns.join(', ')}) SELECT ${parameters.join(', ')} FROM ${SENTINEL_VIEW} WHERE true ` +
+      `ON CONFLICT(${target})${where} DO UPDATE SET ${columns[0]} = ${alias === '' ? name : ROW_ALIAS}.${columns[0]} ` +
       `ON CONFLICT DO NOTHING RETURNING ${[...keys, ...bytes].join(', ')}`
     );
   }

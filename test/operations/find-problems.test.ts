@@ -46,6 +46,7 @@ const WELL: ProblemFacts = {
   databases: [{ ...DATABASE, peers: [PEER] }],
   failures: new Map(),
   held: new Map(),
+  nullKeys: new Map(),
   gaps: new Map(),
   diskFreeBytes: new Map([['shop', 2 ** 40]]),
   now: NOW,

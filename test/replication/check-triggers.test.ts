@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { uniqueMatch } from '../../src/replication/check-triggers.js';
 import { readSchema } from '../../src/replication/read-schema.js';
+import { captured, changesOf } from '../support/captured-database.js';
 import { makeFolder } from '../support/make-folder.js';
 import { SHELL as shell } from '../support/run-application.js';
 
@@ -54,5 +55,41 @@ describe.each([
       .at(-1);
     expect(stdout).toMatch(bySearch);
     expect(stdout).not.toMatch(/SCAN t\b/);
+  });
+});
+
+describe('REPLACE by a rowid that is not the key', () => {
+  const ROWS = `INSERT INTO t(rowid, id, v) VALUES(1, 'a', 1), (2, 'b', 2), (3, 'c', 3)`;
+
+  test.each([
+    [
+      'an insert that names it',
+      `INSERT OR REPLACE INTO t(rowid, id, v) VALUES(1, 'z', 9)`,
+      ['check t("a")', 'insert t("z")'],
+    ],
+    ['by another name', `INSERT OR REPLACE INTO t(oid, id, v) VALUES(2, 'z', 9)`, ['check t("b")', 'insert t("z")']],
+    ['an update', `UPDATE OR REPLACE t SET rowid = 2 WHERE id = 'a'`, ['check t("b")']],
+    ['by another name too', `UPDATE OR REPLACE t SET _ROWID_ = 3 WHERE id = 'a'`, ['check t("c")']],
+    ['an insert that does not', `INSERT INTO t(id, v) VALUES('z', 9)`, ['insert t("z")']],
+    ['an update that does not', `UPDATE t SET v = 9 WHERE id = 'a'`, ['update t("a"): v']],
+  ])('%s', (_, sql, changes) => {
+    const db = captured(`CREATE TABLE t(id TEXT PRIMARY KEY, v); ${ROWS}`);
+    expect(changesOf(db, sql)).toEqual(changes);
+  });
+
+  test('a column that has taken the name is no rowid', () => {
+    const db = captured(`CREATE TABLE t(id TEXT PRIMARY KEY, rowid, oid); INSERT INTO t VALUES('a', 1, 1)`);
+    expect(changesOf(db, `INSERT OR REPLACE INTO t(_rowid_, id) VALUES(1, 'z')`)).toEqual([
+      'check t("a")',
+      'insert t("z")',
+    ]);
+    expect(changesOf(db, `INSERT INTO t VALUES('b', 1, 1)`)).toEqual(['insert t("b")']);
+  });
+
+  test('a key that is the rowid is changed by all its names', () => {
+    const db = captured(`CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES(1, 1)`);
+    const moves = [2, 3, 4].map((id) => [`delete t(${id - 1})`, `insert t(${id})`]);
+    const names = ['id', 'ROWID', 'oid'];
+    expect(names.map((name, i) => changesOf(db, `UPDATE t SET ${name} = ${i + 2}`))).toEqual(moves);
   });
 });

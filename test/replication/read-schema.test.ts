@@ -230,3 +230,39 @@ describe('hashes', () => {
     expect(schemaHash(tables.slice(1))).not.toBe(schemaHash(tables));
   });
 });
+
+describe('virtual tables whose module is not here', () => {
+  /** As another program that has the module leaves it. */
+  function withForeignModule(schema: string): Database.Database {
+    const db = new Database(':memory:');
+    db.exec(schema);
+    db.unsafeMode(true);
+    db.pragma('writable_schema = 1');
+    db.exec(
+      `INSERT INTO sqlite_schema VALUES('table', 'vec', 'vec', 0, 'CREATE VIRTUAL TABLE vec USING vec0(embedding float[4])')`,
+    );
+    db.pragma('writable_schema = RESET');
+    db.unsafeMode(false);
+    return db;
+  }
+
+  test('are local, and so is what bears their name before an underscore', () => {
+    const db = withForeignModule(
+      'CREATE TABLE item(id TEXT PRIMARY KEY); CREATE TABLE vec_chunks(id INTEGER PRIMARY KEY)',
+    );
+    const { tables, local, refused } = readSchema(db);
+    expect([tables.map(({ name }) => name), local, refused]).toEqual([['item'], ['vec', 'vec_chunks'], []]);
+  });
+});
+
+test('a table that hides one of SQLite’s schema functions is refused by name', () => {
+  const db = new Database(':memory:');
+  db.exec('CREATE TABLE pragma_table_list(a)');
+  expect(() => readSchema(db)).toThrow(expect.objectContaining({ code: 'table-refused' }));
+});
+
+test('an index whose WHERE names a table called new is refused by name', () => {
+  const db = new Database(':memory:');
+  db.exec('CREATE TABLE new(id TEXT PRIMARY KEY, u); CREATE UNIQUE INDEX i ON new(u) WHERE new.u > 1');
+  expect(readSchema(db).refused).toEqual([expect.objectContaining({ name: 'new', code: 'ambiguous-name' })]);
+});

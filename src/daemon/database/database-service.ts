@@ -71,7 +71,7 @@ export class DatabaseService {
     const { writer, reader, install } = handles;
     this.replica = Replica.open({ writer, reader, install, clock, random, limits });
     this.stages = new StageStore(side, limits, random);
-    this.file = new LockedFile(handles.path, limits);
+    this.file = new LockedFile(handles.path, limits, (error) => options.onFatal(error));
     this.queue = new ApplyQueue({ replica: this.replica, stages: this.stages, file: this.file });
     this.gate = new ShippingGate(limits.idleTimeoutMs);
     this.upkeep = new Upkeep({

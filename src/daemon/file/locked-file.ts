@@ -25,6 +25,8 @@ export class LockedFile {
   constructor(
     readonly path: string,
     private readonly limits: Pick<Limits, 'lockWaitMsMax' | 'lockGapMs'>,
+    /** Called when what is in the file is not what was opened: whoever works on it has to begin anew. */
+    private readonly onReplaced: (error: SqlsyncError) => void = () => {},
   ) {
     this.identity = fileIdentity(path);
   }
@@ -48,10 +50,15 @@ export class LockedFile {
         return attempt();
       } catch (error) {
         const isOver = performance.now() - startedMs >= this.limits.lockWaitMsMax;
-        if (!isLocked(error) || isOver) throw databaseError(error, this.path);
+        if (!isLocked(error) || isOver) throw this.told(databaseError(error, this.path));
       }
       await this.pause(pauseMs * (0.5 + Math.random()));
     }
+  }
+
+  private told(error: unknown): unknown {
+    if (error instanceof SqlsyncError && error.code === 'database-replaced') this.onReplaced(error);
+    return error;
   }
 
   /** Steps that each take the write lock for a bounded time; between two of them others have their turn. */
@@ -80,7 +87,7 @@ export class LockedFile {
 }
 
 export function replacedError(path: string): SqlsyncError {
-  return new SqlsyncError('database-missing', `${path} has been replaced or removed while it was served`, {
+  return new SqlsyncError('database-replaced', `${path} has been replaced or removed while it was served`, {
     hint: 'stop the daemon before a file is replaced; start it again if the new file is meant',
   });
 }

@@ -47,9 +47,9 @@ describe('LockedFile', () => {
     const { file, db, other, path } = makeFile();
     renameSync(path, `${path}.aside`);
     await vi.waitFor(() => expect(file.run(() => null)).rejects.toThrow(), { interval: 1 });
-    await expect(file.run(write(db))).rejects.toThrow(expect.objectContaining({ code: 'database-missing' }));
+    await expect(file.run(write(db))).rejects.toThrow(expect.objectContaining({ code: 'database-replaced' }));
     new Sqlite(path).close();
-    await expect(file.run(write(db))).rejects.toThrow(expect.objectContaining({ code: 'database-missing' }));
+    await expect(file.run(write(db))).rejects.toThrow(expect.objectContaining({ code: 'database-replaced' }));
     expect(other.prepare('SELECT count(*) FROM t').pluck().get()).toBe(0);
     rmSync(path);
   });

@@ -4,7 +4,7 @@ CREATE TRIGGER _sqlsync_10_update AFTER UPDATE ON "t" WHEN OLD."id" IS NEW."id" 
 
 CREATE TRIGGER _sqlsync_10_delete AFTER DELETE ON "t" BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,3,OLD."id"); END
 
-CREATE TRIGGER _sqlsync_10_key AFTER UPDATE ON "t" WHEN NOT(OLD."id" IS NEW."id") BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,3,OLD."id");INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,1,NEW."id"); END
+CREATE TRIGGER _sqlsync_10_key AFTER UPDATE OF "id","rowid","_rowid_","oid" ON "t" WHEN NOT(OLD."id" IS NEW."id") BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,3,OLD."id");INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,1,NEW."id"); END
 
 CREATE TRIGGER _sqlsync_10_check1_insert BEFORE INSERT ON "t" WHEN EXISTS(SELECT 1 FROM "t" WHERE "a" COLLATE "NOCASE"=NEW."a" AND (b > 1) AND "b"="b") BEGIN INSERT INTO _sqlsync_log(hlc,tbl,op,k1)VALUES(max(CAST((julianday('now')-2440587.5)*86400000.0+0.5 AS INTEGER)*2048,coalesce((SELECT max(hlc) FROM _sqlsync_log)+1,0)),10,4,(SELECT "id" FROM "t" WHERE "a" COLLATE "NOCASE"=NEW."a" AND (b > 1) AND "b"="b")); END
 
