@@ -69,6 +69,7 @@ export const ERROR_CODES = {
   'coverage-unknown': EXIT.no,
   'conflicts-open': EXIT.no,
   'changes-quarantined': EXIT.no,
+  'quarantine-unknown': EXIT.usage,
   'peer-lag': EXIT.no,
   'peer-paused': EXIT.no,
   'disk-low': EXIT.no,

@@ -109,7 +109,7 @@ function inQueues(database: DatabaseStatus, { health, held }: ProblemFacts): Fin
   }
   if (exceeds(quarantined, health.quarantinedMax)) {
     const message = `${renderCount(quarantined ?? 0, 'change')} from other nodes could not be applied, and kept aside`;
-    found.push({ code: 'changes-quarantined', severity: 'error', message, command: null });
+    found.push({ code: 'changes-quarantined', severity: 'error', message, command: 'sqlsync quarantine' });
   }
   return [...found, ...inSchema(database, held.get(database.name))];
 }

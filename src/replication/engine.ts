@@ -19,10 +19,10 @@ import { OP } from './metadata-schema.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
 import { hasNullKey } from './null-keys.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
-import { Quarantine } from './quarantine.js';
+import { type KeptRowName, Quarantine } from './quarantine.js';
 import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
-import { type KeptRowName, placeHeld, retryKept } from './retry-kept.js';
+import { placeHeld, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
 import { ShipReader } from './ship-reader.js';
 import { highestHlc } from './version-vector.js';
@@ -117,7 +117,7 @@ export class Engine {
     this.folding = new Fold(this.state, this.log, this.tables, this.quarantine);
     for (const table of this.tables.all)
       if (hasNullKey(install, table.captured.schema)) this.folding.nullKeyTables.add(table);
-    this.retriesDue = this.quarantine.afterArrival(0);
+    this.retriesDue = this.quarantine.names();
     this.shipReaders = new Map();
   }
 
@@ -290,8 +290,8 @@ export class Engine {
     this.state.saveArrival();
   }
 
-  /** For what is applied without a stage. */
-  private ownContext(): ApplyContext {
+  /** For versions that nobody has just sent: what this node knows is all there is to know. */
+  ownContext(): ApplyContext {
     const { state, quarantine, records, clock } = this;
     return {
       state,

@@ -39,6 +39,7 @@ export interface NodeOptions {
   readonly journalMode?: string;
   /** 0: any that is free. */
   readonly port?: number;
+  readonly admin?: DaemonSettings['admin'];
   readonly serverTls?: DaemonSettings['serverTls'];
   readonly clientTls?: DaemonSettings['clientTls'];
 }
@@ -100,12 +101,20 @@ export class TestNode {
     return {
       node: this.name,
       listen: listens ? { host: '127.0.0.1', port } : null,
+      admin: options.admin ?? null,
       databases: [{ name: 'shop', path: this.path, identity: 'ask' }],
       peers: peers.map(
         (peer) => ({ databases: ['*'], direction: 'both', schedule: null, live: true, ...peer }) as PeerConfig,
       ),
       limits: { ...LIMITS, ...limits },
-      prune: { schedule: null, keepLogMs: 0, peerTimeoutMs: 0, retainedBytesMax: 0 },
+      prune: {
+        schedule: null,
+        keepLogMs: 0,
+        keepConflictsMs: 0,
+        keepOperationsMs: 0,
+        peerTimeoutMs: 0,
+        retainedBytesMax: 0,
+      },
       secrets,
       serverTls: options.serverTls ?? null,
       clientTls: options.clientTls ?? null,
