@@ -83,9 +83,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     if (this.flags.verbose) process.stderr.write(`${text}\n`);
   }
 
-  /** The command as it was typed, without secrets: for the record of what operators do. */
-  protected get typed(): string {
-    return typedCommand(this.config.bin, this.ctor.id, this.argv);
+  /** The command as it was typed, without what could be a secret: for the record of operations. */
+  protected get commandLine(): string {
+    return typedCommand(this.ctor.id, this.argv);
   }
 
   /** One line of NDJSON: for commands that stream, whose `run` returns nothing. */

@@ -35,7 +35,7 @@ export const pageFlags = {
     helpValue: 'N',
     min: 1,
     max: ITEMS_MAX,
-    default: 100,
+    default: 50,
   }),
   cursor: Flags.string({ summary: 'Go on where an earlier list ended: its nextCursor.', helpValue: 'CURSOR' }),
 };

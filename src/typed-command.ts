@@ -12,8 +12,8 @@ const HIDDEN = '***';
 const TOKEN = /^[\w+/-]{40,}=*$/;
 
 /** @param id of the command, its topics separated by colons */
-export function typedCommand(program: string, id: string, words: readonly string[]): string {
-  const text = [program, ...id.split(':'), ...words.map((word) => shellWord(withoutSecret(word)))].join(' ');
+export function typedCommand(id: string, words: readonly string[]): string {
+  const text = [...id.split(':'), ...words.map((word) => shellWord(withoutSecret(word)))].join(' ');
   return text.length <= COMMAND_CHARS_MAX ? text : `${text.slice(0, COMMAND_CHARS_MAX)}…`;
 }
 

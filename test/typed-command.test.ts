@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { parseMoment } from '../src/list-flags.js';
 import { typedCommand } from '../src/typed-command.js';
 
-const typed = (...words: string[]) => typedCommand('sqlsync', 'peers:add', words).replace('sqlsync peers add ', '');
+const typed = (...words: string[]) => typedCommand('peers:add', words).replace('peers add ', '');
 
 test('a command reads as it was typed, and can be typed again', () => {
-  expect(typedCommand('sqlsync', 'quarantine:discard', ['--all', '-y'])).toBe('sqlsync quarantine discard --all -y');
-  expect(typedCommand('sqlsync', 'operations', [])).toBe('sqlsync operations');
+  expect(typedCommand('quarantine:discard', ['--all', '-y'])).toBe('quarantine discard --all -y');
+  expect(typedCommand('operations', [])).toBe('operations');
   expect(typed('lyon=https://lyon.example:7420', '--name', "o'hara")).toBe(
     `lyon=https://lyon.example:7420 --name 'o'\\''hara'`,
   );

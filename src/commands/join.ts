@@ -66,7 +66,7 @@ export default class Join extends BaseCommand<typeof Join> {
         secretFile: flags['secret-file'],
         replace: flags.replace,
         merge,
-        command: this.typed,
+        command: this.commandLine,
       },
       target,
       { ...thisMachine, snapshots },

@@ -16,7 +16,7 @@ async function operationsOf(node: ProcessNode, args: string[] = []): Promise<Pag
 
 /** `node: what was typed`, without flags. */
 const typedIn = ({ items }: Page<OperationReport>) =>
-  items.map(({ node, command }) => `${node}: ${command.replace(/^sqlsync (.*?) (\/|http|-).*$/, '$1')}`);
+  items.map(({ node, command }) => `${node}: ${command.replace(/^(.*?) (\/|http|-).*$/, '$1')}`);
 
 test('who did what, where and when is told on every node, newest first', async () => {
   const folder = makeFolder();
@@ -57,7 +57,7 @@ test('who did what, where and when is told on every node, newest first', async (
   const since = page.items[1]?.at ?? '';
   expect(typedIn(await operationsOf(paris, ['--since', since]))).toEqual(everything.slice(0, 2));
   expect((await operationsOf(paris, ['--since', '1h'])).total).toBe(everything.length);
-  expect((await paris.run(['operations'])).stdout).toMatch(/^\S+Z +lyon +\S+ +done +sqlsync peers resume paris/m);
+  expect((await paris.run(['operations'])).stdout).toMatch(/^\S+Z +lyon +\S+ +done +peers resume paris/m);
   const run = await paris.run(['operations', '--since', 'yesterday', '--json']);
   expect([run.exitCode, JSON.parse(run.stdout).error.code]).toEqual([2, 'usage']);
 });

@@ -129,7 +129,7 @@ test('what is given up is gone on every node, and stands in the record of operat
     () => 'paris has not heard of the operation',
   );
   expect(discards).toMatchObject([
-    { node: 'lyon', result: 'done', command: expect.stringMatching(/^sqlsync quarantine discard --all --yes /) },
+    { node: 'lyon', result: 'done', command: expect.stringMatching(/^quarantine discard --all --yes /) },
   ]);
   expect(JSON.stringify(discards[0]?.detail)).toContain('"row":{"sku":"mate","name":"Mate","price":null}');
   expect([...paris.complaints, ...lyon.complaints]).toEqual([]);

@@ -29,6 +29,15 @@ export const LIMITS = limitsSchema.parse({
   idleTimeoutMs: 2000,
 });
 
+const NO_PRUNING: DaemonSettings['prune'] = {
+  schedule: null,
+  keepLogMs: 0,
+  keepConflictsMs: 0,
+  keepOperationsMs: 0,
+  peerTimeoutMs: 0,
+  retainedBytesMax: 0,
+};
+
 const hex = (bytes: number) => randomBytes(bytes).toString('hex');
 
 export interface NodeOptions {
@@ -40,6 +49,7 @@ export interface NodeOptions {
   /** 0: any that is free. */
   readonly port?: number;
   readonly admin?: DaemonSettings['admin'];
+  readonly prune?: Partial<DaemonSettings['prune']>;
   readonly serverTls?: DaemonSettings['serverTls'];
   readonly clientTls?: DaemonSettings['clientTls'];
 }
@@ -107,14 +117,7 @@ export class TestNode {
         (peer) => ({ databases: ['*'], direction: 'both', schedule: null, live: true, ...peer }) as PeerConfig,
       ),
       limits: { ...LIMITS, ...limits },
-      prune: {
-        schedule: null,
-        keepLogMs: 0,
-        keepConflictsMs: 0,
-        keepOperationsMs: 0,
-        peerTimeoutMs: 0,
-        retainedBytesMax: 0,
-      },
+      prune: { ...NO_PRUNING, ...options.prune },
       secrets,
       serverTls: options.serverTls ?? null,
       clientTls: options.clientTls ?? null,

@@ -47,7 +47,7 @@ const keptOf = (node: EngineNode) => idsOf(node).map((id) => readKeptChange(node
 let operations = 0;
 function discard(node: EngineNode, ids = idsOf(node)) {
   operations += 1;
-  const operation = { id: `op${operations}`, node: node.name, operator: 'ann', command: 'sqlsync quarantine discard' };
+  const operation = { id: `op${operations}`, node: node.name, operator: 'ann', command: 'quarantine discard' };
   return node.replica.discardKeptChanges(ids, operation);
 }
 

@@ -141,7 +141,7 @@ describe('a closed conflict', () => {
 
 test('operations go by their own age', () => {
   const [a, b] = pair();
-  const record = { id: 'f00d', node: 'n0', operator: 'ann', command: 'sqlsync prune', detail: null, result: 'done' };
+  const record = { id: 'f00d', node: 'n0', operator: 'ann', command: 'prune', detail: null, result: 'done' };
   OperatorWrites.transaction(a.app, Date.now(), (writes) => writes.recordOperation(record));
   expect(prune(a)).toBe(0);
   settleAll();

@@ -16,7 +16,7 @@ export default class PeersAdd extends BaseCommand<typeof PeersAdd> {
   };
 
   async run(): Promise<PeerChange> {
-    const change = await addPeer(this.loadConfig(), this.args.peer, this.typed, changePeersDeps);
+    const change = await addPeer(this.loadConfig(), this.args.peer, this.commandLine, changePeersDeps);
     this.log(change.changed ? `${change.peer} added` : `${change.peer} is there already`);
     if (change.changed && change.pid === null) this.note('next: sqlsync start');
     for (const line of renderUnrecorded(change)) this.note(line);

@@ -16,7 +16,7 @@ export default class PeersPause extends BaseCommand<typeof PeersPause> {
       this.loadConfig(),
       this.args.name,
       true,
-      this.typed,
+      this.commandLine,
       statusDeps(this.config.version),
     );
     this.log(`${change.peer} ${change.changed ? 'is paused' : 'was paused already'}`);

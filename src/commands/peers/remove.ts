@@ -12,7 +12,7 @@ export default class PeersRemove extends BaseCommand<typeof PeersRemove> {
   static override args = { name: Args.string({ required: true, description: 'the peer’s name' }) };
 
   async run(): Promise<PeerChange> {
-    const change = await removePeer(this.loadConfig(), this.args.name, this.typed, changePeersDeps);
+    const change = await removePeer(this.loadConfig(), this.args.name, this.commandLine, changePeersDeps);
     this.log(`${change.peer} removed`);
     for (const line of renderUnrecorded(change)) this.note(line);
     return change;

@@ -15,7 +15,7 @@ export default class PeersResume extends BaseCommand<typeof PeersResume> {
       this.loadConfig(),
       this.args.name,
       false,
-      this.typed,
+      this.commandLine,
       statusDeps(this.config.version),
     );
     this.log(`${change.peer} ${change.changed ? 'goes on' : 'was not paused'}`);

@@ -41,7 +41,7 @@ export default class QuarantineDiscard extends BaseCommand<typeof QuarantineDisc
     this.note(renderChosen(changes, 'to be given up'));
     const count = renderCount(changes.length, 'change');
     await this.confirm(`Give up ${count}? Rows become what they are on this node, on every node.`);
-    const what = { changes, command: this.typed };
+    const what = { changes, command: this.commandLine };
     const reports = await decideQuarantine(database, 'discard', what, decideQuarantineDeps(config));
     this.log(renderDecisions(reports, this.paint));
     if (reports.some(({ outcome }) => outcome !== 'discarded')) process.exitCode = EXIT.no;

@@ -35,7 +35,7 @@ export default class QuarantineRetry extends BaseCommand<typeof QuarantineRetry>
       this.log(renderChosen(changes, 'would be tried again'));
       return wholeList(changes);
     }
-    const what = { changes, command: this.typed };
+    const what = { changes, command: this.commandLine };
     const reports = await decideQuarantine(database, 'retry', what, decideQuarantineDeps(config));
     this.log(renderDecisions(reports, this.paint));
     if (reports.some(({ outcome }) => outcome === 'refused')) process.exitCode = EXIT.no;
