@@ -4,6 +4,7 @@ import { thisMachine } from '../daemon/this-machine.js';
 import { momentFlag, pageFlags } from '../list-flags.js';
 import { listOperations, type OperationReport } from '../operations/list-operations.js';
 import type { Page } from '../page.js';
+import { renderMore } from '../rendering/render-more.js';
 import { renderOperations } from '../rendering/render-operations.js';
 
 export default class Operations extends BaseCommand<typeof Operations> {
@@ -18,6 +19,7 @@ export default class Operations extends BaseCommand<typeof Operations> {
     const { since: sinceMs, cursor, limit, database } = this.flags;
     const page = listOperations(pickDatabase(this.loadConfig(), database), { sinceMs, cursor, limit }, thisMachine);
     this.log(renderOperations(page));
+    for (const line of renderMore(page)) this.note(line);
     return page;
   }
 }

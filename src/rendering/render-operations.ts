@@ -2,13 +2,11 @@
 import type { OperationReport } from '../operations/list-operations.js';
 import type { Page } from '../page.js';
 import { renderTable } from '../render-table.js';
-import { renderMore } from './render-more.js';
 
 export function renderOperations(page: Page<OperationReport>): string {
   if (page.items.length === 0) return 'no operations';
-  const table = renderTable(
+  return renderTable(
     [{ title: 'at' }, { title: 'node' }, { title: 'operator' }, { title: 'result' }, { title: 'command' }],
     page.items.map(({ at, node, operator, result, command }) => [at, node, operator, result, command]),
   );
-  return [table, ...renderMore(page)].join('\n');
 }

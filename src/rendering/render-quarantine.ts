@@ -5,11 +5,12 @@ import type { ChosenChange, QuarantinedChange } from '../operations/list-quarant
 import type { Page } from '../page.js';
 import { renderCount, renderSeconds } from '../render-figures.js';
 import { renderTable } from '../render-table.js';
-import { renderMore } from './render-more.js';
 
 /** So much of an id is enough to type; of a row's values so much fits beside it. */
 const ID_CHARS = 12;
 const ROW_CHARS_MAX = 100;
+/** Control and format characters: what could drive a terminal, or turn the direction of text. */
+const STEERING = /[\p{Cc}\p{Cf}]/u;
 
 export function renderQuarantine(
   page: Page<QuarantinedChange>,
@@ -17,7 +18,7 @@ export function renderQuarantine(
 ): string {
   if (page.items.length === 0) return 'nothing is in quarantine';
   const ageOf = (at: string) => `${renderSeconds((now.getTime() - Date.parse(at)) / 1000)} ago`;
-  const table = renderTable(
+  return renderTable(
     [
       { title: 'id' },
       { title: 'table' },
@@ -35,8 +36,6 @@ export function renderQuarantine(
       `${paint.red(error)}\n${row === null ? '(deletes the row)' : cut(JSON.stringify(row))}`,
     ]),
   );
-  const next = 'They go in by themselves when the schema allows it. Else: sqlsync quarantine retry ID, or discard ID';
-  return [table, ...renderMore(page), '', next].join('\n');
 }
 
 /** The changes that are meant, a line each. */
@@ -78,9 +77,13 @@ function keyText(key: QuarantinedChange['key']): string {
 
 /** Text that neither breaks a line nor drives a terminal. */
 function isPrintable(value: unknown): value is string {
-  return typeof value === 'string' && !/\p{Cc}/u.test(value);
+  return typeof value === 'string' && !STEERING.test(value);
 }
 
 function cut(text: string): string {
-  return text.length <= ROW_CHARS_MAX ? text : `${text.slice(0, ROW_CHARS_MAX - 1)}…`;
+  const shown = text.length <= ROW_CHARS_MAX ? text : `${text.slice(0, ROW_CHARS_MAX - 1)}…`;
+  return shown.replaceAll(
+    new RegExp(STEERING, 'gu'),
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
