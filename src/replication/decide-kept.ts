@@ -34,8 +34,9 @@ const gone = (id: string): KeptDecision => ({ id, outcome: 'gone', error: null }
 export function retryKeptChanges(engine: Engine, ids: readonly string[]): KeptDecision[] {
   return decide(engine, () => {
     const rows = ids.flatMap((id) => engine.quarantine.withId(id) ?? []);
-    retryKept(rows, engine.ownContext());
-    engine.state.saveArrival();
+    const context = engine.ownContext();
+    retryKept(rows, context);
+    engine.finishOwn(context);
     engine.foldToEnd();
     return ids.map((id) => {
       const row = rows.find((tried) => tried.id === id);
@@ -54,6 +55,13 @@ function refusedWithoutTable({ options }: Engine, id: string): KeptDecision {
   return kept === undefined ? gone(id) : refused(id, `there is no table ${kept.table}`);
 }
 
+/** What the record of the operation keeps of a change. */
+type GivenUp = Omit<KeptChange, 'sinceMs' | 'atMs'>;
+
+function givenUp({ id, table, key, reason, error, node, row }: KeptChange): GivenUp {
+  return { id, table, key, reason, error, node, row };
+}
+
 /** Gives these up, and keeps what they held in the record of the operation. */
 export function discardKeptChanges(
   engine: Engine,
@@ -61,11 +69,11 @@ export function discardKeptChanges(
   operation: Omit<OperationRecord, 'detail' | 'result'>,
 ): KeptDecision[] {
   return decide(engine, () => {
-    const discarded: KeptChange[] = [];
+    const discarded: GivenUp[] = [];
     const decisions = ids.map((id): KeptDecision => {
       const change = readKeptChange(engine.options.writer, id);
       if (change === undefined) return gone(id);
-      discarded.push(change);
+      discarded.push(givenUp(change));
       const row = engine.quarantine.withId(id);
       if (row === undefined) engine.quarantine.deleteId(id);
       else overwrite(engine, row);

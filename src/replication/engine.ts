@@ -278,15 +278,23 @@ export class Engine {
     if (this.retriesDue.length === 0) return;
     const rows = this.retriesDue;
     this.retriesDue = [];
-    retryKept(rows, this.ownContext());
-    this.state.saveArrival();
+    const context = this.ownContext();
+    retryKept(rows, context);
+    this.finishOwn(context);
   }
 
   /** Places rows that the schema could not hold, as far as it can now: a bounded number. */
   private releaseHeld(): void {
     const rows = this.held.release(HELD_ROWS_MAX);
     if (rows.length === 0) return;
-    placeHeld(rows, this.tables, this.ownContext());
+    const context = this.ownContext();
+    placeHeld(rows, this.tables, context);
+    this.finishOwn(context);
+  }
+
+  /** Writes down what work with a context of the engine's own has come to. */
+  finishOwn({ counts }: ApplyContext): void {
+    this.state.countMerged(counts.merged);
     this.state.saveArrival();
   }
 

@@ -171,6 +171,11 @@ export class NodeState {
     }
   }
 
+  /** Counts rows in which writes to different columns met and merged. */
+  countMerged(rows: number): void {
+    this.set('merged', this.facts.merged + rows);
+  }
+
   /** Hands out the next arrival; `saveArrival` writes the counter down before the transaction ends. */
   nextArrival(): number {
     this.facts.arrival += 1;

@@ -127,6 +127,6 @@ export class RecordPruning {
 }
 
 /** What the fact `removed_conflicts` says. */
-export function removedConflicts(fact: string): ConflictGroup[] {
-  return fact === '' ? [] : (JSON.parse(fact) as ConflictGroup[]);
+export function removedConflicts(fact: string | undefined): ConflictGroup[] {
+  return fact === undefined || fact === '' ? [] : (JSON.parse(fact) as ConflictGroup[]);
 }

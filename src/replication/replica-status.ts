@@ -54,7 +54,7 @@ export function* readReplicaStatus(engine: Engine, membership: Members): Slices<
   const others = members.filter((member) => member !== state.get('node'));
   const { pendingChanges, byMember, unsettledRows } = yield* readBacklog(engine, others);
   const { counts, groups } = yield* countConflicts(engine.options.writer);
-  for (const removed of removedConflicts(state.get('removed_conflicts') ?? '')) addTo(groups, removed);
+  for (const removed of removedConflicts(state.get('removed_conflicts'))) addTo(groups, removed);
   const gap = state.get('gap') ?? '';
   return {
     node: state.get('node'),

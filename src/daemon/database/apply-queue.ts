@@ -71,7 +71,8 @@ export class ApplyQueue {
         if (done) break;
         await file.gap();
       }
-      onApplied({ rows: application.counts.applied, seconds: (performance.now() - startedMs) / 1000 });
+      if (stage.rows > 0)
+        onApplied({ rows: application.counts.applied, seconds: (performance.now() - startedMs) / 1000 });
     } catch (error) {
       if (replica.catchUp?.stageId !== stage.id) stages.discard(stage);
       throw error;
