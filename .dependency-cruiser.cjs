@@ -30,6 +30,7 @@ const ENGINE_FORBIDS_PACKAGES = [
   'fastify',
   'node-cron',
   'pino',
+  'prom-client',
   'undici',
   'ws',
   'yaml',

@@ -14,6 +14,7 @@ import { type Config, loadConfig } from './config.js';
 import { EXIT, SqlsyncError } from './errors.js';
 import { globalFlags } from './global-flags.js';
 import { isSwitchGiven, reportError } from './report-error.js';
+import { typedCommand } from './typed-command.js';
 
 type ParsedFlags<T extends typeof Command> = Interfaces.InferredFlags<typeof globalFlags & T['flags']>;
 type ParsedArgs<T extends typeof Command> = Interfaces.InferredArgs<T['args']>;
@@ -80,6 +81,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** What only --verbose prints, on stderr. */
   protected detail(text: string): void {
     if (this.flags.verbose) process.stderr.write(`${text}\n`);
+  }
+
+  /** The command as it was typed, without what could be a secret: for the record of operations. */
+  protected get commandLine(): string {
+    return typedCommand(this.ctor.id, this.argv);
   }
 
   /** One line of NDJSON: for commands that stream, whose `run` returns nothing. */

@@ -31,7 +31,7 @@ function repeated(section: string, key: string, values: readonly string[]): Cont
   );
 }
 
-function inListening({ listen, tls }: Partial<ConfigSections>): Contradiction[] {
+function inListening({ listen, tls, admin }: Partial<ConfigSections>): Contradiction[] {
   const found: Contradiction[] = [];
   if (tls && (tls.cert === null) !== (tls.key === null)) {
     found.push({ path: ['tls'], message: 'cert and key must stand together' });
@@ -45,6 +45,9 @@ function inListening({ listen, tls }: Partial<ConfigSections>): Contradiction[] 
       path: ['listen'],
       message: `is reachable from other machines, which takes tls with cert and key; without, listen on ${local}`,
     });
+  }
+  if (admin && listen && admin.listen.port !== 0 && formatListenAddress(admin.listen) === formatListenAddress(listen)) {
+    found.push({ path: ['admin', 'listen'], message: 'is the address of listen too' });
   }
   return found;
 }

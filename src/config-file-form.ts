@@ -20,14 +20,20 @@ const durationOrNull = (durationMs: number | null) => (durationMs === null ? nul
 
 export function toFileForm(config: Config): Record<string, unknown> {
   const { file: _, node, listen, admin, prune, health, limits, ...asTheyAre } = config;
-  const { keepLogMs, peerTimeoutMs, ...pruneRest } = prune;
+  const { keepLogMs, keepConflictsMs, keepOperationsMs, peerTimeoutMs, ...pruneRest } = prune;
   const { verifyAgeMsMax, backupAgeMsMax, ...healthRest } = health;
   return {
     node,
     listen: listen && formatListenAddress(listen),
     ...asTheyAre,
     admin: admin && { listen: formatListenAddress(admin.listen) },
-    prune: withSizes({ ...pruneRest, keepLog: formatDuration(keepLogMs), peerTimeout: formatDuration(peerTimeoutMs) }),
+    prune: withSizes({
+      ...pruneRest,
+      keepLog: formatDuration(keepLogMs),
+      keepConflicts: formatDuration(keepConflictsMs),
+      keepOperations: formatDuration(keepOperationsMs),
+      peerTimeout: formatDuration(peerTimeoutMs),
+    }),
     health: withSizes({
       ...healthRest,
       verifyAgeMax: durationOrNull(verifyAgeMsMax),

@@ -9,6 +9,7 @@ import {
   cronExpression,
   databaseName,
   duration,
+  durationAtLeast,
   listenAddress,
   nodeName,
   onOrOff,
@@ -18,6 +19,8 @@ import {
 } from './config-values.js';
 
 const COUNT_MAX = 1_000_000_000;
+/** A record that nobody had time to read might as well not have been kept. */
+const RECORDS_KEPT_MIN = '1h';
 
 const databaseSchema = z.strictObject({
   name: databaseName,
@@ -58,10 +61,18 @@ const pruneSchema = z
   .strictObject({
     schedule: cronExpression.nullable().prefault('30 3 * * *'),
     keepLog: duration.prefault('7d'),
+    keepConflicts: durationAtLeast(RECORDS_KEPT_MIN).prefault('90d'),
+    keepOperations: durationAtLeast(RECORDS_KEPT_MIN).prefault('365d'),
     peerTimeout: duration.prefault('30d'),
     retainedBytesMax: byteSize(0, Number.MAX_SAFE_INTEGER).default(2 * 1024 ** 3),
   })
-  .transform(({ keepLog, peerTimeout, ...rest }) => ({ ...rest, keepLogMs: keepLog, peerTimeoutMs: peerTimeout }));
+  .transform(({ keepLog, keepConflicts, keepOperations, peerTimeout, ...rest }) => ({
+    ...rest,
+    keepLogMs: keepLog,
+    keepConflictsMs: keepConflicts,
+    keepOperationsMs: keepOperations,
+    peerTimeoutMs: peerTimeout,
+  }));
 
 const verifySchema = z.strictObject({ schedule: cronExpression.nullable().prefault('0 4 * * 0') });
 

@@ -43,6 +43,12 @@ export const onOrOff = z.union([z.boolean(), z.enum(['true', 'false']).transform
 /** Gives milliseconds. */
 export const duration = parsedText(parseDurationMs, 'must be a duration such as 30s, 15m or 7d');
 
+/** The same, but no shorter than `min`, which is a duration too. */
+export function durationAtLeast(min: string) {
+  const minMs = parseDurationMs(min) ?? 0;
+  return duration.refine((durationMs) => durationMs >= minMs, { error: `must be at least ${min}` });
+}
+
 export const cronExpression = parsedText(
   (text) => (isCronExpression(text) ? text : null),
   'must be a cron expression such as "0 3 * * *" (minute hour day month weekday, seconds may stand before)',

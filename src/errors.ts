@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   'peer-unreachable': EXIT.unavailable,
   'peer-timeout': EXIT.tryAgain,
   'peer-unknown': EXIT.usage,
+  'quarantine-unknown': EXIT.usage,
   'peer-wrong-secret': EXIT.refused,
   'peer-refused': EXIT.refused,
   'peer-failed': EXIT.unavailable,

@@ -43,7 +43,7 @@ export default class Identity extends BaseCommand<typeof Identity> {
       return { path: found.path, node: found.identity.node, answer, before: found.before, changed: false };
     }
     if (answer === 'copied') await this.confirm(`${words}. Go on?`);
-    const report = settleIdentity(found, answer, thisMachine);
+    const report = settleIdentity(found, answer, this.commandLine, thisMachine);
     this.log(words);
     const next = answer === 'copied' ? `join URL ${shellWord(report.path)} --replace --node NEWNAME` : 'start';
     this.note(`next: sqlsync ${next}`);

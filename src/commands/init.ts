@@ -72,7 +72,7 @@ export default class Init extends BaseCommand<typeof Init> {
     if (risk !== null) this.note(`${this.paint.yellow('warning:')} ${risk}\n`);
     if (flags['dry-run']) return this.#tellDryRun(plan.databases);
 
-    const reports = carryOutInit(plan, thisMachine);
+    const reports = carryOutInit(plan, this.commandLine, thisMachine);
     for (const report of reports) this.log(renderReport(report));
     for (const { secretCreated } of reports) if (secretCreated !== null) this.note(`made a secret: ${secretCreated}`);
     this.note(`configuration: ${plan.configFile}\nnext: sqlsync start`);

@@ -66,6 +66,7 @@ export default class Join extends BaseCommand<typeof Join> {
         secretFile: flags['secret-file'],
         replace: flags.replace,
         merge,
+        command: this.commandLine,
       },
       target,
       { ...thisMachine, snapshots },

@@ -33,11 +33,12 @@ export default class Start extends BaseCommand<typeof Start> {
     });
   }
 
-  #tellStarted({ address }: Daemon): void {
+  #tellStarted({ address, adminAddress }: Daemon): void {
     const { node, databases } = this.loadConfig();
-    const listen = address === null ? null : formatListenAddress(address);
+    const [listen, admin] = [address, adminAddress].map((at) => (at === null ? null : formatListenAddress(at)));
     const names = databases.map(({ name }) => name);
-    if (this.flags.json) this.logLine({ event: 'started', node, pid: process.pid, listen, databases: names });
+    if (this.flags.json) this.logLine({ event: 'started', node, pid: process.pid, listen, admin, databases: names });
     else this.log(`node ${node} serves ${names.join(', ')}${listen === null ? '' : `, listens on ${listen}`}`);
+    if (admin !== null && !this.flags.json) this.note(`probes and metrics: http://${admin}`);
   }
 }

@@ -5,7 +5,7 @@ import { SqlsyncError } from '../errors.js';
 import { readSecrets } from '../secrets.js';
 import type { DaemonSettings } from './daemon.js';
 import type { ClientTls } from './peer/peer-address.js';
-import type { ServerTls } from './server/server.js';
+import type { ServerTls } from './server/http-listener.js';
 
 /** Throws secret-missing, secret-exposed, or config-invalid for a file of `tls` that cannot be read. */
 export function readDaemonSettings(config: Config): DaemonSettings {

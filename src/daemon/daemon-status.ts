@@ -36,11 +36,16 @@ export interface PeerFigures {
   readonly lastError: ErrorBody | null;
 }
 
-export async function statusOf({ service, peers }: ServedDatabase): Promise<ServedStatus> {
+export async function statusOf(served: ServedDatabase): Promise<ServedStatus> {
+  return servedStatus(served, await served.service.status());
+}
+
+/** What the daemon knows besides what has been read of the database. */
+export function servedStatus({ service, peers }: ServedDatabase, replica: ReplicaStatus): ServedStatus {
   return {
     name: service.name,
     path: service.path,
-    replica: await service.status(),
+    replica,
     problems: service.openProblems.map((problem) => problem.toBody()),
     peers: peers.all().map(figuresOf),
   };

@@ -11,17 +11,23 @@ import type { ControlRequest, SyncProgress } from './control/control-protocol.js
 import { ControlServer } from './control/control-server.js';
 import { type DaemonStatus, statusOf } from './daemon-status.js';
 import { DatabaseService } from './database/database-service.js';
+import { decideKept } from './database/decide-kept.js';
+import type { HistoryKept } from './database/prune-history.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
+import { Metrics } from './metrics/metrics.js';
 import type { ClientTls } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
 import { PeerLinks } from './peer/peer-links.js';
 import type { PeerRecord } from './peer/peer-record.js';
+import { startAdminServer } from './server/admin-server.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
-import { type RunningServer, type ServerTls, startServer } from './server/server.js';
+import type { RunningServer, ServerTls } from './server/http-listener.js';
+import { startServer } from './server/server.js';
 import { type Scheduled, schedule } from './timing/scheduler.js';
 
 /** What a daemon needs of the configuration, and what the configuration only points to. */
-export interface DaemonSettings extends Pick<Config, 'node' | 'listen' | 'databases' | 'peers' | 'limits' | 'prune'> {
+export interface DaemonSettings
+  extends Pick<Config, 'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune'> {
   readonly secrets: readonly string[];
   readonly serverTls: ServerTls | null;
   readonly clientTls: ClientTls | null;
@@ -32,12 +38,16 @@ export class Daemon {
   readonly stopped: Promise<unknown>;
   private resolveStopped!: (cause: unknown) => void;
   private readonly startedAt = new Date();
+  private peers: readonly PeerConfig[];
+  private isConfigTaken = true;
   private stopping: Promise<void> | null = null;
   private secrets: BearerSecrets;
   private readonly links: PeerLinks;
   private readonly databases: ServedDatabases;
   private readonly pruning: Scheduled | null;
+  private readonly metrics: Metrics;
   private server: RunningServer | null = null;
+  private admin: RunningServer | null = null;
   private control: ControlServer | null = null;
 
   private constructor(
@@ -54,7 +64,15 @@ export class Daemon {
     const { limits, prune } = settings;
     const addressOf = (peer: PeerConfig) => this.addressOf(peer);
     this.links = new PeerLinks({ databases: this.databases, addressOf, limits, onBug: onFatal });
-    this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.pruneLogs(prune.keepLogMs));
+    this.peers = settings.peers;
+    this.metrics = new Metrics({
+      node: settings.node,
+      startedAt: this.startedAt,
+      databases: this.databases.all(),
+      peers: () => this.peers,
+      isConfigTaken: () => this.isConfigTaken,
+    });
+    this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.pruneHistory(prune));
   }
 
   /** Starts a node. Throws the registry's errors of files, of the port and of the control socket; nothing is left then. */
@@ -79,6 +97,11 @@ export class Daemon {
     return this.server?.address ?? null;
   }
 
+  /** Where its probes and figures are to be had by themselves; null: nowhere. */
+  get adminAddress(): ListenAddress | null {
+    return this.admin?.address ?? null;
+  }
+
   async status(): Promise<DaemonStatus> {
     return {
       pid: process.pid,
@@ -88,9 +111,16 @@ export class Daemon {
     };
   }
 
+  /** A configuration that was read anew could not be taken. */
+  keepConfiguration(): void {
+    this.isConfigTaken = false;
+  }
+
   /** Takes over the secrets and peers of a configuration that was read anew. */
   async reload({ secrets, peers }: Pick<DaemonSettings, 'secrets' | 'peers'>): Promise<void> {
     this.secrets = new BearerSecrets(secrets);
+    this.peers = peers;
+    this.isConfigTaken = true;
     await this.links.configure(peers);
     this.logger.info({ peers: peers.map(({ name }) => name) }, 'configuration reloaded');
   }
@@ -102,11 +132,15 @@ export class Daemon {
   }
 
   private async listen(): Promise<void> {
-    const { settings, logger, databases } = this;
-    const { listen: address, limits, serverTls: tls } = settings;
+    const { settings, logger, databases, metrics } = this;
+    const { listen: address, admin, limits, serverTls: tls } = settings;
     const onBug = (error: unknown) => this.fail(error);
     if (address !== null) {
-      this.server = await startServer({ address, tls, secrets: () => this.secrets, databases, limits, logger, onBug });
+      const secrets = () => this.secrets;
+      this.server = await startServer({ address, tls, secrets, databases, metrics, limits, logger, onBug });
+    }
+    if (admin !== null) {
+      this.admin = await startAdminServer({ address: admin.listen, databases, metrics, limits, logger });
     }
     const [first] = databases.all() as [ServedDatabase];
     this.control = await ControlServer.listen(
@@ -141,6 +175,8 @@ export class Daemon {
         return this.links.pause(request.peer);
       case 'resume':
         return this.links.resume(request.peer);
+      case 'quarantine':
+        return decideKept(this.databases.find(request.database).service, request);
       case 'stop':
         // The answer must be on its way before the socket it goes through is closed.
         setImmediate(() => void this.stop());
@@ -154,6 +190,7 @@ export class Daemon {
     const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);
     await this.links.close();
     await this.server?.close(deadline);
+    await this.admin?.close(deadline);
     await Promise.all(this.databases.all().map(({ service }) => service.stop()));
     await this.control?.close(deadline);
     this.logger.info('stopped');
@@ -181,8 +218,8 @@ export class Daemon {
     return { name, url, authorization: () => this.secrets.authorization, tls, limits };
   }
 
-  private pruneLogs(keepMs: number): void {
-    for (const { service } of this.databases.all()) service.requestPrune(keepMs);
+  private pruneHistory(keep: HistoryKept): void {
+    for (const { service } of this.databases.all()) service.requestPrune(keep);
   }
 }
 

@@ -42,6 +42,7 @@ async function reloadOrKeep(daemon: Daemon, readSettings: () => DaemonSettings, 
     settings = readSettings();
   } catch (error) {
     if (!(error instanceof SqlsyncError)) throw error;
+    daemon.keepConfiguration();
     logger.error({ code: error.code, hint: error.hint }, `kept the old configuration: ${error.message}`);
     return;
   }

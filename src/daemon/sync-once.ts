@@ -7,11 +7,12 @@ import type { PeerConfig } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import type { SyncProgress, SyncResult, SyncTargets } from '../operations/running-daemon.js';
 import type { DaemonSettings } from './daemon.js';
-import { DatabaseService } from './database/database-service.js';
+import type { DatabaseService } from './database/database-service.js';
 import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';
 import { HttpPeer } from './peer/http-peer.js';
 import { PeerRecord } from './peer/peer-record.js';
+import { serveOnce } from './serve-once.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
 
 export interface SyncOnceOptions {
@@ -25,25 +26,12 @@ export interface SyncOnceOptions {
 export async function syncOnce(settings: DaemonSettings, options: SyncOnceOptions): Promise<SyncResult[]> {
   const { which, logger } = options;
   const results: SyncResult[] = [];
-  for (const { name, path, identity } of settings.databases) {
-    const peers = peersFor(settings, name, which);
+  for (const database of settings.databases) {
+    const peers = peersFor(settings, database.name, which);
     if (peers.length === 0) continue;
-    const failed: unknown[] = [];
-    const service = DatabaseService.open({
-      name,
-      path,
-      identity,
-      limits: settings.limits,
-      logger,
-      onFatal: (error) => failed.push(error),
-    });
-    try {
-      service.start();
+    await serveOnce(database, { limits: settings.limits, logger }, async (service) => {
       for (const peer of peers) results.push(await syncWith(peer, service, settings, options));
-    } finally {
-      await service.stop();
-    }
-    if (failed.length > 0) throw failed[0];
+    });
   }
   return results;
 }

@@ -1,14 +1,20 @@
 /** What this machine gives to the operations that commands call: files, time, chance, and the daemon if one runs. */
 import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
+import type { Config } from '../config.js';
 import type { ChangePeersDeps } from '../operations/change-peers.js';
+import type { DecideQuarantineDeps } from '../operations/decide-quarantine.js';
 import type { Machine } from '../operations/machine.js';
 import type { StatusDeps } from '../operations/read-status.js';
+import type { OperationDeps } from '../operations/record-operation.js';
 import type { FindDaemon } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
+import { decideKept } from './database/decide-kept.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
 import { localFiles } from './local-files.js';
+import { createLogger } from './logger.js';
+import { serveOnce } from './serve-once.js';
 
 export const thisMachine: Machine = {
   files: localFiles,
@@ -44,7 +50,15 @@ export const changePeersDeps: ChangePeersDeps = {
   reloadDaemon: (pid) => process.kill(pid, 'SIGHUP'),
 };
 
+/** A decision without a daemon serves the file for as long as it takes, and logs nothing. */
+export function decideQuarantineDeps({ limits }: Pick<Config, 'limits'>): DecideQuarantineDeps {
+  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
+  const decideOnce: DecideQuarantineDeps['decideOnce'] = (database, request) =>
+    serveOnce(database, { limits, logger }, (service) => decideKept(service, request));
+  return { ...thisMachine, findDaemon, decideOnce };
+}
+
 /** @param version of the program */
-export function statusDeps(version: string): StatusDeps {
+export function statusDeps(version: string): StatusDeps & OperationDeps {
   return { ...thisMachine, findDaemon, version };
 }

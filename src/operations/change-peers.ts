@@ -6,6 +6,7 @@ import { findAnyDaemon } from './find-any-daemon.js';
 import type { Machine } from './machine.js';
 import type { PausedPeers } from './paused-peers.js';
 import { readStatus, type StatusDeps } from './read-status.js';
+import { type Operation, type OperationDeps, recordInAll } from './record-operation.js';
 import type { FindDaemon } from './running-daemon.js';
 
 export interface PeerChange {
@@ -14,9 +15,11 @@ export interface PeerChange {
   readonly changed: boolean;
   /** The daemon that was told; null: none runs. */
   readonly pid: number | null;
+  /** Databases in whose record of operations this is not, since their files cannot be written. */
+  readonly unrecorded: readonly string[];
 }
 
-export interface ChangePeersDeps extends Pick<Machine, 'files' | 'env'> {
+export interface ChangePeersDeps extends Pick<Machine, 'env'>, OperationDeps {
   readonly findDaemon: FindDaemon;
   /** Has a daemon read its configuration anew. */
   readonly reloadDaemon: (pid: number) => void;
@@ -26,27 +29,35 @@ export interface ChangePeersDeps extends Pick<Machine, 'files' | 'env'> {
 export function addPeer(
   config: Config,
   peer: { readonly name: string; readonly url: string },
+  command: string,
   deps: ChangePeersDeps,
 ): Promise<PeerChange> {
-  return tellDaemon(config, peer.name, extendConfigFile(config.file, { peer }, deps.env), deps);
+  const outcome = extendConfigFile(config.file, { peer }, deps.env);
+  return tellDaemon(config, outcome, { command, detail: { peer: peer.name } }, deps);
 }
 
 /** Takes a peer out of the configuration. Throws peer-unknown when it is not there. */
-export function removePeer(config: Config, name: string, deps: ChangePeersDeps): Promise<PeerChange> {
+export function removePeer(config: Config, name: string, command: string, deps: ChangePeersDeps): Promise<PeerChange> {
   if (!config.peers.some((peer) => peer.name === name)) throw unknownPeer(config, name);
-  return tellDaemon(config, name, removePeerFromFile(config.file, name, deps.env), deps);
+  const outcome = removePeerFromFile(config.file, name, deps.env);
+  return tellDaemon(config, outcome, { command, detail: { peer: name } }, deps);
+}
+
+interface PeerOperation extends Operation {
+  readonly detail: { readonly peer: string };
 }
 
 async function tellDaemon(
   config: Config,
-  peer: string,
   outcome: EditOutcome,
+  operation: PeerOperation,
   deps: ChangePeersDeps,
 ): Promise<PeerChange> {
   const changed = outcome !== 'unchanged';
   const daemon = changed ? await findAnyDaemon(config.databases, deps) : null;
   if (daemon !== null) deps.reloadDaemon(daemon.pid);
-  return { peer, changed, pid: daemon?.pid ?? null };
+  const unrecorded = changed ? recordInAll(config.databases, operation, deps) : [];
+  return { peer: operation.detail.peer, changed, pid: daemon?.pid ?? null, unrecorded };
 }
 
 /** Stops all exchange with a peer, or lets it go on; it stays so for daemons that start later. */
@@ -54,7 +65,8 @@ export async function pausePeer(
   config: Config,
   name: string,
   isPaused: boolean,
-  deps: StatusDeps,
+  command: string,
+  deps: StatusDeps & OperationDeps,
 ): Promise<PeerChange> {
   const { databases } = await readStatus(config, config.databases, deps);
   const states = databases.flatMap(({ peers }) => peers.filter((peer) => peer.name === name).map(({ state }) => state));
@@ -65,7 +77,8 @@ export async function pausePeer(
     for (const { path } of databases) setPaused(deps.files.locate(path), name, isPaused, deps.paused);
   else if (isPaused) await daemon.pause(name);
   else await daemon.resume(name);
-  return { peer: name, changed, pid: daemon?.pid ?? null };
+  const unrecorded = changed ? recordInAll(config.databases, { command, detail: { peer: name } }, deps) : [];
+  return { peer: name, changed, pid: daemon?.pid ?? null, unrecorded };
 }
 
 function setPaused(realPath: string, name: string, isPaused: boolean, paused: PausedPeers): void {

@@ -108,8 +108,9 @@ function inQueues(database: DatabaseStatus, { health, held }: ProblemFacts): Fin
     found.push({ code: 'conflicts-open', severity: 'error', message, command: null });
   }
   if (exceeds(quarantined, health.quarantinedMax)) {
+    const command = `sqlsync quarantine -d ${shellWord(database.name)}`;
     const message = `${renderCount(quarantined ?? 0, 'change')} from other nodes could not be applied, and kept aside`;
-    found.push({ code: 'changes-quarantined', severity: 'error', message, command: null });
+    found.push({ code: 'changes-quarantined', severity: 'error', message, command });
   }
   return [...found, ...inSchema(database, held.get(database.name))];
 }

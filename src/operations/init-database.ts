@@ -22,6 +22,7 @@ import {
 } from './configuration-target.js';
 import type { FileLock } from './database-files.js';
 import type { Machine } from './machine.js';
+import { operationRecord } from './record-operation.js';
 
 export interface InitRequest extends NodeRequest, CaptureOptions {
   readonly paths: readonly string[];
@@ -90,11 +91,14 @@ export function planInit(
   return { node, configFile: target.file, secretFile, databases };
 }
 
-/** Carries the plan out. Throws table-refused, and changes nothing, when it refuses a table of any file. */
-export function carryOutInit(plan: InitPlan, machine: Machine): InitReport[] {
+/**
+ * Carries the plan out. Throws table-refused, and changes nothing, when it refuses a table of any file.
+ * @param command as it was typed, for the record of operations
+ */
+export function carryOutInit(plan: InitPlan, command: string, machine: Machine): InitReport[] {
   for (const database of plan.databases) assertNoneRefused(database);
   return plan.databases.map((database) => {
-    const result = withLock(database, machine, () => install(database, plan.node, machine));
+    const result = withLock(database, machine, () => install(database, plan.node, command, machine));
     extendConfigFile(plan.configFile, database.additions, machine.env);
     return {
       database: database.database,
@@ -110,9 +114,11 @@ export function carryOutInit(plan: InitPlan, machine: Machine): InitReport[] {
   });
 }
 
-function install({ path, tables }: DatabasePlan, node: string, { files, random, now }: Machine): InstallResult {
+function install({ path, tables }: DatabasePlan, node: string, command: string, machine: Machine): InstallResult {
+  const { files, random, now } = machine;
   const first = { node, dataset: random.hex(16), nodeId: random.hex(16), nowMs: now().getTime() };
-  return files.withConnection(path, (db) => initialiseNode(db, first, { tables }));
+  const operation = operationRecord(node, { command, detail: null }, machine);
+  return files.withConnection(path, (db) => initialiseNode(db, first, { tables }, operation));
 }
 
 /** A file that has been initialised may be served meanwhile: repairing it is an ordinary transaction beside the daemon. */

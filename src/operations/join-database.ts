@@ -10,6 +10,7 @@ import { SqlsyncError } from '../errors.js';
 import { isBlank, type NodeIdentity, readNodeIdentity, tableWithRows } from '../replication/file-contents.js';
 import type { MergeForecast } from '../replication/merge-files.js';
 import type { MergeParties } from '../replication/merge-rows.js';
+import { enterOperation } from '../replication/operation-record.js';
 import { prepareSnapshot } from '../replication/snapshot.js';
 import { readSecrets } from '../secrets.js';
 import {
@@ -25,6 +26,7 @@ import type { DatabaseFiles, FileLock } from './database-files.js';
 import type { Machine } from './machine.js';
 import { assertSettled, forecastMerge, type MergeReport, type MergeRequest, mergeInto } from './merge-database.js';
 import { asidePathFor, assertUnused, placeDatabase } from './place-database.js';
+import { operationRecord } from './record-operation.js';
 
 export interface JoinRequest extends NodeRequest {
   readonly url: string;
@@ -35,6 +37,8 @@ export interface JoinRequest extends NodeRequest {
   readonly replace: boolean;
   /** The file's rows take part; null: they do not. */
   readonly merge: MergeRequest | null;
+  /** As it was typed, for the record of operations. */
+  readonly command: string;
 }
 
 /** Where a snapshot comes from. Errors are the registry's about peers; what stands at `path` then is worth nothing. */
@@ -163,8 +167,15 @@ async function takePlace(
   }
   const origin = await fetch(true);
   const nowMs = deps.now().getTime();
-  files.withConnection(lock.draftPath, (db) => prepareSnapshot(db, { node, nodeId, nowMs }));
-  const report = merge === null ? null : carryOutMerge(merge, { here: node, there: origin.peer, nowMs }, lock, deps);
+  files.withConnection(lock.draftPath, (db) => {
+    prepareSnapshot(db, { node, nodeId, nowMs });
+    if (merge !== null) return;
+    const detail = { peer: origin.peer, replaced: present === 'content' };
+    const record = operationRecord(node, { command: request.command, detail }, deps);
+    db.transaction(() => enterOperation(db, record, nowMs)).immediate();
+  });
+  const parties = { here: node, there: origin.peer, nowMs };
+  const report = merge === null ? null : carryOutMerge({ ...merge, command: request.command }, parties, lock, deps);
 
   const database = chooseDatabaseName(origin.database, path, target);
   if (present !== 'nothing') assertUnused(lock.path, files);
@@ -180,10 +191,15 @@ function isNode(path: string, files: DatabaseFiles): boolean {
   return files.withSnapshot(path, readNodeIdentity) !== null;
 }
 
-function carryOutMerge(merge: MergeRequest, parties: MergeParties, lock: FileLock, deps: JoinDeps): MergeReport {
+function carryOutMerge(
+  merge: MergeRequest & { readonly command: string },
+  parties: MergeParties,
+  lock: FileLock,
+  deps: JoinDeps,
+): MergeReport {
   const forecast = forecastMerge(lock.draftPath, lock.path, deps);
-  const preference = merge.preference ?? { by: 'there' };
-  return { forecast, outcome: mergeInto(lock.draftPath, lock.path, preference, parties, deps) };
+  const decision = { preference: merge.preference ?? { by: 'there' as const }, command: merge.command };
+  return { forecast, outcome: mergeInto(lock.draftPath, lock.path, decision, parties, deps) };
 }
 
 /** A node whose only database is seeded afresh may come back under another name: its old one stays taken. */

@@ -12,6 +12,7 @@ import { OperatorWrites } from '../replication/operator-writes.js';
 import { readSchema } from '../replication/read-schema.js';
 import { readRegistry } from '../replication/registry.js';
 import type { Machine } from './machine.js';
+import { operationRecord } from './record-operation.js';
 
 export interface MergeRequest {
   /** Null: nothing was said, which is enough where nothing is in conflict. */
@@ -59,24 +60,16 @@ export function assertSettled(forecast: readonly MergeForecast[], { preference }
 export function mergeInto(
   draftPath: string,
   path: string,
-  preference: MergePreference,
+  { preference, command }: { readonly preference: MergePreference; readonly command: string },
   parties: MergeParties,
   machine: Machine,
 ): MergeOutcome[] {
-  const { files, random, operator } = machine;
+  const { files } = machine;
   return withBoth(draftPath, path, files, (db, tables) =>
     OperatorWrites.transaction(db, parties.nowMs, (writes) => {
       const outcome = tables(db).map((table) => mergeTable(writes, table, preference, parties));
       const detail = { preference, peer: parties.there, tables: outcome };
-      const record = {
-        id: random.hex(16),
-        node: parties.here,
-        operator,
-        command: 'join --merge',
-        detail,
-        result: 'done',
-      };
-      writes.recordOperation(record);
+      writes.recordOperation(operationRecord(parties.here, { command, detail }, machine));
       return outcome;
     }),
   );

@@ -1,5 +1,5 @@
 /** How this node stands with each of its peers over one database. */
-import type { Config } from '../config.js';
+import type { Config, PeerConfig } from '../config.js';
 import { hlcToMs } from '../replication/hlc.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { ServedFigures } from './running-daemon.js';
@@ -7,7 +7,7 @@ import type { Backlog, PeerState, PeerStatus } from './status-report.js';
 
 export interface PeerFacts {
   readonly database: string;
-  readonly config: Pick<Config, 'node' | 'peers'>;
+  readonly config: Pick<Config, 'node'> & { readonly peers: readonly PeerConfig[] };
   /** Null: no daemon serves the database. */
   readonly served: ServedFigures | null;
   /** Null: the file cannot be read. */

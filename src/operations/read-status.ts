@@ -11,16 +11,18 @@ import { readNodeIdentity } from '../replication/file-contents.js';
 import { isOtherPlace, readPlace } from '../replication/file-place.js';
 import { inspectCapture } from '../replication/inspect-capture.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
-import { retainedBytes } from '../replication/retained-bytes.js';
+import { readRetainedBytes } from '../replication/retained-bytes.js';
+import { allAtOnce } from '../replication/slices.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
+import { coverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
 import { findProblems } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
 import type { DaemonFigures, FindDaemon, ServedFigures } from './running-daemon.js';
-import type { Coverage, DatabaseStatus, NodeStatus } from './status-report.js';
+import type { DatabaseStatus, NodeStatus } from './status-report.js';
 
 export interface StatusDeps extends Pick<Machine, 'files' | 'paused' | 'now' | 'random'> {
   readonly findDaemon: FindDaemon;
@@ -107,7 +109,7 @@ function readDatabase(
       path,
       ...figuresOf(replica),
       schemaBehind: nodesBehind(replica, served),
-      coverage: coverageOf(file, replica),
+      coverage: file === null || replica === null ? 'unknown' : coverageOf(file.isCaptureComplete, replica),
       retainedBytes: file?.retainedBytes ?? null,
       lastBackup: null,
       peers,
@@ -124,7 +126,7 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
     if (readNodeIdentity(db) === null) throw notInitialised(path);
     return {
       isCaptureComplete: inspectCapture(db).complete,
-      retainedBytes: retainedBytes(db),
+      retainedBytes: allAtOnce(readRetainedBytes(db)),
       paused: deps.paused.read(deps.files.locate(path)),
       mayBeCopy: served === null && isOtherPlace(readPlace(db), placeOf(path, deps)),
       replica: served === null ? readReplicaStatus(db, deps) : null,
@@ -154,7 +156,8 @@ function figuresOf(replica: ReplicaStatus | null) {
     excludedTables: replica?.excludedTables ?? [],
     pendingChanges: replica?.pendingChanges ?? null,
     logEntries: replica?.logEntries ?? null,
-    conflictsOpen: replica?.conflictsOpen ?? null,
+    conflictsOpen: replica?.conflicts.open ?? null,
+    conflicts: replica === null ? null : { ...replica.conflicts, merged: replica.merged },
     quarantined: replica?.quarantined ?? null,
     heldRows: replica?.held.rows ?? null,
     catchingUp: replica !== null && replica.catchUp !== null,
@@ -164,13 +167,6 @@ function figuresOf(replica: ReplicaStatus | null) {
 function mayBeCopy(path: string): ErrorBody {
   const message = `${path} may be a copy of a node that goes on elsewhere, and is not served before that is known`;
   return { code: 'identity-unknown', message, hint: '--moved, --restored or --copied' };
-}
-
-/** What the triggers see now, and what may have gone past them before. */
-function coverageOf(file: FileReading | null, replica: ReplicaStatus | null): Coverage {
-  if (file === null || replica === null) return 'unknown';
-  if (!file.isCaptureComplete || replica.withoutIdentity.length > 0) return 'partial';
-  return replica.gap === null ? 'complete' : 'unknown';
 }
 
 /** Null: the folder cannot be asked; that the database cannot be read either is told already. */

@@ -1,5 +1,6 @@
 /** The daemon that serves a file, as operations speak to it. Whoever composes them brings daemon/control/control-client.ts. */
 import type { ErrorBody } from '../errors.js';
+import type { KeptDecision } from '../replication/decide-kept.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { PeerDirection, PeerState } from './status-report.js';
 
@@ -13,7 +14,21 @@ export interface RunningDaemon {
   sync(which: SyncTargets, onProgress?: (progress: SyncProgress) => void, signal?: AbortSignal): Promise<SyncResult[]>;
   pause(peer: string): Promise<void>;
   resume(peer: string): Promise<void>;
+  decideQuarantine(request: QuarantineRequest): Promise<QuarantineDecision[]>;
 }
+
+/** What an operator decides about changes that wait in quarantine. */
+export interface QuarantineRequest {
+  /** retry: another try. discard: give them up, on every node. */
+  readonly act: 'retry' | 'discard';
+  readonly database: string;
+  readonly ids: readonly string[];
+  /** Who decides, and how he typed it: for the record of operations. */
+  readonly operator: string;
+  readonly command: string;
+}
+
+export type QuarantineDecision = KeptDecision;
 
 export interface DaemonFigures {
   readonly pid: number;

@@ -5,13 +5,16 @@
  *   copied    a second one, while the original goes on: sqlsync is taken out of it, and it can join as a node of its own
  */
 import { resolve } from 'node:path';
+import type { Database } from 'better-sqlite3';
 import type { Config } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
 import { type FilePlace, readPlace, writePlace } from '../replication/file-place.js';
+import { enterOperation } from '../replication/operation-record.js';
 import { uninstallCapture } from '../replication/uninstall-capture.js';
 import { notInitialised } from './assert-initialised.js';
 import type { Machine } from './machine.js';
+import { operationRecord } from './record-operation.js';
 
 export type IdentityAnswer = 'moved' | 'restored' | 'copied';
 
@@ -38,10 +41,14 @@ export function findIdentity(
   });
 }
 
-/** Throws database-in-use while a daemon serves the file. */
+/**
+ * Throws database-in-use while a daemon serves the file.
+ * @param command as it was typed, for the record of operations
+ */
 export function settleIdentity(
   { path, identity, before }: ReturnType<typeof findIdentity>,
   answer: IdentityAnswer,
+  command: string,
   machine: Machine,
 ): IdentityReport {
   const { files } = machine;
@@ -50,7 +57,12 @@ export function settleIdentity(
     if (answer === 'copied') files.withConnection(path, uninstallCapture);
     else {
       const place = { path: lock.path, file: files.fileIdentity(lock.path) };
-      files.withConnection(path, (db) => db.transaction(() => writePlace(db, place)).immediate());
+      const record = operationRecord(identity.node, { command, detail: { answer, before } }, machine);
+      const settle = (db: Database) => {
+        writePlace(db, place);
+        enterOperation(db, record, machine.now().getTime());
+      };
+      files.withConnection(path, (db) => db.transaction(() => settle(db)).immediate());
     }
   } catch (error) {
     lock.release();

@@ -1,5 +1,6 @@
 /** What `sqlsync status --json` prints: an interface for programs. Null: not known. Times are RFC 3339 UTC. */
 import type { ErrorBody, ErrorCode } from '../errors.js';
+import type { ConflictCounts } from '../replication/conflict-count.js';
 
 export interface NodeStatus {
   readonly node: string;
@@ -47,6 +48,8 @@ export interface DatabaseStatus {
   readonly logEntries: number | null;
   readonly retainedBytes: number | null;
   readonly conflictsOpen: number | null;
+  /** Conflict records that are here, by state, kind and strategy; `merged`: rows that merged without one. */
+  readonly conflicts: (ConflictCounts & { readonly merged: number }) | null;
   readonly quarantined: number | null;
   readonly heldRows: number | null;
   readonly schemaBehind: readonly string[];

@@ -1,5 +1,6 @@
 /** The links of a node, for people. */
 import type { Ansis } from 'ansis';
+import type { PeerChange } from '../operations/change-peers.js';
 import type { PeerLinkReport } from '../operations/list-peers.js';
 import type { PeerStatus } from '../operations/status-report.js';
 import { renderTable } from '../render-table.js';
@@ -37,4 +38,9 @@ export function renderPeers(peers: readonly PeerLinkReport[], paint: Ansis): str
       lastError?.message ?? '',
     ]),
   );
+}
+
+/** Where the record of operations lacks a change, since the file cannot be written. */
+export function renderUnrecorded({ unrecorded }: PeerChange): string[] {
+  return unrecorded.length === 0 ? [] : [`not entered among the operations of ${unrecorded.join(', ')}: see status`];
 }

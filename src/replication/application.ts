@@ -296,7 +296,7 @@ export class Application {
     if (this.rowsDone > 0 || wasCatchingUp) {
       // What another stage has parked may yet find room, when the rest of that one is in.
       if (!isCatchingUp(state)) settleParked(this.context());
-      if (this.counts.merged > 0) state.set('merged', state.get('merged') + this.counts.merged);
+      state.countMerged(this.counts.merged);
       this.passHighest();
       engine.foldToEnd();
     }

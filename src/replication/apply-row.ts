@@ -65,6 +65,8 @@ export interface IncomingVersion {
   readonly key: readonly SqlValue[];
   /** As the table has it: columns in its order, stamps by column id. */
   readonly row: VersionedRow;
+  /** When a version of the row was first kept aside, in Unix milliseconds; absent: none waits. */
+  readonly since?: number;
 }
 
 /** Is all that went into this version known to the node? */
@@ -103,8 +105,8 @@ export function applyRow(table: ReplicatedTable, incoming: IncomingVersion, cont
 
 /** Places a version after joining it with one that is kept in quarantine, if one is. */
 export function placeJoined(table: ReplicatedTable, incoming: IncomingVersion, context: ApplyContext): void {
-  const row = joinWithKept(table, incoming, context);
-  if (row !== null) placeRow(table, { key: incoming.key, row }, context, 'park');
+  const joined = joinWithKept(table, incoming, context);
+  if (joined !== null) placeRow(table, joined, context, 'park');
 }
 
 /**
@@ -130,15 +132,16 @@ function placeNew(table: ReplicatedTable, { key, row }: IncomingVersion, context
 /** Joins with a version of the row that is kept in quarantine; null when that one knows all that came. */
 function joinWithKept(
   table: ReplicatedTable,
-  { key, row }: IncomingVersion,
+  incoming: IncomingVersion,
   context: ApplyContext,
-): VersionedRow | null {
+): IncomingVersion | null {
+  const { key } = incoming;
   const kept = context.quarantine.get(table, key);
-  if (kept === undefined) return row;
-  const joined = joinVersions(table, key, row, kept.row, context);
-  if (joined === null) return null;
+  if (kept === undefined) return incoming;
+  const row = joinVersions(table, key, incoming.row, kept.row, context);
+  if (row === null) return null;
   context.quarantine.delete(table, key);
-  return joined;
+  return { key, row, since: kept.since };
 }
 
 /** What `mine` and `theirs` become: theirs, their join, or null when mine already knows all of theirs. */
@@ -183,7 +186,7 @@ export function record(conflict: DetectedConflict, { records, counts, nowMs }: A
  */
 export function placeRow(
   table: ReplicatedTable,
-  { key, row }: IncomingVersion,
+  { key, row, since }: IncomingVersion,
   context: ApplyContext,
   onUnique: 'park' | 'throw',
 ): void {
@@ -193,7 +196,7 @@ export function placeRow(
     if (outcome.image === null) table.rows.delete(key);
     else table.rows.write(outcome.image);
   } catch (error) {
-    keepAside(table, { key, row: outcome }, error, context, onUnique);
+    keepAside(table, { key, row: outcome, since: since ?? context.nowMs }, error, context, onUnique);
     return;
   }
   table.metadata.put(key, outcome.version);
@@ -260,14 +263,14 @@ function ownConstraintOf({ captured }: ReplicatedTable, error: unknown): ReturnT
 
 function keepAside(
   table: ReplicatedTable,
-  { key, row }: IncomingVersion,
+  { key, row, since }: IncomingVersion & { readonly since: number },
   error: unknown,
   context: ApplyContext,
   onUnique: 'park' | 'throw',
 ): void {
   const reason = ownConstraintOf(table, error);
   if (reason === null || (reason === 'unique' && onUnique === 'throw')) throw error;
-  const why = { error: (error as Error).message, nowMs: context.nowMs };
+  const why = { error: (error as Error).message, since };
   if (reason === 'unique') {
     // Its old values leave the table, so that the rows that take them can come in.
     table.rows.delete(key);

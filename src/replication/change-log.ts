@@ -4,7 +4,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
-import { keyColumn, maskColumn, OP, PREFIX } from './metadata-schema.js';
+import { FIRST_TABLE_ID, keyColumn, maskColumn, OP, PREFIX } from './metadata-schema.js';
 import type { SqlValue } from './row-version.js';
 
 export interface LogEntry {
@@ -24,6 +24,13 @@ export interface LogStretch {
   readonly entries: number;
   readonly lastTableId: number;
   readonly lastOp: number;
+}
+
+/** Changes that no fold has seen yet. */
+export interface UnfoldedChanges {
+  readonly changes: number;
+  /** HLC of the first; null when there are none. */
+  readonly oldestHlc: number | null;
 }
 
 type RawEntry = [hlc: bigint, tbl: bigint | null, op: bigint, ...rest: (bigint | SqlValue)[]];
@@ -46,7 +53,9 @@ export class ChangeLog {
   private readonly selectLast: Statement<[], number | null>;
   private readonly insertEntry: ExactStatement;
   private readonly deleteOld: Statement<[number, number]>;
+  private readonly countAll: Statement<[], number>;
   private readonly countBeyond: Statement<[number], number>;
+  private readonly selectChanges: Statement<[number], UnfoldedChanges>;
   private readonly selectBelow: Statement<[number], number>;
 
   constructor(db: Database) {
@@ -77,9 +86,13 @@ export class ChangeLog {
     this.deleteOld = db.prepare(
       `DELETE FROM ${PREFIX}log WHERE hlc IN (SELECT hlc FROM ${PREFIX}log WHERE hlc < ? ORDER BY hlc LIMIT ?)`,
     );
+    this.countAll = db.prepare(`SELECT count(*) FROM ${PREFIX}log`).pluck() as unknown as typeof this.countAll;
     this.countBeyond = db
       .prepare(`SELECT count(*) FROM ${PREFIX}log WHERE hlc > ?`)
       .pluck() as unknown as typeof this.countBeyond;
+    this.selectChanges = db.prepare(
+      `SELECT count(*) AS changes, min(hlc) AS oldestHlc FROM ${PREFIX}log WHERE hlc > ? AND tbl >= ${FIRST_TABLE_ID}`,
+    );
     this.selectBelow = db
       .prepare(`SELECT hlc FROM ${PREFIX}log WHERE hlc < ? LIMIT 1`)
       .pluck() as unknown as typeof this.selectBelow;
@@ -90,7 +103,17 @@ export class ChangeLog {
     return this.selectLast.get() ?? 0;
   }
 
-  /** How many entries there are beyond `hlc`; 0 counts all. */
+  /** The application's changes beyond `hlc`: neither markers nor writes to sqlsync's own tables. */
+  changesAfter(hlc: number): UnfoldedChanges {
+    return this.selectChanges.get(hlc) ?? { changes: 0, oldestHlc: null };
+  }
+
+  /** How many entries there are. */
+  count(): number {
+    return this.countAll.get() ?? 0;
+  }
+
+  /** How many entries there are beyond `hlc`. */
   countAfter(hlc: number): number {
     return this.countBeyond.get(hlc) ?? 0;
   }

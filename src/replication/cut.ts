@@ -7,7 +7,6 @@ import { SqlsyncError } from '../errors.js';
 import type { Engine, Snapshot } from './engine.js';
 import type { HeldRow } from './held-rows.js';
 import { OP } from './metadata-schema.js';
-import type { QuarantinedRow } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type SqlValue, vectorOf } from './row-version.js';
 import type { ShippableRow } from './ship-reader.js';
@@ -22,6 +21,8 @@ const SLICE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Held rows read at a time. */
 const HELD_ROWS_READ = 256;
+/** Quarantined rows read in one go. */
+const KEPT_ROWS_MAX = 64;
 
 /** Unpacked bytes of rows in a payload, about. */
 const PAYLOAD_BYTES = 512 * 1024;
@@ -127,8 +128,7 @@ export class Cut {
     for (const position of this.positions) {
       if (!this.readTable(position, snapshot, slice)) return false;
     }
-    this.readQuarantine(slice);
-    return this.readHeld(slice);
+    return this.readQuarantine(slice) && this.readHeld(slice);
   }
 
   private readTable(position: TablePosition, snapshot: Snapshot, slice: Slice): boolean {
@@ -181,12 +181,17 @@ export class Cut {
   }
 
   /** Versions that this node could not write are shipped on all the same. */
-  private readQuarantine(slice: Slice): void {
-    const kept: QuarantinedRow[] = this.engine.quarantine.afterArrival(this.quarantineAfter);
-    for (const { table, key, row, arrival } of kept) {
-      this.quarantineAfter = Math.max(this.quarantineAfter, arrival);
-      const position = this.positions.find((p) => p.table.captured.id === table.captured.id);
-      if (position !== undefined && !this.isKnownToPeer(row.version)) this.add(position, { ...row, key }, slice);
+  private readQuarantine(slice: Slice): boolean {
+    for (;;) {
+      if (slice.rows >= SLICE_ROWS_MAX || slice.bytes >= SLICE_BYTES_MAX) return false;
+      const { rows, next } = this.engine.quarantine.afterArrival(this.quarantineAfter, KEPT_ROWS_MAX);
+      for (const { table, key, row, arrival } of rows) {
+        this.quarantineAfter = arrival;
+        const position = this.positions.find((p) => p.table.captured.id === table.captured.id);
+        if (position !== undefined && !this.isKnownToPeer(row.version)) this.add(position, { ...row, key }, slice);
+      }
+      if (next === null) return true;
+      this.quarantineAfter = next;
     }
   }
 

@@ -19,10 +19,10 @@ import { OP } from './metadata-schema.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
 import { hasNullKey } from './null-keys.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
-import { Quarantine } from './quarantine.js';
+import { type KeptRowName, Quarantine } from './quarantine.js';
 import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
-import { type KeptRowName, placeHeld, retryKept } from './retry-kept.js';
+import { placeHeld, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
 import { ShipReader } from './ship-reader.js';
 import { highestHlc } from './version-vector.js';
@@ -117,7 +117,7 @@ export class Engine {
     this.folding = new Fold(this.state, this.log, this.tables, this.quarantine);
     for (const table of this.tables.all)
       if (hasNullKey(install, table.captured.schema)) this.folding.nullKeyTables.add(table);
-    this.retriesDue = this.quarantine.afterArrival(0);
+    this.retriesDue = this.quarantine.names();
     this.shipReaders = new Map();
   }
 
@@ -278,20 +278,28 @@ export class Engine {
     if (this.retriesDue.length === 0) return;
     const rows = this.retriesDue;
     this.retriesDue = [];
-    retryKept(rows, this.ownContext());
-    this.state.saveArrival();
+    const context = this.ownContext();
+    retryKept(rows, context);
+    this.finishOwn(context);
   }
 
   /** Places rows that the schema could not hold, as far as it can now: a bounded number. */
   private releaseHeld(): void {
     const rows = this.held.release(HELD_ROWS_MAX);
     if (rows.length === 0) return;
-    placeHeld(rows, this.tables, this.ownContext());
+    const context = this.ownContext();
+    placeHeld(rows, this.tables, context);
+    this.finishOwn(context);
+  }
+
+  /** Writes down what work with a context of the engine's own has come to. */
+  finishOwn({ counts }: ApplyContext): void {
+    this.state.countMerged(counts.merged);
     this.state.saveArrival();
   }
 
-  /** For what is applied without a stage. */
-  private ownContext(): ApplyContext {
+  /** For versions that nobody has just sent: what this node knows is all there is to know. */
+  ownContext(): ApplyContext {
     const { state, quarantine, records, clock } = this;
     return {
       state,

@@ -6,9 +6,8 @@ import type { ChangeLog, LogEntry } from './change-log.js';
 import { columnsOfMasks, type FoldContext, foldRow, type RowEntry } from './fold-row.js';
 import { MASK_BITS, OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
-import type { Quarantine } from './quarantine.js';
+import type { KeptRowName, Quarantine } from './quarantine.js';
 import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
-import type { KeptRowName } from './retry-kept.js';
 import { canonicalKey } from './row-key.js';
 
 /** A shorter stretch is not worth a statement of its own. */

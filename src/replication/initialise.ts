@@ -10,6 +10,7 @@ import { type InstallResult, installCapture } from './install-capture.js';
 import { insertMember, MEMBER_TABLE } from './members.js';
 import { keyColumn, OP, PREFIX } from './metadata-schema.js';
 import { initialFacts } from './node-state.js';
+import { enterOperation, type OperationRecord } from './operation-record.js';
 import { assertNoneRefused, type CapturePlan } from './plan-capture.js';
 import { readRegistry } from './registry.js';
 import { quoteIdentifier } from './sql-text.js';
@@ -27,8 +28,14 @@ export interface FirstMember {
 /**
  * Throws 'table-refused', and changes nothing, when the plan refuses a table. In a file that is a node already the
  * identity stays what it was: capture is repaired and extended.
+ * @param operation what the operator typed, to be entered if anything was changed; the detail is what was
  */
-export function initialiseNode(db: Database, first: FirstMember, plan: CapturePlan): InstallResult {
+export function initialiseNode(
+  db: Database,
+  first: FirstMember,
+  plan: CapturePlan,
+  operation: Omit<OperationRecord, 'detail'> | null = null,
+): InstallResult {
   assertNoneRefused(plan);
   const facts = { ...initialFacts({ ...first, folded: 0 }) };
   return db
@@ -38,6 +45,10 @@ export function initialiseNode(db: Database, first: FirstMember, plan: CapturePl
         for (const name of result.added) enterExistingRows(db, name, first.nowMs);
         rememberGap(db, result, first.nowMs);
       } else enterFirstMember(db, first);
+      if (operation !== null && result.changed) {
+        const { added, repaired } = result;
+        enterOperation(db, { ...operation, detail: { added, repaired } }, first.nowMs);
+      }
       return result;
     })
     .immediate();

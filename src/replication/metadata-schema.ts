@@ -74,14 +74,16 @@ const CREATE_CURSOR = `CREATE TABLE ${PREFIX}cursor(session TEXT PRIMARY KEY, ar
 
 /**
  * Versions that this node holds but whose images are not in their table.
- *   tbl, key  the table's number and the row's key, encoded as on the wire
+ *   tbl, key  the table's number and the row's key in its canonical form
+ *   id        hex, computed from table, key and version: what an operator types
  *   arrival   local order, for shipping on
- *   version   the whole row version with its image, encoded as on the wire
  *   reason    parked (waits for the end of its cut) or the class of the error
  *   error     SQLite's words
  *   hlc       the lowest of the version's writes that is not settled; nothing at or above the lowest is acknowledged
+ *   since     Unix milliseconds: when a version of the row was first kept here
+ *   version   the whole row version with its image, encoded as on the wire
  */
-const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL, key BLOB NOT NULL, arrival INTEGER NOT NULL, version BLOB NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, PRIMARY KEY(tbl, key)) WITHOUT ROWID`;
+const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL, key BLOB NOT NULL, id TEXT NOT NULL UNIQUE, arrival INTEGER NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, version BLOB NOT NULL, PRIMARY KEY(tbl, key)) WITHOUT ROWID`;
 
 /**
  * Rows that this node's schema cannot hold yet, in the order in which they came: shipped on, and placed as soon as the
@@ -110,9 +112,11 @@ const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_
 const CREATE_RULE = `CREATE TABLE ${PREFIX}rule(tbl TEXT PRIMARY KEY, strategy TEXT, node_order TEXT, key_collision TEXT, orphan TEXT, included INTEGER) WITHOUT ROWID`;
 
 /**
- * Conflict records, replicated, insert only. See conflict-record.ts for what the columns hold.
+ * Conflict records, replicated, insert only. See conflict-record.ts for what the columns hold. The index lists them by
+ * time, and answers filters and counts without a look at the images.
  */
-const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl TEXT, key TEXT, kind TEXT, strategy TEXT, columns TEXT, winner TEXT, loser TEXT, detected_at INTEGER) WITHOUT ROWID`;
+const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl TEXT, key TEXT, kind TEXT, strategy TEXT, columns TEXT, winner TEXT, loser TEXT, detected_at INTEGER) WITHOUT ROWID;
+  CREATE INDEX ${PREFIX}conflict_by_time ON ${PREFIX}conflict(detected_at, id, tbl, kind, strategy)`;
 
 /**
  * Resolutions of conflicts, replicated, insert only: the latest of a conflict decides whether it is closed, so one that is
@@ -123,7 +127,8 @@ const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl
  *   before, after JSON: the row's columns as they were and as they were written; null: no row
  *   node, operator, at  where, who, and when in Unix milliseconds
  */
-const CREATE_RESOLUTION = `CREATE TABLE ${PREFIX}resolution(id TEXT PRIMARY KEY, conflict TEXT, choice TEXT, before TEXT, after TEXT, node TEXT, operator TEXT, at INTEGER) WITHOUT ROWID`;
+const CREATE_RESOLUTION = `CREATE TABLE ${PREFIX}resolution(id TEXT PRIMARY KEY, conflict TEXT, choice TEXT, before TEXT, after TEXT, node TEXT, operator TEXT, at INTEGER) WITHOUT ROWID;
+  CREATE INDEX ${PREFIX}resolution_by_conflict ON ${PREFIX}resolution(conflict, at, id, choice)`;
 
 /**
  * What operators did, replicated, insert only.

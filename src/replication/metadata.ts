@@ -90,8 +90,7 @@ export class Metadata {
   /** Did the last row looked for have no metadata? Then the next is likely to have none either. */
   private expectsNew = true;
   private readonly insertLogged: Statement<[number, number, number, number, number]>;
-  private readonly countRows: Statement<[], number>;
-  private readonly selectStamps: Statement<[], [hlc: number, session: number]>;
+  private readonly selectStamps: Statement<[number, number], [arrival: number, hlc: number, session: number]>;
   private readonly selectSettleable: Statement<
     [number, number, number],
     [arrival: number, hlc: number, vector: string | null, edits: number]
@@ -129,13 +128,14 @@ export class Metadata {
       `INSERT INTO ${name}(${keys.join(', ')}, arrival, alive, hlc, session, edits) ` +
         `SELECT ${keys.join(', ')}, ? + row_number() OVER (ORDER BY hlc), 1, hlc, ?, ? FROM ${PREFIX}log WHERE hlc > ? AND hlc <= ?`,
     );
-    this.countRows = db.prepare(`SELECT count(*) FROM ${name}`).pluck() as Statement<[], number>;
     this.selectSettleable = db
       .prepare(
         `SELECT arrival, hlc, vector, edits FROM ${name} WHERE arrival > ? AND hlc <= ? ORDER BY arrival LIMIT ?`,
       )
       .raw() as unknown as typeof this.selectSettleable;
-    this.selectStamps = db.prepare(`SELECT hlc, session FROM ${name}`).raw() as unknown as typeof this.selectStamps;
+    this.selectStamps = db
+      .prepare(`SELECT arrival, hlc, session FROM ${name} WHERE arrival > ? ORDER BY arrival LIMIT ?`)
+      .raw() as unknown as typeof this.selectStamps;
     this.deleteByArrival = db.prepare(`DELETE FROM ${name} WHERE arrival = ?`);
   }
 
@@ -186,13 +186,9 @@ export class Metadata {
     this.upsert.run([...key, arrival, ...columnsFromVersion(version, this.state)]);
   }
 
-  count(): number {
-    return this.countRows.get() ?? 0;
-  }
-
-  /** Calls back with the stamp of every row that is not settled. */
-  forEachStamp(visit: (session: string, hlc: number) => void): void {
-    for (const [hlc, session] of this.selectStamps.iterate()) visit(this.state.sessionNameOf(session), hlc);
+  /** Stamps of rows that are not settled, by the number of their session: at most `limit` of them, in arrival order. */
+  stampsAfter(arrival: number, limit: number): [arrival: number, hlc: number, session: number][] {
+    return this.selectStamps.all(arrival, limit);
   }
 
   /**

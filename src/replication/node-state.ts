@@ -30,6 +30,7 @@ export interface Clock {
  *   catch_up     JSON CatchUp while a stage is half applied, else ''
  *   gap          JSON CaptureGap while writes may have gone unrecorded, else ''
  *   place        JSON FilePlace: where the file was when a daemon last served it; '' before the first time
+ *   removed_conflicts  JSON ConflictGroup[]: closed conflicts that retention has removed, counted
  *   merged       rows in which writes to different columns met and merged without a conflict
  */
 export interface StateFacts {
@@ -46,13 +47,15 @@ export interface StateFacts {
   merged: number;
   gap: string;
   place: string;
+  removed_conflicts: string;
 }
 
 /** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
 export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
   const { dataset, node, nodeId, folded } = identity;
   const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
-  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, catch_up: '', gap: '', place: '', ...zero };
+  const none = { catch_up: '', gap: '', place: '', removed_conflicts: '' };
+  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...zero };
 }
 
 /** In metadata, the number of the session that stands for everything settled. */
@@ -166,6 +169,11 @@ export class NodeState {
         hint: 'start sqlsync again: it goes on from what the file holds now. Stop it before a file is restored.',
       });
     }
+  }
+
+  /** Counts rows in which writes to different columns met and merged. */
+  countMerged(rows: number): void {
+    this.set('merged', this.facts.merged + rows);
   }
 
   /** Hands out the next arrival; `saveArrival` writes the counter down before the transaction ends. */

@@ -11,30 +11,15 @@ import { SqlsyncError } from '../errors.js';
 import { captureTriggers } from './capture-triggers.js';
 import { ChangeLog } from './change-log.js';
 import { nextHlc } from './hlc.js';
-import { INTERNAL_TABLES, OP } from './metadata-schema.js';
+import { OP } from './metadata-schema.js';
+import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { enterPrivateSchema, leavePrivateSchema } from './private-schema.js';
 import { readReplicatedSchema } from './replicated-schema.js';
 import type { SqlValue } from './row-version.js';
 import type { CapturedTable } from './table-schema.js';
 import { triggerDrift } from './trigger-drift.js';
 
-const [, , , , OPERATION_TABLE] = INTERNAL_TABLES;
 const SCHEMA_TRIES_MAX = 20;
-
-/** What an operator did: a row of _sqlsync_operation. */
-export interface OperationRecord {
-  /** Hex, random. */
-  readonly id: string;
-  readonly node: string;
-  /** The system's name of the user. */
-  readonly operator: string;
-  /** As it was typed, without secrets. */
-  readonly command: string;
-  /** What it was about, for programs. */
-  readonly detail: unknown;
-  /** `done`, or an error's code. */
-  readonly result: string;
-}
 
 export class OperatorWrites {
   private readonly log: ChangeLog;
@@ -69,13 +54,9 @@ export class OperatorWrites {
     this.log.append(nextHlc(this.log.last(), this.nowMs), tableId, OP.insert, key);
   }
 
-  recordOperation({ id, node, operator, command, detail, result }: OperationRecord): void {
-    this.db
-      .prepare(
-        `INSERT INTO ${OPERATION_TABLE.name}(id, at, node, operator, command, detail, result) VALUES(?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(id, BigInt(this.nowMs), node, operator, command, JSON.stringify(detail ?? null), result);
-    this.enterInsert(OPERATION_TABLE.id, [id]);
+  recordOperation(record: OperationRecord): void {
+    insertOperation(this.db, record, this.nowMs);
+    this.enterInsert(OPERATION_TABLE.id, [record.id]);
   }
 }
 

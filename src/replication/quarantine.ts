@@ -2,6 +2,7 @@
  * Row versions that this node holds but whose images are not in their table: refused by a constraint, or parked until
  * the rest of their cut is in. Durable, shipped on to others, joined with newer versions when those come.
  */
+import { createHash } from 'node:crypto';
 import type { Database, Statement } from 'better-sqlite3';
 import { mapKeptColumns } from './column-mapping.js';
 import { PREFIX } from './metadata-schema.js';
@@ -9,34 +10,49 @@ import type { NodeState } from './node-state.js';
 import { packRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
-import { lowestUnsettled, type SqlValue, type VersionedRow } from './row-version.js';
+import { lowestUnsettled, type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
 
 /** Why a version is kept here: `parked` ends with its cut, the others when the row can be written or is superseded. */
 export type QuarantineReason = 'parked' | 'check' | 'not-null' | 'datatype' | 'constraint';
 
-export interface QuarantinedRow {
+/** A row of which a version is kept. */
+export interface KeptRowName {
   readonly table: ReplicatedTable;
   readonly key: readonly SqlValue[];
+}
+
+export interface QuarantinedRow extends KeptRowName {
+  /** Hex. A newer version of the row has another: whoever decides by it has seen what it stands for. */
+  readonly id: string;
   readonly row: VersionedRow;
   readonly reason: QuarantineReason;
   readonly error: string;
   readonly arrival: number;
+  /** Unix milliseconds: when a version of the row was first kept here. */
+  readonly since: number;
 }
 
-interface StoredRow {
+interface StoredRow extends Pick<QuarantinedRow, 'id' | 'arrival' | 'reason' | 'error' | 'since'> {
   readonly tbl: number;
-  readonly arrival: number;
   readonly version: Buffer;
-  readonly reason: QuarantineReason;
-  readonly error: string;
+}
+
+/** The same on every node that keeps the same version of a row. */
+function quarantineId(table: string, key: Buffer, version: RowVersion): string {
+  const vector = [...vectorOf(version)].sort(([x], [y]) => (x < y ? -1 : 1));
+  const parts = [table, key.toString('hex'), version.alive, vector];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
 export class Quarantine {
   private readonly selectOne: Statement<[number, Buffer], StoredRow>;
   private readonly selectReason: Statement<[string], StoredRow>;
-  private readonly selectKept: Statement<[number], StoredRow>;
-  private readonly upsert: Statement<[number, Buffer, number, Buffer, string, string, number, number]>;
+  private readonly selectId: Statement<[string], StoredRow>;
+  private readonly selectKept: Statement<[number, number], StoredRow>;
+  private readonly selectVersions: Statement<[], Pick<StoredRow, 'tbl' | 'version'>>;
+  private readonly upsert: Statement<[number, Buffer, string, number, string, string, number, number, Buffer]>;
   private readonly remove: Statement<[number, Buffer]>;
+  private readonly removeId: Statement<[string]>;
   private readonly selectCounts: Statement<[], { parked: number; kept: number; hold: number | null }>;
   /** Nearly always nothing is kept: then no row is looked up. */
   private mayHold: boolean;
@@ -46,18 +62,23 @@ export class Quarantine {
     private readonly state: NodeState,
     private readonly tables: ReplicatedTables,
   ) {
-    const columns = 'tbl, arrival, version, reason, error';
+    const columns = 'tbl, id, arrival, reason, error, since, version';
     this.selectOne = db.prepare(`SELECT ${columns} FROM ${PREFIX}quarantine WHERE tbl = ? AND key = ?`);
     this.selectReason = db.prepare(`SELECT ${columns} FROM ${PREFIX}quarantine WHERE reason = ?`);
+    this.selectId = db.prepare(`SELECT ${columns} FROM ${PREFIX}quarantine WHERE id = ? AND reason <> 'parked'`);
     this.selectKept = db.prepare(
-      `SELECT ${columns} FROM ${PREFIX}quarantine WHERE arrival > ? AND reason <> 'parked' ORDER BY arrival`,
+      `SELECT ${columns} FROM ${PREFIX}quarantine WHERE arrival > ? AND reason <> 'parked' ORDER BY arrival LIMIT ?`,
+    );
+    this.selectVersions = db.prepare(
+      `SELECT tbl, version FROM ${PREFIX}quarantine WHERE reason <> 'parked' ORDER BY arrival`,
     );
     this.upsert = db.prepare(
-      `INSERT INTO ${PREFIX}quarantine(tbl, key, arrival, version, reason, error, hlc, since) VALUES(?, ?, ?, ?, ?, ?, ?, ?) ` +
-        'ON CONFLICT(tbl, key) DO UPDATE SET arrival = excluded.arrival, version = excluded.version, ' +
-        'reason = excluded.reason, error = excluded.error, hlc = excluded.hlc',
+      `INSERT INTO ${PREFIX}quarantine(tbl, key, id, arrival, reason, error, hlc, since, version) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ` +
+        'ON CONFLICT(tbl, key) DO UPDATE SET id = excluded.id, arrival = excluded.arrival, reason = excluded.reason, ' +
+        'error = excluded.error, hlc = excluded.hlc, since = excluded.since, version = excluded.version',
     );
     this.remove = db.prepare(`DELETE FROM ${PREFIX}quarantine WHERE tbl = ? AND key = ?`);
+    this.removeId = db.prepare(`DELETE FROM ${PREFIX}quarantine WHERE id = ?`);
     this.selectCounts = db.prepare(
       `SELECT count(*) FILTER (WHERE reason = 'parked') AS parked, count(*) FILTER (WHERE reason <> 'parked') AS kept, ` +
         `min(hlc) FILTER (WHERE reason <> 'parked') AS hold FROM ${PREFIX}quarantine`,
@@ -101,13 +122,29 @@ export class Quarantine {
       .filter((row) => row !== undefined);
   }
 
-  /** Versions that are kept for good or until they can be written, in arrival order. */
-  afterArrival(arrival: number): QuarantinedRow[] {
+  /** The version of this id; undefined when it has gone in, been replaced, or its table is gone. */
+  withId(id: string): QuarantinedRow | undefined {
+    const stored = this.selectId.get(id);
+    return stored === undefined ? undefined : this.toRow(stored);
+  }
+
+  /** Versions that are kept for good or until they can be written, in arrival order: at most `limit` of them. */
+  afterArrival(arrival: number, limit: number): { rows: QuarantinedRow[]; next: number | null } {
+    if (!this.mayHold) return { rows: [], next: null };
+    const stored = this.selectKept.all(arrival, limit);
+    const rows = stored.map((one) => this.toRow(one)).filter((row) => row !== undefined);
+    return { rows, next: stored.length === limit ? (stored.at(-1)?.arrival ?? null) : null };
+  }
+
+  /** The rows of which a version is kept so, without their images. */
+  names(): KeptRowName[] {
     if (!this.mayHold) return [];
-    return this.selectKept
-      .all(arrival)
-      .map((stored) => this.toRow(stored))
-      .filter((row) => row !== undefined);
+    const names: KeptRowName[] = [];
+    for (const { tbl, version } of this.selectVersions.iterate()) {
+      const table = this.tables.withId(tbl);
+      if (table !== undefined) names.push({ table, key: unpackRow(version).key });
+    }
+    return names;
   }
 
   /** The stored version with its columns as the table has them now; undefined when the table is gone. */
@@ -116,27 +153,34 @@ export class Quarantine {
     if (table === undefined) return undefined;
     const { definition, key, row } = unpackRow(stored.version);
     const toLocal = mapKeptColumns(table, definition.columns);
-    return { table, key, row: toLocal(row), reason: stored.reason, error: stored.error, arrival: stored.arrival };
+    const { id, reason, error, arrival, since } = stored;
+    return { id, table, key, row: toLocal(row), reason, error, arrival, since };
   }
 
   put(
     table: ReplicatedTable,
     key: readonly SqlValue[],
     row: VersionedRow,
-    why: { reason: QuarantineReason; error: string; nowMs: number },
+    why: Pick<QuarantinedRow, 'reason' | 'error' | 'since'>,
   ): void {
-    const packed = packRow(table.definition, table.columnIds, key, row);
+    const keyBlob = this.keyBlob(table, key);
     this.upsert.run(
       table.captured.id,
-      this.keyBlob(table, key),
+      keyBlob,
+      quarantineId(table.captured.name, keyBlob, row.version),
       this.state.nextArrival(),
-      packed,
       why.reason,
       why.error,
       lowestUnsettled(row.version, this.state.get('horizon')),
-      why.nowMs,
+      why.since,
+      packRow(table.definition, table.columnIds, key, row),
     );
     this.mayHold = true;
+  }
+
+  /** What is kept of a table that is gone: there is no row to join it with. Says whether it was there. */
+  deleteId(id: string): boolean {
+    return this.removeId.run(id).changes > 0;
   }
 
   delete(table: ReplicatedTable, key: readonly SqlValue[]): void {

@@ -3,10 +3,13 @@
 import { type MemberBacklog, readBacklog } from './backlog.js';
 import type { CaptureGap } from './capture-repair.js';
 import { type CatchUp, catchUpOf } from './catch-up.js';
+import { addTo, type ConflictCounts, type ConflictGroup, countConflicts } from './conflict-count.js';
 import type { Engine } from './engine.js';
 import type { HeldSummary } from './held-rows.js';
 import type { Members } from './members.js';
-import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
+import { PREFIX } from './metadata-schema.js';
+import { removedConflicts } from './prune-records.js';
+import type { Slices } from './slices.js';
 
 export interface ReplicaStatus {
   readonly node: string;
@@ -26,8 +29,11 @@ export interface ReplicaStatus {
   readonly pendingChanges: number;
   /** What each other member has not acknowledged, by its name. */
   readonly backlogs: Readonly<Record<string, MemberBacklog>>;
-  readonly conflictsOpen: number;
-  readonly conflicts: number;
+  /** Conflict records that are here, by state, kind and strategy. */
+  readonly conflicts: ConflictCounts;
+  /** How many there have ever been, those that retention has removed among them. */
+  readonly conflictsEver: readonly ConflictGroup[];
+  /** Rows in which writes to different columns met and merged without a conflict. */
   readonly merged: number;
   readonly quarantined: number;
   /** Rows that wait for the application's migration on this node. */
@@ -40,19 +46,16 @@ export interface ReplicaStatus {
   readonly withoutIdentity: readonly string[];
 }
 
-function countOf(engine: Engine, sql: string): number {
-  return engine.options.writer.prepare(sql).pluck().get() as number;
-}
-
-export function readReplicaStatus(engine: Engine, membership: Members): ReplicaStatus {
+/** What takes long in a large file is done in slices. */
+export function* readReplicaStatus(engine: Engine, membership: Members): Slices<ReplicaStatus> {
   const { state, tables, log, quarantine, held } = engine;
   const members = membership.names();
   const own = tables.all.filter((table) => !table.captured.internal);
-  const unfolded = log.countAfter(state.get('folded'));
   const others = members.filter((member) => member !== state.get('node'));
-  const { pendingChanges, byMember } = readBacklog(engine, others);
+  const { pendingChanges, byMember, unsettledRows } = yield* readBacklog(engine, others);
+  const { counts, groups } = yield* countConflicts(engine.options.writer);
+  for (const removed of removedConflicts(state.get('removed_conflicts'))) addTo(groups, removed);
   const gap = state.get('gap') ?? '';
-  const [, , conflict, resolution] = INTERNAL_TABLES;
   return {
     node: state.get('node'),
     nodeId: state.get('node_id'),
@@ -65,16 +68,13 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
       .pluck()
       .all() as string[],
     members,
-    logEntries: log.countAfter(0),
-    unfolded,
-    unsettledRows: own.reduce((sum, table) => sum + table.metadata.count(), 0),
+    logEntries: log.count(),
+    unfolded: log.countAfter(state.get('folded')),
+    unsettledRows,
     pendingChanges,
     backlogs: byMember,
-    conflictsOpen: countOf(
-      engine,
-      `SELECT count(*) FROM ${conflict.name} WHERE strategy = 'manual' AND id NOT IN (SELECT conflict FROM ${resolution.name})`,
-    ),
-    conflicts: countOf(engine, `SELECT count(*) FROM ${conflict.name}`),
+    conflicts: counts,
+    conflictsEver: groups,
     merged: state.get('merged'),
     quarantined: quarantine.counts().kept,
     held: { rows: held.summary().rows, tables: held.summary().tables },

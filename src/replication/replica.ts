@@ -7,13 +7,18 @@ import { type ErrorBody, SqlsyncError } from '../errors.js';
 import { Application } from './application.js';
 import { type CatchUp, catchUpOf } from './catch-up.js';
 import { Cut } from './cut.js';
+import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
 import { Engine, type EngineOptions } from './engine.js';
 import { type FilePlace, parsePlace } from './file-place.js';
 import { computeHorizon } from './horizon.js';
 import { Members } from './members.js';
+import { OP } from './metadata-schema.js';
+import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { refusalOf } from './peer-check.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
+import { type RecordAges, RecordPruning } from './prune-records.js';
 import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
+import { allAtOnce, type Slices } from './slices.js';
 import type { Stage } from './stage.js';
 import type { Standing } from './staleness.js';
 import { CAPABILITIES, type Hello, TABLES_BEHIND_MAX, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
@@ -30,6 +35,7 @@ export class Replica {
   private application: Application | null = null;
   private settling: { horizon: number; table: number; arrival: number } | null = null;
   private settledHorizon = -1;
+  private recordPruning: RecordPruning | null = null;
 
   private constructor(options: EngineOptions) {
     this.engine = new Engine(options);
@@ -219,6 +225,14 @@ export class Replica {
     return { removed, more: removed === UPKEEP_ROWS_MAX };
   }
 
+  /** Removes conflict records and operations that are closed, settled and older than these: a bounded number. */
+  pruneRecords(ages: RecordAges): { removed: number; more: boolean } {
+    this.recordPruning ??= new RecordPruning(this.engine, ages);
+    const { removed, more } = this.recordPruning.step(UPKEEP_ROWS_MAX);
+    if (!more) this.recordPruning = null;
+    return { removed, more };
+  }
+
   /** The sponsor's side of a join: the newcomer becomes a member before its snapshot is cut. */
   admitMember(member: { name: string; nodeId: string; access: 'read' | 'write' }): void {
     if (member.name === this.node) {
@@ -239,7 +253,32 @@ export class Replica {
     });
   }
 
+  /** In one go, however long it takes. */
   status(): ReplicaStatus {
+    return allAtOnce(this.statusInSlices());
+  }
+
+  /** The same, read in slices that each take some milliseconds. */
+  statusInSlices(): Slices<ReplicaStatus> {
     return readReplicaStatus(this.engine, this.members);
+  }
+
+  /** Tries changes again that wait in quarantine. Ids are those of kept-changes.ts. */
+  retryKeptChanges(ids: readonly string[]): KeptDecision[] {
+    return retryKeptChanges(this.engine, ids);
+  }
+
+  /** Enters what an operator had this process do. */
+  recordOperation(record: OperationRecord): void {
+    const { engine } = this;
+    engine.writeTransaction(() => {
+      insertOperation(engine.options.writer, record, engine.clock.nowMs());
+      engine.logOwnWrite(OPERATION_TABLE.id, OP.insert, [record.id], 0);
+    });
+  }
+
+  /** Gives changes up that wait in quarantine, on every node, and enters that among the operations. */
+  discardKeptChanges(ids: readonly string[], operation: Omit<OperationRecord, 'detail' | 'result'>): KeptDecision[] {
+    return discardKeptChanges(this.engine, ids, operation);
   }
 }

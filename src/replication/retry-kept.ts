@@ -7,14 +7,9 @@ import { isCatchingUp } from './catch-up.js';
 import { fitOf } from './column-mapping.js';
 import { completeImage } from './complete-image.js';
 import type { HeldRow } from './held-rows.js';
-import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
-import type { SqlValue } from './row-version.js';
+import type { KeptRowName } from './quarantine.js';
+import type { ReplicatedTables } from './replicated-table.js';
 import { settleParked } from './settle-unique.js';
-
-export interface KeptRowName {
-  readonly table: ReplicatedTable;
-  readonly key: readonly SqlValue[];
-}
 
 /** Rows that were held for want of a column or a table, and fit now. Inside the caller's transaction. */
 export function placeHeld(rows: readonly HeldRow[], tables: ReplicatedTables, context: ApplyContext): void {
@@ -33,7 +28,7 @@ export function retryKept(rows: Iterable<KeptRowName>, context: ApplyContext): v
     const kept = context.quarantine.get(table, key);
     if (kept === undefined || kept.reason === 'parked') continue;
     context.quarantine.delete(table, key);
-    placeRow(table, { key: kept.key, row: kept.row }, context, 'park');
+    placeRow(table, kept, context, 'park');
   }
   if (!isCatchingUp(context.state)) settleParked(context);
 }

@@ -35,7 +35,7 @@ function placeParked(waiting: QuarantinedRow, context: ApplyContext): void {
   }
 }
 
-function settleCollision({ table, key, row }: QuarantinedRow, context: ApplyContext): void {
+function settleCollision({ table, key, row, since }: QuarantinedRow, context: ApplyContext): void {
   const outcome = joinWithStored(table, key, row, context);
   if (outcome?.image === null || outcome === null) throw new Error('a tombstone collided');
   const others = collidingRows(table, key, outcome.image);
@@ -43,7 +43,7 @@ function settleCollision({ table, key, row }: QuarantinedRow, context: ApplyCont
     const why = {
       reason: 'constraint',
       error: 'a UNIQUE index refuses the row, and no row holds its value',
-      nowMs: context.nowMs,
+      since,
     } as const;
     context.quarantine.put(table, key, outcome, why);
     context.counts.quarantined += 1;
@@ -64,7 +64,7 @@ function settleCollision({ table, key, row }: QuarantinedRow, context: ApplyCont
     table.rows.delete(other.key);
     context.logOwnWrite(table.captured.id, OP.delete, other.key);
   }
-  placeRow(table, { key, row }, context, 'throw');
+  placeRow(table, { key, row, since }, context, 'throw');
 }
 
 function collidingRows(table: ReplicatedTable, key: readonly SqlValue[], image: readonly SqlValue[]): Collision[] {

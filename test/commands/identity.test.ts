@@ -101,12 +101,15 @@ test('two processes in one node’s name are both refused', async () => {
   const hub = await startHub();
   const east = await joinHub(hub, 'east');
   const twinFolder = makeFolder();
-  const db = new Sqlite(east.path);
-  db.pragma('wal_checkpoint(TRUNCATE)');
-  db.close();
   await east.start();
   write(east, `INSERT INTO item(name) VALUES('from east')`);
   await vi.waitFor(() => expect(names(hub)).toEqual(['from east']), soon);
+  // A copy that lacks what the others hold to be settled would be stale, which is another thing.
+  const ahead = async () => (await east.status()).databases[0]?.peers[0]?.inbound.changes;
+  await vi.waitFor(async () => expect(await ahead()).toBe(0), soon);
+  const db = new Sqlite(east.path);
+  db.pragma('wal_checkpoint(TRUNCATE)');
+  db.close();
   const twin = join(twinFolder, 'east.db');
   copyFileSync(east.path, twin);
   const config = parse(readFileSync(east.configFile, 'utf8'));

@@ -24,7 +24,7 @@ const configured = (node: ProcessNode) => parse(readFileSync(node.configFile, 'u
 test('a peer that is added or removed is taken over by the daemon that runs', async () => {
   const { paris, lyon } = await makePair();
   await lyon.start();
-  const changed = { peer: 'paris', changed: true, pid: lyon.pid };
+  const changed = { peer: 'paris', changed: true, pid: lyon.pid, unrecorded: [] };
   expect(await lyon.succeed(['peers', 'remove', 'paris'])).toEqual(changed);
   expect(configured(lyon)).toEqual([]);
   const state = async () => (await lyon.peer('paris')).state;
@@ -51,7 +51,7 @@ test('a peer that is added or removed is taken over by the daemon that runs', as
 
 test('a pause holds changes back until the peer is resumed, with a daemon and without', async () => {
   const { paris, lyon } = await makePair();
-  expect(await lyon.succeed(['peers', 'pause', 'paris'])).toEqual({ peer: 'paris', changed: true, pid: null });
+  expect(await lyon.succeed(['peers', 'pause', 'paris'])).toMatchObject({ peer: 'paris', changed: true, pid: null });
   expect((await lyon.run(['peers'])).stdout).toMatch(/^paris +shop +paused/m);
   onDatabase(lyon.path, (db) => db.exec(`INSERT INTO sale VALUES(500, 'tea', 1)`));
   const refused = await lyon.run(['sync', '--json']);
@@ -68,7 +68,11 @@ test('a pause holds changes back until the peer is resumed, with a daemon and wi
     healthy: true,
     problems: [{ code: 'peer-paused', severity: 'warning', command: 'sqlsync peers resume paris' }],
   });
-  expect(await lyon.succeed(['peers', 'resume', 'paris'])).toEqual({ peer: 'paris', changed: true, pid: lyon.pid });
+  expect(await lyon.succeed(['peers', 'resume', 'paris'])).toMatchObject({
+    peer: 'paris',
+    changed: true,
+    pid: lyon.pid,
+  });
   const sold = () => (rowsOf(paris.path, 'SELECT 1 FROM sale WHERE id = 500').length > 0 ? true : null);
   await until(sold, 10_000, () => 'what waited has not crossed');
   expect(await lyon.succeed(['peers', 'resume', 'paris'])).toMatchObject({ changed: false });
@@ -98,6 +102,7 @@ test('what cannot be is refused: names nobody has, and peers that cannot be dial
     peer: 'lyon',
     changed: true,
     pid: null,
+    unrecorded: ['shop'],
   });
   expect(await paris.succeed(['peers', 'remove', 'lyon'])).toMatchObject({ changed: true });
   expect(await paris.succeed(['peers'])).toEqual({ items: [], total: 0, nextCursor: null });

@@ -125,7 +125,8 @@ test('the document has every field of the contract, with a daemon and without on
       clockSkewSeconds: expect.any(Number),
       outbound: { changes: 0, oldestSeconds: 0 },
       inbound: { changes: 0, oldestSeconds: 0 },
-      rowsSent: 1,
+      // The sale, and that lyon has joined.
+      rowsSent: 2,
       rowsReceived: 0,
       lastVerify: null,
       lastError: null,

@@ -29,6 +29,15 @@ export const LIMITS = limitsSchema.parse({
   idleTimeoutMs: 2000,
 });
 
+const NO_PRUNING: DaemonSettings['prune'] = {
+  schedule: null,
+  keepLogMs: 0,
+  keepConflictsMs: 0,
+  keepOperationsMs: 0,
+  peerTimeoutMs: 0,
+  retainedBytesMax: 0,
+};
+
 const hex = (bytes: number) => randomBytes(bytes).toString('hex');
 
 export interface NodeOptions {
@@ -39,6 +48,8 @@ export interface NodeOptions {
   readonly journalMode?: string;
   /** 0: any that is free. */
   readonly port?: number;
+  readonly admin?: DaemonSettings['admin'];
+  readonly prune?: Partial<DaemonSettings['prune']>;
   readonly serverTls?: DaemonSettings['serverTls'];
   readonly clientTls?: DaemonSettings['clientTls'];
 }
@@ -100,12 +111,13 @@ export class TestNode {
     return {
       node: this.name,
       listen: listens ? { host: '127.0.0.1', port } : null,
+      admin: options.admin ?? null,
       databases: [{ name: 'shop', path: this.path, identity: 'ask' }],
       peers: peers.map(
         (peer) => ({ databases: ['*'], direction: 'both', schedule: null, live: true, ...peer }) as PeerConfig,
       ),
       limits: { ...LIMITS, ...limits },
-      prune: { schedule: null, keepLogMs: 0, peerTimeoutMs: 0, retainedBytesMax: 0 },
+      prune: { ...NO_PRUNING, ...options.prune },
       secrets,
       serverTls: options.serverTls ?? null,
       clientTls: options.clientTls ?? null,

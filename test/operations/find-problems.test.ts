@@ -33,6 +33,7 @@ const DATABASE: DatabaseStatus = {
   logEntries: 0,
   retainedBytes: 0,
   conflictsOpen: 0,
+  conflicts: { auto: 0, open: 0, resolved: 0, byKind: {}, byStrategy: {}, merged: 0 },
   quarantined: 0,
   heldRows: 0,
   schemaBehind: [],
@@ -103,7 +104,7 @@ test('coverage that is not complete is never called well', () => {
 
 test('each threshold of health is a border: at it all is well, beyond it not', () => {
   expect(withDatabase({ conflictsOpen: 1 })).toEqual([['conflicts-open', 'error', null]]);
-  expect(withDatabase({ quarantined: 1 })).toEqual([['changes-quarantined', 'error', null]]);
+  expect(withDatabase({ quarantined: 1 })).toEqual([['changes-quarantined', 'error', 'sqlsync quarantine -d shop']]);
   expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3 - 1]]) })).toEqual([['disk-low', 'error', null]]);
   expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3]]) })).toEqual([]);
   expect(withDatabase({ retainedBytes: 1001 })).toEqual([['history-large', 'warning', null]]);

@@ -40,6 +40,25 @@ test('a write waits for each member by itself until that one has acknowledged it
   expect(backlogOf(here)).toEqual({ pendingChanges: 2, n1: 1, n2: 2 });
 });
 
+test('a large backlog is read in slices, and as a whole when somebody wants it at once', () => {
+  const [here] = threeNodes();
+  here.app.exec(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 25000) INSERT INTO item SELECT i, i FROM n`,
+  );
+  here.foldAll();
+  const slices = here.replica.statusInSlices();
+  let count = 1;
+  let last = slices.next();
+  for (; !last.done; last = slices.next()) count += 1;
+  expect(count).toBeGreaterThanOrEqual(3);
+  expect(last.value).toMatchObject({
+    pendingChanges: 25_000,
+    unsettledRows: 25_000,
+    backlogs: { n1: { changes: 25_000 } },
+  });
+  expect(here.replica.status()).toEqual(last.value);
+});
+
 test('a member is ahead while it has told of something that is not here', () => {
   const [here, east] = threeNodes();
   east.app.exec(`INSERT INTO item VALUES('c', 1)`);

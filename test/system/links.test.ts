@@ -16,7 +16,7 @@ describe('a link', () => {
     const { hub, east } = await startPair({ peer: { live: false, schedule: null } });
     write(east, "INSERT INTO item VALUES (1, 'waits', NULL)");
     write(hub, "INSERT INTO item VALUES (2, 'waits too', NULL)");
-    expect(await east.succeed(['sync'])).toMatchObject({ items: [{ rowsSent: 1, rowsReceived: 1, error: null }] });
+    expect(await east.succeed(['sync'])).toMatchObject({ items: [{ rowsSent: 2, rowsReceived: 1, error: null }] });
     expect([names(hub), names(east)]).toEqual([
       ['waits', 'waits too'],
       ['waits', 'waits too'],

@@ -3,6 +3,7 @@ import { BaseCommand } from '../../base-command.js';
 import { changePeersDeps } from '../../daemon/this-machine.js';
 import { type NamedUrl, parseNamedUrl } from '../../node-flags.js';
 import { addPeer, type PeerChange } from '../../operations/change-peers.js';
+import { renderUnrecorded } from '../../rendering/render-peers.js';
 
 export default class PeersAdd extends BaseCommand<typeof PeersAdd> {
   static override summary = 'Dial a peer from now on.';
@@ -15,9 +16,10 @@ export default class PeersAdd extends BaseCommand<typeof PeersAdd> {
   };
 
   async run(): Promise<PeerChange> {
-    const change = await addPeer(this.loadConfig(), this.args.peer, changePeersDeps);
+    const change = await addPeer(this.loadConfig(), this.args.peer, this.commandLine, changePeersDeps);
     this.log(change.changed ? `${change.peer} added` : `${change.peer} is there already`);
     if (change.changed && change.pid === null) this.note('next: sqlsync start');
+    for (const line of renderUnrecorded(change)) this.note(line);
     return change;
   }
 }

@@ -2,6 +2,7 @@ import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.js';
 import { statusDeps } from '../../daemon/this-machine.js';
 import { type PeerChange, pausePeer } from '../../operations/change-peers.js';
+import { renderUnrecorded } from '../../rendering/render-peers.js';
 
 export default class PeersPause extends BaseCommand<typeof PeersPause> {
   static override summary = 'Exchange nothing with a peer until it is resumed.';
@@ -11,8 +12,15 @@ export default class PeersPause extends BaseCommand<typeof PeersPause> {
   static override args = { name: Args.string({ required: true, description: 'the peer’s name' }) };
 
   async run(): Promise<PeerChange> {
-    const change = await pausePeer(this.loadConfig(), this.args.name, true, statusDeps(this.config.version));
+    const change = await pausePeer(
+      this.loadConfig(),
+      this.args.name,
+      true,
+      this.commandLine,
+      statusDeps(this.config.version),
+    );
     this.log(`${change.peer} ${change.changed ? 'is paused' : 'was paused already'}`);
+    for (const line of renderUnrecorded(change)) this.note(line);
     return change;
   }
 }

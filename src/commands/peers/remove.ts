@@ -2,6 +2,7 @@ import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.js';
 import { changePeersDeps } from '../../daemon/this-machine.js';
 import { type PeerChange, removePeer } from '../../operations/change-peers.js';
+import { renderUnrecorded } from '../../rendering/render-peers.js';
 
 export default class PeersRemove extends BaseCommand<typeof PeersRemove> {
   static override summary = 'Do not dial a peer any more.';
@@ -11,8 +12,9 @@ export default class PeersRemove extends BaseCommand<typeof PeersRemove> {
   static override args = { name: Args.string({ required: true, description: 'the peer’s name' }) };
 
   async run(): Promise<PeerChange> {
-    const change = await removePeer(this.loadConfig(), this.args.name, changePeersDeps);
+    const change = await removePeer(this.loadConfig(), this.args.name, this.commandLine, changePeersDeps);
     this.log(`${change.peer} removed`);
+    for (const line of renderUnrecorded(change)) this.note(line);
     return change;
   }
 }

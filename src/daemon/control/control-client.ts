@@ -1,6 +1,7 @@
 /** A command's side of the daemon's control socket. See control-protocol.ts. */
 import { Client } from 'undici';
 import { isErrorCode, SqlsyncError } from '../../errors.js';
+import type { QuarantineDecision, QuarantineRequest } from '../../operations/running-daemon.js';
 import type { DaemonStatus } from '../daemon-status.js';
 import { readLockHolder } from '../file/database-lock.js';
 import { SideDirectory } from '../file/side-directory.js';
@@ -51,6 +52,10 @@ export class ControlClient {
 
   async resume(peer: string): Promise<void> {
     await this.ask({ verb: 'resume', peer });
+  }
+
+  decideQuarantine({ ids, ...request }: QuarantineRequest): Promise<QuarantineDecision[]> {
+    return this.ask({ verb: 'quarantine', ids: [...ids], ...request }) as Promise<QuarantineDecision[]>;
   }
 
   async stop(): Promise<void> {

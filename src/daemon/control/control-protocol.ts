@@ -6,6 +6,7 @@
  *   sync     an exchange now, with some peers or all                 → SyncResult[]
  *   pause    no exchange with a peer until resumed; survives restart → null
  *   resume                                                           → null
+ *   quarantine  changes that wait there: tried again, or given up    → KeptDecision[]
  *   stop     drain and exit                                          → null
  */
 import { z } from 'zod';
@@ -24,6 +25,14 @@ export const controlRequestSchema = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('sync'), databases: names, peers: names }),
   z.strictObject({ verb: z.literal('pause'), peer: z.string().max(128) }),
   z.strictObject({ verb: z.literal('resume'), peer: z.string().max(128) }),
+  z.strictObject({
+    verb: z.literal('quarantine'),
+    act: z.enum(['retry', 'discard']),
+    database: z.string().max(128),
+    ids: names,
+    operator: z.string().max(256),
+    command: z.string().max(4096),
+  }),
   z.strictObject({ verb: z.literal('stop') }),
 ]);
 export type ControlRequest = z.infer<typeof controlRequestSchema>;

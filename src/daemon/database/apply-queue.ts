@@ -12,6 +12,15 @@ export interface ApplyQueueOptions {
   readonly replica: Pick<Replica, 'beginApply' | 'catchUp'>;
   readonly stages: StageStore;
   readonly file: LockedFile;
+  /** Called when a stage is in. */
+  readonly onApplied: (applied: AppliedStage) => void;
+}
+
+export interface AppliedStage {
+  /** Rows that were written into tables: those that were known already are not among them. */
+  readonly rows: number;
+  /** How long it took, the pauses for others included. */
+  readonly seconds: number;
 }
 
 /** Called after each step with the rows of the stage that are in. */
@@ -51,7 +60,8 @@ export class ApplyQueue {
   }
 
   private async applyNow(stage: StreamStage, onProgress: ApplyProgress): Promise<void> {
-    const { replica, stages, file } = this.options;
+    const { replica, stages, file, onApplied } = this.options;
+    const startedMs = performance.now();
     try {
       file.stopSignal.throwIfAborted();
       const application = replica.beginApply(stage);
@@ -61,6 +71,8 @@ export class ApplyQueue {
         if (done) break;
         await file.gap();
       }
+      if (stage.rows > 0)
+        onApplied({ rows: application.counts.applied, seconds: (performance.now() - startedMs) / 1000 });
     } catch (error) {
       if (replica.catchUp?.stageId !== stage.id) stages.discard(stage);
       throw error;

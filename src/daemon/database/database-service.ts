@@ -9,7 +9,6 @@ import type { Limits } from '../../config-limits.js';
 import type { DatabaseConfig } from '../../config-schema.js';
 import { SqlsyncError } from '../../errors.js';
 import { isOtherPlace } from '../../replication/file-place.js';
-import { HLC_PER_MS } from '../../replication/hlc.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
 import type { ReplicaStatus } from '../../replication/replica-status.js';
 import type { Hello } from '../../replication/wire-messages.js';
@@ -24,7 +23,10 @@ import { SideDirectory } from '../file/side-directory.js';
 import type { LockedCut } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
 import { StageStore, type StreamReceiver } from '../stream/stage-store.js';
-import { type ApplyProgress, ApplyQueue } from './apply-queue.js';
+import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue.js';
+import { type DatabaseFigures, readFigures } from './database-figures.js';
+import { type HistoryKept, pruneHistory } from './prune-history.js';
+import { runSlices, type SlicedReading } from './run-slices.js';
 import { ShippingGate } from './shipping-gate.js';
 import { Upkeep } from './upkeep.js';
 
@@ -51,8 +53,9 @@ export class DatabaseService {
   private readonly queue: ApplyQueue;
   private readonly gate: ShippingGate;
   private readonly upkeep: Upkeep;
-  private keepLogMs = Number.POSITIVE_INFINITY;
+  private keep: HistoryKept | null = null;
   private readonly listeners = new Set<() => void>();
+  private readonly appliedListeners: ((applied: AppliedStage) => void)[] = [];
   private watcher: ChangeWatcher | null = null;
 
   /** The file's real path. */
@@ -72,7 +75,14 @@ export class DatabaseService {
     this.replica = Replica.open({ writer, reader, install, clock, random, limits });
     this.stages = new StageStore(side, limits, random);
     this.file = new LockedFile(handles.path, limits, (error) => options.onFatal(error));
-    this.queue = new ApplyQueue({ replica: this.replica, stages: this.stages, file: this.file });
+    this.queue = new ApplyQueue({
+      replica: this.replica,
+      stages: this.stages,
+      file: this.file,
+      onApplied: (applied) => {
+        for (const listener of this.appliedListeners) listener(applied);
+      },
+    });
     this.gate = new ShippingGate(limits.idleTimeoutMs);
     this.upkeep = new Upkeep({
       work: {
@@ -260,9 +270,9 @@ export class DatabaseService {
     return !more;
   }
 
-  /** Has log entries removed that are folded and older than `keepMs`. */
-  requestPrune(keepMs: number): void {
-    this.keepLogMs = keepMs;
+  /** Has log entries removed that are folded, and records that are closed and settled, once they are older than this. */
+  requestPrune(keep: HistoryKept): void {
+    this.keep = keep;
     this.upkeep.pruning.request();
   }
 
@@ -272,13 +282,24 @@ export class DatabaseService {
     return () => this.listeners.delete(listener);
   }
 
+  /** Calls back whenever a stage is in. */
+  onApplied(listener: (applied: AppliedStage) => void): void {
+    this.appliedListeners.push(listener);
+  }
+
   /** What keeps this database from going on as it should, by job. */
   get openProblems(): readonly SqlsyncError[] {
     return this.upkeep.openProblems;
   }
 
-  status(): Promise<ReplicaStatus> {
-    return this.file.run(() => this.replica.status());
+  /** What this node can say of itself. */
+  async status(): Promise<ReplicaStatus> {
+    return (await runSlices(this.file, () => this.replica.statusInSlices())).value;
+  }
+
+  /** The same, and what a look at the file tells besides. */
+  figures(): Promise<SlicedReading<DatabaseFigures>> {
+    return runSlices(this.file, () => readFigures(this.replica, this.handles.reader));
   }
 
   private tell(): void {
@@ -286,8 +307,7 @@ export class DatabaseService {
   }
 
   private async prune(): Promise<void> {
-    const olderThanHlc = (clock.nowMs() - this.keepLogMs) * HLC_PER_MS;
-    await this.file.runSteps(() => this.replica.pruneLog(olderThanHlc));
+    if (this.keep !== null) await pruneHistory(this.file, this.replica, this.keep, clock.nowMs());
   }
 }
 

@@ -21,7 +21,7 @@ export interface UpkeepOptions {
     readonly settle: () => Promise<void>;
     /** Goes on with a stage that is half applied. */
     readonly resume: () => Promise<void>;
-    /** Removes old entries of the log. */
+    /** Removes old entries of the log, and old records that are closed. */
     readonly prune: () => Promise<void>;
   };
   readonly limits: Pick<Limits, 'retryMsMin' | 'retryMsMax'>;
