@@ -37,7 +37,7 @@ export interface OperationRecord {
 }
 
 export class OperatorWrites {
-  private readonly log: ChangeLog;
+  readonly log: ChangeLog;
 
   private constructor(
     readonly db: Database,
@@ -53,10 +53,24 @@ export class OperatorWrites {
    * would not be recorded, and SQLite's busy error when the write lock is not to be had.
    */
   static transaction<Result>(db: Database, nowMs: number, work: (writes: OperatorWrites) => Result): Result {
+    return OperatorWrites.run(db, nowMs, work, 'COMMIT');
+  }
+
+  /** The same, and then takes everything back: what would have come of it is known, and nothing has changed. */
+  static rehearsal<Result>(db: Database, nowMs: number, work: (writes: OperatorWrites) => Result): Result {
+    return OperatorWrites.run(db, nowMs, work, 'ROLLBACK');
+  }
+
+  private static run<Result>(
+    db: Database,
+    nowMs: number,
+    work: (writes: OperatorWrites) => Result,
+    end: 'COMMIT' | 'ROLLBACK',
+  ): Result {
     try {
       const tables = begin(db);
       const result = work(new OperatorWrites(db, tables, nowMs));
-      db.exec('COMMIT');
+      db.exec(end);
       return result;
     } finally {
       if (db.inTransaction) db.exec('ROLLBACK');

@@ -3,10 +3,12 @@
 import { type MemberBacklog, readBacklog } from './backlog.js';
 import type { CaptureGap } from './capture-repair.js';
 import { type CatchUp, catchUpOf } from './catch-up.js';
+import { CONFLICT_TABLE } from './conflict-record.js';
+import { countOpenConflicts } from './conflict-state.js';
 import type { Engine } from './engine.js';
 import type { HeldSummary } from './held-rows.js';
 import type { Members } from './members.js';
-import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
+import { PREFIX } from './metadata-schema.js';
 
 export interface ReplicaStatus {
   readonly node: string;
@@ -52,7 +54,6 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
   const others = members.filter((member) => member !== state.get('node'));
   const { pendingChanges, byMember } = readBacklog(engine, others);
   const gap = state.get('gap') ?? '';
-  const [, , conflict, resolution] = INTERNAL_TABLES;
   return {
     node: state.get('node'),
     nodeId: state.get('node_id'),
@@ -70,11 +71,8 @@ export function readReplicaStatus(engine: Engine, membership: Members): ReplicaS
     unsettledRows: own.reduce((sum, table) => sum + table.metadata.count(), 0),
     pendingChanges,
     backlogs: byMember,
-    conflictsOpen: countOf(
-      engine,
-      `SELECT count(*) FROM ${conflict.name} WHERE strategy = 'manual' AND id NOT IN (SELECT conflict FROM ${resolution.name})`,
-    ),
-    conflicts: countOf(engine, `SELECT count(*) FROM ${conflict.name}`),
+    conflictsOpen: countOpenConflicts(engine.options.writer),
+    conflicts: countOf(engine, `SELECT count(*) FROM ${CONFLICT_TABLE.name}`),
     merged: state.get('merged'),
     quarantined: quarantine.counts().kept,
     held: { rows: held.summary().rows, tables: held.summary().tables },

@@ -1,0 +1,170 @@
+/** Every kind of conflict under every decision: what becomes of the rows, on all nodes alike, and how it is undone. */
+import { describe, expect, test } from 'vitest';
+import type { Decision } from '../../src/replication/resolve-conflict.js';
+import { Clash, type Writes } from '../support/clash.js';
+
+const UPDATES: Writes = {
+  schema: 'CREATE TABLE t(k TEXT PRIMARY KEY, price REAL, stock INTEGER, note TEXT)',
+  common: `INSERT INTO t VALUES('tea', 4.2, 40, 'fine')`,
+  first: `UPDATE t SET price = 4.5, stock = 39`,
+  second: `UPDATE t SET price = 4.9, note = 'good'`,
+};
+const UNIQUE: Writes = {
+  schema: 'CREATE TABLE t(id INTEGER PRIMARY KEY, mail TEXT UNIQUE, name TEXT)',
+  first: `INSERT INTO t VALUES(1, 'x@y', 'one')`,
+  second: `INSERT INTO t VALUES(2, 'x@y', 'two')`,
+};
+
+describe('each decision about each kind', () => {
+  const cases: [name: string, writes: Writes, left: unknown[], decisions: [Decision, unknown[]][]][] = [
+    [
+      'update-update, merged',
+      UPDATES,
+      [['tea', 4.9, 39, 'good']],
+      [
+        [{ use: 'winner' }, [['tea', 4.9, 39, 'good']]],
+        [{ use: 'n1' }, [['tea', 4.9, 39, 'good']]],
+        [{ use: 'loser' }, [['tea', 4.5, 39, 'good']]],
+        [{ use: 'n0' }, [['tea', 4.5, 39, 'good']]],
+        [{ set: { price: 5, note: null } }, [['tea', 5, 39, null]]],
+        ['undo', [['tea', 4.5, 39, 'good']]],
+      ],
+    ],
+    [
+      'update-update, the whole row',
+      { ...UPDATES, strategy: 'lww' },
+      [['tea', 4.9, 40, 'good']],
+      [
+        [{ use: 'winner' }, [['tea', 4.9, 40, 'good']]],
+        [{ use: 'loser' }, [['tea', 4.5, 39, 'fine']]],
+        [{ set: { stock: 7 } }, [['tea', 4.9, 7, 'good']]],
+      ],
+    ],
+    [
+      'update-delete, deleted',
+      { ...UPDATES, second: 'DELETE FROM t' },
+      [],
+      [
+        [{ use: 'winner' }, []],
+        [{ use: 'loser' }, [['tea', 4.5, 39, 'fine']]],
+        [{ set: { stock: 7 } }, [['tea', 4.5, 7, 'fine']]],
+      ],
+    ],
+    [
+      'update-delete, updated',
+      { ...UPDATES, first: 'DELETE FROM t', strategy: 'lww' },
+      [['tea', 4.9, 40, 'good']],
+      [
+        [{ use: 'winner' }, [['tea', 4.9, 40, 'good']]],
+        [{ use: 'loser' }, []],
+        ['undo', []],
+      ],
+    ],
+    [
+      'insert-insert',
+      {
+        ...UPDATES,
+        common: '',
+        first: `INSERT INTO t VALUES('a', 1.5, 1, 'x')`,
+        second: `INSERT INTO t VALUES('a', 2.5, 1, 'y')`,
+      },
+      [['a', 2.5, 1, 'y']],
+      [
+        [{ use: 'winner' }, [['a', 2.5, 1, 'y']]],
+        [{ use: 'loser' }, [['a', 1.5, 1, 'x']]],
+        [{ set: { note: 'z' } }, [['a', 2.5, 1, 'z']]],
+      ],
+    ],
+    [
+      'key-collision',
+      { ...UNIQUE, first: `INSERT INTO t VALUES(1, 'x@y', 'one')`, second: `INSERT INTO t VALUES(1, 'p@q', 'two')` },
+      [[1, 'p@q', 'two']],
+      [
+        [{ use: 'winner' }, [[1, 'p@q', 'two']]],
+        [{ use: 'loser' }, [[1, 'x@y', 'one']]],
+        [{ set: { name: 'three' } }, [[1, 'p@q', 'three']]],
+      ],
+    ],
+    [
+      'unique',
+      UNIQUE,
+      [[1, 'x@y', 'one']],
+      [
+        [{ use: 'winner' }, [[1, 'x@y', 'one']]],
+        [{ use: 'loser' }, [[2, 'x@y', 'two']]],
+        [{ use: 'n1' }, [[2, 'x@y', 'two']]],
+        [
+          { set: { mail: 'z@y' } },
+          [
+            [1, 'x@y', 'one'],
+            [2, 'z@y', 'two'],
+          ],
+        ],
+        ['undo', [[2, 'x@y', 'two']]],
+      ],
+    ],
+  ];
+  const all = cases.flatMap(([name, writes, left, decisions]) =>
+    decisions.map(([decision, rows]) => [name, JSON.stringify(decision), writes, left, decision, rows] as const),
+  );
+  test.each(all)('%s: %s', (name, _, writes, left, decision, rows) => {
+    const clash = new Clash(writes);
+    const found = clash.only();
+    expect(found.rows).toEqual(left);
+    expect(found.conflict).toMatchObject({ kind: name.split(',')[0], state: 'auto', latest: null });
+
+    expect(clash.operator(2).resolve(decision)).toMatchObject({ status: 'resolved' });
+    const resolved = clash.only();
+    expect(resolved.rows).toEqual(rows);
+    expect(resolved.conflict).toMatchObject({ state: 'resolved', latest: { node: 'n2', operator: 'ann' } });
+
+    expect(clash.operator(0).resolve('undo')).toMatchObject({ status: 'resolved', choice: 'undo' });
+    const undone = clash.only();
+    expect(undone.rows).toEqual(left);
+    expect(undone.conflict).toMatchObject({ state: 'auto', latest: { node: 'n0', choice: 'undo' } });
+  });
+});
+
+test('a manual conflict is open until somebody decides, and again once that is undone', () => {
+  const clash = new Clash({ ...UPDATES, strategy: 'manual' });
+  const open = () => clash.node(0).replica.status().conflictsOpen;
+  expect([clash.only().conflict.state, open()]).toEqual(['open', 1]);
+  expect(clash.operator(0).resolve('undo')).toMatchObject({ status: 'failed', error: { code: 'resolution-refused' } });
+  clash.operator(0).resolve({ use: 'loser' });
+  expect([clash.only().conflict.state, open()]).toEqual(['resolved', 0]);
+  clash.operator(1).resolve('undo');
+  expect([clash.only().conflict.state, open()]).toEqual(['open', 1]);
+});
+
+test('columns of which each side wrote one last are settled one by one, and each side can still be had whole', () => {
+  const clash = new Clash({
+    schema: 'CREATE TABLE t(k TEXT PRIMARY KEY, a, b)',
+    common: `INSERT INTO t VALUES('k', 0, 0)`,
+    first: 'UPDATE t SET a = 1',
+    second: 'UPDATE t SET a = 2, b = 2',
+    third: 'UPDATE t SET b = 1',
+  });
+  const { conflict, rows } = clash.only();
+  expect(rows).toEqual([['k', 2, 1]]);
+  expect(conflict).toMatchObject({ columns: ['a', 'b'], winner: { node: 'n0' }, loser: { node: 'n1', stands: ['a'] } });
+  const decide = (decision: Decision) => {
+    expect(clash.operator(1).resolve(decision)).toMatchObject({ status: 'resolved' });
+    return clash.only().rows;
+  };
+  expect(decide({ use: 'winner' })).toEqual([['k', 2, 1]]);
+  expect(decide({ use: 'n0' })).toEqual([['k', 1, 1]]);
+  expect(decide({ use: 'loser' })).toEqual([['k', 2, 2]]);
+  expect(decide('undo')).toEqual([['k', 1, 1]]);
+});
+
+test('decisions about one conflict follow each other, also where a clock is behind', () => {
+  const clash = new Clash(UPDATES);
+  clash.operator(0).resolve({ use: 'loser' }, { clock: { nowMs: () => Date.now() + 60_000 } });
+  clash.only();
+  clash.operator(1).resolve({ set: { price: 7 } });
+  expect(clash.only()).toMatchObject({ conflict: { latest: { choice: 'set' } }, rows: [['tea', 7, 39, 'good']] });
+  clash.operator(2).resolve({ use: 'winner' });
+  expect(clash.only().rows).toEqual([['tea', 4.9, 39, 'good']]);
+  clash.operator(2).resolve('undo');
+  expect(clash.only()).toMatchObject({ conflict: { latest: { choice: 'undo' } }, rows: [['tea', 7, 39, 'good']] });
+});
