@@ -87,14 +87,18 @@ function isAsWanted({ rows, image, wanted }: PlannedRow): boolean {
   return rows.differences(image, wanted.row).length === 0;
 }
 
+/** Is the row in one of the states? */
+export function isAsExpected(rows: OperatorRows, image: Image | null, { states }: ExpectedRow): boolean {
+  return states.some((state) =>
+    image === null || state === null ? image === state : rows.differences(image, state).length === 0,
+  );
+}
+
 /** @param concerned names of the rows that are to be written: others may hold anything */
 function assertExpected(tables: OperatorTables, expected: ExpectedRow, concerned: ReadonlySet<string>): void {
   const { rows, key, image } = locate(tables, expected);
   if (!concerned.has(rows.nameOf(key))) return;
-  const isMet = expected.states.some((state) =>
-    image === null || state === null ? image === state : rows.differences(image, state).length === 0,
-  );
-  if (isMet) return;
+  if (isAsExpected(rows, image, expected)) return;
   const what = `${expected.table} ${JSON.stringify(expected.key)}`;
   const hint = 'Look at it with `sqlsync conflicts show ID`; --force writes over what is there now.';
   refuse(`${what} has changed since: ${describeChange(rows, image, expected)}`, hint, 'row-changed');
@@ -110,9 +114,15 @@ function describeChange(rows: OperatorRows, image: Image | null, { states }: Exp
   return `${name} is ${shown(now[name])}, and was left at ${shown(state[name])}${more}`;
 }
 
+/** Text is quoted and a real has its point, so that values of two storage classes do not look alike. */
 function shown(value: JsonValue | undefined): string {
   const text = JSON.stringify(value ?? null);
-  return text.length > VALUE_CHARS_MAX ? `${text.slice(0, VALUE_CHARS_MAX)}…` : text;
+  if (typeof value !== 'object' || value === null) {
+    return text.length > VALUE_CHARS_MAX ? `${text.slice(0, VALUE_CHARS_MAX)}…` : text;
+  }
+  if ('$int' in value) return value.$int;
+  if ('$real' in value) return /^-?\d+$/.test(value.$real) ? `${value.$real}.0` : value.$real;
+  return '$blob' in value ? 'a blob' : 'text that is not UTF-8';
 }
 
 function carryOut(tables: OperatorTables, writes: OperatorWrites, planned: readonly PlannedRow[]): RowChange[] {

@@ -3,6 +3,7 @@
  * sides since the row's metadata has joined them, and the resolution that closes the record on every node. Undoing gives
  * the rows back what the latest resolution took from them; undoing what a strategy has settled is to take the loser.
  */
+import type { Statement } from 'better-sqlite3';
 import type { ErrorBody, ErrorCode } from '../errors.js';
 import { ConflictInbox } from './conflict-inbox.js';
 import {
@@ -54,6 +55,7 @@ interface Plan {
 export class ConflictResolver {
   private readonly inbox: ConflictInbox;
   private readonly tables: OperatorTables;
+  private readonly insert: Statement;
 
   constructor(
     private readonly writes: OperatorWrites,
@@ -61,6 +63,9 @@ export class ConflictResolver {
   ) {
     this.inbox = new ConflictInbox(writes.db);
     this.tables = new OperatorTables(writes.db, writes.tables);
+    this.insert = writes.db.prepare(
+      `INSERT INTO ${RESOLUTION_TABLE.name}(id, conflict, choice, before, after, node, operator, at) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
   }
 
   resolve(id: string, decision: Decision): ResolutionOutcome {
@@ -120,20 +125,8 @@ export class ConflictResolver {
     const resolution = newId();
     const states = (which: 'before' | 'after') =>
       JSON.stringify(changes.map((change) => ({ table: change.table, key: change.key, row: change[which] })));
-    this.writes.db
-      .prepare(
-        `INSERT INTO ${RESOLUTION_TABLE.name}(id, conflict, choice, before, after, node, operator, at) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(
-        resolution,
-        id,
-        choice,
-        states('before'),
-        states('after'),
-        node,
-        operator,
-        BigInt(Math.max(nowMs, latestAtMs + 1)),
-      );
+    const at = BigInt(Math.max(nowMs, latestAtMs + 1));
+    this.insert.run(resolution, id, choice, states('before'), states('after'), node, operator, at);
     this.writes.enterInsert(RESOLUTION_TABLE.id, [resolution]);
   }
 }

@@ -1,0 +1,113 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.js';
+import { conflictFilterFlags, filterFrom, filtersGiven } from '../../command-line/conflict-flags.js';
+import { conflictIdsFromInput } from '../../command-line/conflict-ids.js';
+import { terminalQuestions } from '../../command-line/terminal-questions.js';
+import { type Config, type DatabaseConfig, pickDatabase } from '../../config.js';
+import { thisMachine } from '../../daemon/this-machine.js';
+import { SqlsyncError } from '../../errors.js';
+import { dryRunFlag, yesFlag } from '../../global-flags.js';
+import type { ResolveReport } from '../../operations/conflict-report.js';
+import { exitCodeOf, resolveConflicts } from '../../operations/resolve-conflicts.js';
+import { reviewConflicts } from '../../operations/review-conflicts.js';
+import { assertOneSelection, selectConflicts } from '../../operations/select-conflicts.js';
+import { type Assignment, parseAssignment } from '../../operations/typed-values.js';
+import { ProgressLine } from '../../progress-line.js';
+import { renderBulkQuestion, renderResolutions } from '../../rendering/render-resolutions.js';
+import { reviewWords } from '../../rendering/review-words.js';
+
+export default class ConflictsResolve extends BaseCommand<typeof ConflictsResolve> {
+  static override summary = 'Decide about conflicts: keep the winner, take the other side, or set values.';
+  static override description =
+    'The decision is a new write to the row and closes the conflict on every node. A row that somebody has written since ' +
+    'is skipped and named (exit 1), unless --force. IDs come from the command line or standard input, one a line or as ' +
+    'JSON; --all takes what the filters select and nobody has decided.';
+  static override examples = [
+    '<%= config.bin %> conflicts resolve 3f2a9c01 --use loser',
+    `<%= config.bin %> conflicts resolve 3f2a9c01 --set price=4.5 --set 'name="Assam"'`,
+    '<%= config.bin %> conflicts resolve --all --table product --use lyon --dry-run',
+    '<%= config.bin %> conflicts resolve --interactive',
+  ];
+  static override args = {
+    id: Args.string({ description: 'a conflict’s id, or its first digits; several can be given' }),
+  };
+  static override strict = false;
+  static override flags = {
+    ...conflictFilterFlags,
+    use: Flags.string({
+      summary: 'The side to take: winner (as settled), loser, or the node that wrote it.',
+      helpValue: 'winner|loser|NODE',
+      exclusive: ['set', 'interactive'],
+    }),
+    set: Flags.custom<Assignment>({ parse: parseAssignment })({
+      summary: 'A column and the value it is to have, as JSON.',
+      helpValue: 'COL=JSON',
+      multiple: true,
+      multipleNonGreedy: true,
+      exclusive: ['interactive'],
+    }),
+    interactive: Flags.boolean({ char: 'i', summary: 'Go through them one by one, and ask.' }),
+    all: Flags.boolean({ summary: 'All that the filters select.' }),
+    limit: Flags.integer({ summary: 'With --all: at most so many, the newest.', min: 1 }),
+    force: Flags.boolean({ summary: 'Write over what has been written since.' }),
+    'dry-run': dryRunFlag,
+    yes: yesFlag,
+  };
+
+  async run(): Promise<ResolveReport> {
+    const { flags } = this;
+    const { use, set = [] } = flags;
+    if (use === undefined && set.length === 0 && !flags.interactive) {
+      throw new SqlsyncError('usage', 'what is to be decided?', { hint: 'Say --use, --set or --interactive.' });
+    }
+    if (flags.interactive) this.assertTerminal('--interactive');
+    const config = this.loadConfig();
+    const database = pickDatabase(config, flags.database);
+    const ids = await this.#select(database);
+    if (flags.interactive) return this.#review(config, database, ids);
+    const decision = use === undefined ? { set: Object.fromEntries(set.map((a) => [a.column, a.value])) } : { use };
+    if (flags.all && !flags['dry-run'] && ids.length > 0)
+      await this.confirm(renderBulkQuestion(ids, database, decision));
+    const line = new ProgressLine(flags.quiet || flags.json ? null : process.stderr);
+    const request = { decision, force: flags.force, dryRun: flags['dry-run'], command: this.commandLine };
+    const report = await resolveConflicts(database, ids, request, {
+      ...thisMachine,
+      limits: config.limits,
+      onProgress: (done, total) => line.update({ label: 'resolving', unit: 'conflicts', done, total }),
+      signal: this.signal,
+    }).finally(() => line.clear());
+    this.log(renderResolutions(report, !flags.all || flags['dry-run'], this.paint));
+    process.exitCode = exitCodeOf(report);
+    return report;
+  }
+
+  async #select(database: DatabaseConfig): Promise<string[]> {
+    const { all, interactive, limit } = this.flags;
+    const isNamed = this.operands.length > 0 || all || interactive;
+    const piped = isNamed ? null : await conflictIdsFromInput(this.signal);
+    const filters = [...filtersGiven(this.flags), ...(limit === undefined ? [] : ['--limit'])];
+    if (piped === null) assertOneSelection({ ids: this.operands.length, all, interactive, filters });
+    const ids = piped ?? (this.operands.length > 0 ? this.operands : null);
+    return selectConflicts(database, { ids, filter: filterFrom(this.flags), limit }, thisMachine.files);
+  }
+
+  async #review(config: Config, database: DatabaseConfig, ids: readonly string[]): Promise<ResolveReport> {
+    const { force, 'dry-run': dryRun } = this.flags;
+    const words = reviewWords(this.paint);
+    const report = await reviewConflicts(
+      database,
+      ids,
+      { force, dryRun, command: this.commandLine },
+      {
+        ...thisMachine,
+        limits: config.limits,
+        questions: terminalQuestions,
+        words,
+        present: (conflict, place) => this.log(words.present(conflict, place)),
+        tell: (outcome) => this.log(words.tell(outcome)),
+      },
+    );
+    this.log(renderResolutions(report, false, this.paint));
+    return report;
+  }
+}

@@ -1,0 +1,39 @@
+import { Args, Flags } from '@oclif/core';
+import { BaseCommand } from '../../base-command.js';
+import { pickDatabase } from '../../config.js';
+import { thisMachine } from '../../daemon/this-machine.js';
+import { dryRunFlag } from '../../global-flags.js';
+import type { ResolveReport } from '../../operations/conflict-report.js';
+import { expandConflictIds } from '../../operations/read-conflicts.js';
+import { exitCodeOf, resolveConflicts } from '../../operations/resolve-conflicts.js';
+import { renderResolutions } from '../../rendering/render-resolutions.js';
+
+export default class ConflictsUndo extends BaseCommand<typeof ConflictsUndo> {
+  static override summary = 'Take the latest decision about a conflict back.';
+  static override description =
+    'The rows become what they were before it, and the conflict is open or settled by its strategy again. Where only the ' +
+    'strategy has decided, this takes the other side. Rows written since are left alone (exit 1), unless --force.';
+  static override examples = ['<%= config.bin %> conflicts undo 3f2a9c01'];
+  static override args = { id: Args.string({ required: true, description: 'a conflict’s id, or its first digits' }) };
+  static override flags = {
+    force: Flags.boolean({ summary: 'Write over what has been written since.' }),
+    'dry-run': dryRunFlag,
+  };
+
+  async run(): Promise<ResolveReport> {
+    const { force, 'dry-run': dryRun, database: name } = this.flags;
+    const config = this.loadConfig();
+    const database = pickDatabase(config, name);
+    const ids = expandConflictIds(database, [this.args.id], thisMachine.files);
+    const request = { decision: 'undo' as const, force, dryRun, command: this.commandLine };
+    const report = await resolveConflicts(database, ids, request, {
+      ...thisMachine,
+      limits: config.limits,
+      onProgress: () => {},
+      signal: this.signal,
+    });
+    this.log(renderResolutions(report, true, this.paint));
+    process.exitCode = exitCodeOf(report);
+    return report;
+  }
+}

@@ -1,0 +1,142 @@
+/** One conflict for people: who wrote what and when, both sides beside what is there now, what was decided, what to type. */
+import type { Ansis } from 'ansis';
+import type { ConflictDetail, ResolutionReport, SideReport } from '../operations/conflict-report.js';
+import { renderTable } from '../render-table.js';
+import { isSameJson } from '../replication/json-values.js';
+import type { JsonRow } from '../replication/recorded-conflict.js';
+import { nodeName, paintState, shortId } from './render-conflicts.js';
+import { printable, renderKey, renderValue } from './render-value.js';
+
+/** Seen without colors too: a column that collided, and one that differs but merged. */
+const COLLIDED = '*';
+const MERGED = '~';
+
+/** Text without a final newline. */
+export function renderConflict(conflict: ConflictDetail, paint: Ansis): string {
+  return [
+    heading(conflict, paint),
+    [sideLine('winner', conflict.winner, conflict), sideLine('loser', conflict.loser, conflict), knewOf(conflict)].join(
+      '\n',
+    ),
+    comparison(conflict, paint),
+    ...nowNote(conflict, paint),
+    settlement(conflict),
+    whatToType(conflict, paint),
+  ].join('\n\n');
+}
+
+function heading(
+  { id, database, table, key, kind, state, strategy, detectedAt }: ConflictDetail,
+  paint: Ansis,
+): string {
+  const what = `${paint.bold(kind)} in ${printable(table)} ${renderKey(key)}`;
+  return `${what}  ${paintState(state, paint)}\n${id}, database ${database}, strategy ${strategy}, found ${detectedAt}`;
+}
+
+function sideLine(name: 'winner' | 'loser', side: SideReport, conflict: ConflictDetail): string {
+  const verb = side.row === null ? 'deleted the row' : conflict.kind === 'orphan' ? 'wrote its row' : 'wrote';
+  const who =
+    side.node === null
+      ? `every member has this write: ${verb} at a time not known any more`
+      : `${side.node} ${verb} at ${side.at}`;
+  const stands = conflict.loserStands.map(printable).join(', ');
+  const also = name === 'loser' && stands !== '' ? `, and was the later in ${stands}` : '';
+  return `${name.padEnd(6)}  ${who}${also}`;
+}
+
+function knewOf({ winner, loser }: ConflictDetail): string {
+  if (winner.node === null || loser.node === null) return 'Neither write was made in knowledge of the other.';
+  if (winner.node === loser.node)
+    return 'Neither write was made in knowledge of the other: the node was restored or copied.';
+  return `Neither knew of the other’s write: ${winner.node} had not seen ${loser.node}’s, nor ${loser.node} ${winner.node}’s.`;
+}
+
+function comparison(conflict: ConflictDetail, paint: Ansis): string {
+  const { winner, loser, now, winnerNow, kind } = conflict;
+  const isUnique = kind === 'unique';
+  const rows: { title: string; row: JsonRow | null }[] = [
+    { title: 'winner', row: winner.row },
+    { title: 'loser', row: loser.row },
+    ...(isUnique ? [{ title: 'winner’s row now', row: winnerNow }] : []),
+    { title: isUnique ? 'loser’s row now' : 'now', row: now },
+  ];
+  const lines = columnsOf(conflict).map((name) => {
+    const mark = markOf(conflict, name);
+    const cells = [
+      `${mark} ${printable(name)}`,
+      ...rows.map(({ row }) => (row === null ? '' : renderValue(row[name]))),
+    ];
+    return mark === COLLIDED ? cells.map((cell) => paint.yellow(cell)) : cells;
+  });
+  const missing = ['  (row)', ...rows.map(({ row }) => (row === null ? 'no row' : ''))];
+  const all = rows.some(({ row }) => row === null) ? [missing, ...lines] : lines;
+  const legend = lines.some(([cell]) => cell?.startsWith(MERGED))
+    ? `\n${COLLIDED} collided  ${MERGED} differs, and merged`
+    : '';
+  return renderTable([{ title: '  column' }, ...rows.map(({ title }) => ({ title }))], all) + legend;
+}
+
+function columnsOf({ tableColumns, winner, loser }: ConflictDetail): string[] {
+  return [...new Set([...(tableColumns ?? []), ...Object.keys(winner.row ?? {}), ...Object.keys(loser.row ?? {})])];
+}
+
+/** Where rows merged, only the columns that the record names collided; else all that differ, or what was UNIQUE. */
+function markOf({ winner, loser, columns, kind, strategy }: ConflictDetail, name: string): string {
+  if (kind === 'unique') return columns.includes(name) ? COLLIDED : ' ';
+  if (winner.row === null || loser.row === null || isSameJson(winner.row[name], loser.row[name])) return ' ';
+  const isMerged = kind === 'update-update' && strategy === 'merge';
+  return isMerged && !columns.includes(name) ? MERGED : COLLIDED;
+}
+
+function nowNote({ changed, tableColumns, table, state }: ConflictDetail, paint: Ansis): string[] {
+  if (tableColumns === null) return [paint.yellow(`Table ${printable(table)} does not replicate here (any more).`)];
+  if (!changed) return [];
+  const since = state === 'resolved' ? 'since it was resolved' : 'since it was settled';
+  return [paint.yellow(`Somebody has written here ${since}: a decision needs --force to write over that.`)];
+}
+
+const SETTLED_BY: Readonly<Record<string, string>> = {
+  merge: 'merge keeps the row that came to life later, or its deletion',
+  lww: 'lww keeps the row that was written later',
+  version: 'version keeps the row that was written more often',
+  manual: 'manual keeps the row that was written later, until somebody decides',
+};
+
+function settlement({ kind, strategy, resolutions }: ConflictDetail): string {
+  return [`settled: ${ruleOf(kind, strategy)}`, ...resolutions.toReversed().map(resolutionLine)].join('\n');
+}
+
+function ruleOf(kind: ConflictDetail['kind'], strategy: string): string {
+  if (kind === 'unique')
+    return 'of two rows with one UNIQUE value the one with the lower key stays, the other was deleted';
+  if (kind === 'orphan') return 'by the table’s rule for rows without a parent';
+  if (kind === 'update-update' && strategy === 'merge') return 'merge keeps of each column the later write';
+  return SETTLED_BY[strategy] ?? strategy;
+}
+
+function resolutionLine({ at, operator, node, choice, after }: ResolutionReport): string {
+  const what = choice === 'undo' ? 'undone' : `resolved: ${choice}`;
+  const effect = after.length === 0 ? ', nothing had to be written' : '';
+  return `${what}, by ${operator} on ${node} at ${at}${effect}`;
+}
+
+function whatToType({ id, state, kind, loser, columns, tableColumns }: ConflictDetail, paint: Ansis): string {
+  const command = `sqlsync conflicts`;
+  const resolve = `${command} resolve ${shortId(id)}`;
+  const took = (side: SideReport) =>
+    side.row === null ? `deletes the row, as ${nodeName(side)} did` : `takes what ${nodeName(side)} wrote`;
+  const [column = tableColumns?.at(-1) ?? 'COLUMN'] = columns;
+  const lines: [string, string][] = [
+    ...(state === 'resolved'
+      ? [[`${command} undo ${shortId(id)}`, 'takes the decision back'] as [string, string]]
+      : []),
+    [`${resolve} --use winner`, 'keeps what was settled, and closes the conflict'],
+    [`${resolve} --use loser`, kind === 'unique' ? 'puts the loser’s row back, and deletes the winner’s' : took(loser)],
+    [
+      `${resolve} --set ${printable(column)}=JSON`,
+      kind === 'unique' ? 'puts the loser’s row back with another value' : 'sets a value of your own',
+    ],
+  ];
+  const width = Math.max(...lines.map(([typed]) => typed.length));
+  return lines.map(([typed, effect]) => `  ${paint.cyan(typed.padEnd(width))}  ${effect}`).join('\n');
+}
