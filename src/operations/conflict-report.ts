@@ -11,6 +11,7 @@ import type {
   ResolutionMark,
   RowState,
 } from '../replication/recorded-conflict.js';
+import type { Strategy } from '../replication/table-schema.js';
 
 export interface ConflictReport {
   readonly id: string;
@@ -20,7 +21,7 @@ export interface ConflictReport {
   readonly kind: ConflictKind;
   readonly state: ConflictState;
   readonly detectedAt: string;
-  readonly strategy: string;
+  readonly strategy: Strategy;
   readonly columns: readonly string[];
   readonly winner: SideReport;
   readonly loser: SideReport;

@@ -3,6 +3,7 @@
  * type a value, leave it open, or stop. Nothing is written here, and nothing is known of a terminal.
  */
 import { SqlsyncError } from '../errors.js';
+import { isColumnConflict } from '../replication/conflict-outcome.js';
 import { isSameJson, type JsonValue } from '../replication/json-values.js';
 import type { JsonRow } from '../replication/recorded-conflict.js';
 import type { Decision } from '../replication/resolve-conflict.js';
@@ -62,12 +63,14 @@ function settableColumns({ key, tableColumns }: ConflictDetail): string[] {
   return (tableColumns ?? []).filter((name) => !(name in key));
 }
 
-/** Columns in which the sides differ; none where they are not versions of one row. */
+/** Columns that collided, where rows merged; else those in which the sides differ. None where they are no versions of one row. */
 function mergeableColumns(conflict: ConflictDetail): string[] {
   const { winner, loser, kind } = conflict;
   if (winner.row === null || loser.row === null || kind === 'unique' || kind === 'orphan') return [];
   const [x, y] = [winner.row, loser.row];
-  return settableColumns(conflict).filter((name) => name in x && name in y && !isSameJson(x[name], y[name]));
+  const settable = settableColumns(conflict);
+  if (isColumnConflict(conflict)) return settable.filter((name) => conflict.columns.includes(name));
+  return settable.filter((name) => name in x && name in y && !isSameJson(x[name], y[name]));
 }
 
 async function mergeFields(conflict: ConflictDetail, questions: Questions, words: DecisionWords): Promise<JsonRow> {

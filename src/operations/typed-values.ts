@@ -5,6 +5,7 @@
  */
 import { SqlsyncError } from '../errors.js';
 import { fromJsonValue, type JsonValue, toJsonValue } from '../replication/json-values.js';
+import type { Decision } from '../replication/resolve-conflict.js';
 
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
@@ -43,4 +44,11 @@ export async function parseAssignment(text: string): Promise<Assignment> {
     throw new SqlsyncError('usage', `"${text}" is not COL=JSON`, { hint: `Such as price=4.5 or 'name="Assam"'.` });
   }
   return { column, value: parseTypedValue(json) };
+}
+
+/** The decision that --use and --set spell. Throws `usage` when there is none. */
+export function decisionFrom(use: string | undefined, set: readonly Assignment[]): Exclude<Decision, 'undo'> {
+  if (use !== undefined) return { use };
+  if (set.length > 0) return { set: Object.fromEntries(set.map(({ column, value }) => [column, value])) };
+  throw new SqlsyncError('usage', 'what is to be decided?', { hint: 'Say --use, --set or --interactive.' });
 }

@@ -2,6 +2,7 @@
 import type { Ansis } from 'ansis';
 import type { ConflictDetail, ResolutionReport, SideReport } from '../operations/conflict-report.js';
 import { renderTable } from '../render-table.js';
+import { isColumnConflict } from '../replication/conflict-outcome.js';
 import { isSameJson } from '../replication/json-values.js';
 import type { JsonRow } from '../replication/recorded-conflict.js';
 import { nodeName, paintState, shortId } from './render-conflicts.js';
@@ -81,11 +82,11 @@ function columnsOf({ tableColumns, winner, loser }: ConflictDetail): string[] {
 }
 
 /** Where rows merged, only the columns that the record names collided; else all that differ, or what was UNIQUE. */
-function markOf({ winner, loser, columns, kind, strategy }: ConflictDetail, name: string): string {
+function markOf(conflict: ConflictDetail, name: string): string {
+  const { winner, loser, columns, kind } = conflict;
   if (kind === 'unique') return columns.includes(name) ? COLLIDED : ' ';
   if (winner.row === null || loser.row === null || isSameJson(winner.row[name], loser.row[name])) return ' ';
-  const isMerged = kind === 'update-update' && strategy === 'merge';
-  return isMerged && !columns.includes(name) ? MERGED : COLLIDED;
+  return isColumnConflict(conflict) && !columns.includes(name) ? MERGED : COLLIDED;
 }
 
 function nowNote({ changed, tableColumns, table, state }: ConflictDetail, paint: Ansis): string[] {

@@ -27,7 +27,16 @@ export interface ExpectedRow {
 export type ChosenSide = 'winner' | 'loser';
 
 /** Did the rows merge, so that only columns collided? */
-export function isColumnConflict({ strategy, kind, columns, winner, loser }: RecordedConflict): boolean {
+export function isColumnConflict({
+  strategy,
+  kind,
+  columns,
+  winner,
+  loser,
+}: Pick<RecordedConflict, 'strategy' | 'kind' | 'columns'> & {
+  readonly winner: Pick<RecordedSide, 'row'>;
+  readonly loser: Pick<RecordedSide, 'row'>;
+}): boolean {
   const isMerged = strategy === 'merge' && kind === 'update-update';
   return isMerged && columns.length > 0 && winner.row !== null && loser.row !== null;
 }

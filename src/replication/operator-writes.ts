@@ -6,7 +6,7 @@
  *
  * The connection has a private schema for as long as it takes: it must not be used for anything else meanwhile.
  */
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { captureTriggers } from './capture-triggers.js';
 import { ChangeLog } from './change-log.js';
@@ -36,8 +36,42 @@ export interface OperationRecord {
   readonly result: string;
 }
 
+/** A part of a transaction that can be taken back by itself; it is used many times over, so it is prepared once. */
+class Savepoint {
+  private readonly savepoint: Statement;
+  private readonly rollback: Statement;
+  private readonly release: Statement;
+
+  constructor(private readonly db: Database) {
+    this.savepoint = db.prepare('SAVEPOINT operator');
+    this.rollback = db.prepare('ROLLBACK TO operator');
+    this.release = db.prepare('RELEASE operator');
+  }
+
+  begin(): void {
+    this.savepoint.run();
+  }
+
+  /** What was done since it began; it can be done again. */
+  takeBack(): void {
+    this.rollback.run();
+  }
+
+  end(): void {
+    this.release.run();
+  }
+
+  /** An error of SQLite's may have rolled back the whole transaction. */
+  giveUp(): void {
+    if (!this.db.inTransaction) return;
+    this.rollback.run();
+    this.release.run();
+  }
+}
+
 export class OperatorWrites {
   readonly log: ChangeLog;
+  readonly savepoint: Savepoint;
 
   private constructor(
     readonly db: Database,
@@ -46,6 +80,7 @@ export class OperatorWrites {
     private readonly nowMs: number,
   ) {
     this.log = new ChangeLog(db);
+    this.savepoint = new Savepoint(db);
   }
 
   /**

@@ -31,6 +31,8 @@ export type Placement = { readonly changes: readonly RowChange[] } | { readonly 
 interface LocatedRow {
   readonly rows: OperatorRows;
   readonly key: SqlValue[];
+  /** The same for the same row, however its key is spelled. */
+  readonly name: string;
   readonly image: Image | null;
 }
 
@@ -58,7 +60,7 @@ export function placeRows(
   try {
     const planned = wanted.map((row) => plan(tables, row)).filter((row) => !isAsWanted(row));
     if (planned.length === 0) return { changes: [] };
-    const names = new Set(planned.map(({ rows, key }) => rows.nameOf(key)));
+    const names = new Set(planned.map(({ name }) => name));
     for (const row of expected ?? []) assertExpected(tables, row, names);
     return { changes: carryOut(tables, writes, planned) };
   } catch (error) {
@@ -70,7 +72,7 @@ export function placeRows(
 function locate(tables: OperatorTables, { table, key: json }: Pick<WantedRow, 'table' | 'key'>): LocatedRow {
   const rows = tables.named(table) ?? refuse(`table ${table} does not replicate here (any more)`);
   const key = rows.keyFrom(json) ?? refuse(`the key of ${table} is another by now: ${rows.keyColumns.join(', ')}`);
-  return { rows, key, image: rows.read(key) };
+  return { rows, key, name: rows.nameOf(key), image: rows.read(key) };
 }
 
 function plan(tables: OperatorTables, wanted: WantedRow): PlannedRow {
@@ -96,8 +98,8 @@ export function isAsExpected(rows: OperatorRows, image: Image | null, { states }
 
 /** @param concerned names of the rows that are to be written: others may hold anything */
 function assertExpected(tables: OperatorTables, expected: ExpectedRow, concerned: ReadonlySet<string>): void {
-  const { rows, key, image } = locate(tables, expected);
-  if (!concerned.has(rows.nameOf(key))) return;
+  const { rows, name, image } = locate(tables, expected);
+  if (!concerned.has(name)) return;
   if (isAsExpected(rows, image, expected)) return;
   const what = `${expected.table} ${JSON.stringify(expected.key)}`;
   const hint = 'Look at it with `sqlsync conflicts show ID`; --force writes over what is there now.';
@@ -126,29 +128,29 @@ function shown(value: JsonValue | undefined): string {
 }
 
 function carryOut(tables: OperatorTables, writes: OperatorWrites, planned: readonly PlannedRow[]): RowChange[] {
-  const { db } = writes;
-  db.exec('SAVEPOINT place_rows');
+  const { savepoint } = writes;
+  savepoint.begin();
   try {
     const touched = write(tables, writes, planned);
-    const known = new Map(planned.map((row) => [row.rows.nameOf(row.key), row.image]));
-    const others = touched.filter(({ rows, key }) => !known.has(rows.nameOf(key)));
+    const known = new Map(planned.map(({ name, image }) => [name, image]));
+    const others = touched.filter(({ name }) => !known.has(name));
     if (others.length > 0) {
       // What foreign keys have changed is read as it was before, and then changed again.
-      db.exec('ROLLBACK TO place_rows');
-      for (const { rows, key } of others) known.set(rows.nameOf(key), rows.read(key));
+      savepoint.takeBack();
+      for (const { rows, key, name } of others) known.set(name, rows.read(key));
       write(tables, writes, planned);
     }
-    const changes = touched.flatMap((row) => changeOf(row, known.get(row.rows.nameOf(row.key)) ?? null));
-    db.exec('RELEASE place_rows');
+    const changes = touched.flatMap((row) => changeOf(row, known.get(row.name) ?? null));
+    savepoint.end();
     return changes;
   } catch (error) {
-    if (db.inTransaction) db.exec('ROLLBACK TO place_rows; RELEASE place_rows');
+    savepoint.giveUp();
     if (constraintOf(error) === null) throw error;
     return refuse((error as Error).message, standsInTheWay(planned));
   }
 }
 
-type TouchedRow = Pick<LocatedRow, 'rows' | 'key'>;
+type TouchedRow = Pick<LocatedRow, 'rows' | 'key' | 'name'>;
 
 /** Writes the rows, and says which rows that has changed, in order: those planned, and those that foreign keys led to. */
 function write(tables: OperatorTables, writes: OperatorWrites, planned: readonly PlannedRow[]): TouchedRow[] {
@@ -161,13 +163,14 @@ function write(tables: OperatorTables, writes: OperatorWrites, planned: readonly
     const rows = op === OP.check ? null : tables.withId(tableId);
     if (rows === null) continue;
     const own = key.slice(0, rows.keyColumns.length);
-    touched.set(rows.nameOf(own), { rows, key: own });
+    const name = rows.nameOf(own);
+    touched.set(name, { rows, key: own, name });
   }
   if (entries.length > CASCADED_ROWS_MAX + planned.length) {
     refuse(`more than ${CASCADED_ROWS_MAX} other rows would change along with it`, 'Change them in the application.');
   }
   // A write that no trigger can see, as from 0.0 to -0.0, is one all the same.
-  for (const { rows, key } of planned) if (!touched.has(rows.nameOf(key))) touched.set(rows.nameOf(key), { rows, key });
+  for (const row of planned) if (!touched.has(row.name)) touched.set(row.name, row);
   return [...touched.values()];
 }
 
@@ -192,7 +195,7 @@ function changeOf({ rows, key }: TouchedRow, before: Image | null): RowChange[] 
 
 /** Which rows hold a UNIQUE value that is wanted; null: none do, something else is in the way. */
 function standsInTheWay(planned: readonly PlannedRow[]): string | null {
-  const going = planned.map(({ rows, key }) => rows.nameOf(key));
+  const going = planned.map(({ name }) => name);
   const holders = planned.flatMap(({ rows, image, wanted: { table, row, base } }) => {
     if (row === null) return [];
     const whole = { ...(image === null ? base : rows.toJson(image)), ...row };

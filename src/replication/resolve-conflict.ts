@@ -74,7 +74,7 @@ export class ConflictResolver {
       const hint = 'Type `sqlsync conflicts` for those that there are.';
       return failed(id, null, { code: 'conflict-unknown', message: `there is no conflict ${id}`, hint });
     }
-    const resolutions = this.inbox.resolutions(id);
+    const resolutions = conflict.latest === null ? [] : this.inbox.resolutions(id);
     const plan =
       decision === 'undo' ? this.planUndo(conflict, resolutions) : this.plan(conflict, resolutions, decision);
     if ('code' in plan) return failed(id, conflict, plan);

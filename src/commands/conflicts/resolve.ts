@@ -3,15 +3,14 @@ import { BaseCommand } from '../../base-command.js';
 import { conflictFilterFlags, filterFrom, filtersGiven } from '../../command-line/conflict-flags.js';
 import { conflictIdsFromInput } from '../../command-line/conflict-ids.js';
 import { terminalQuestions } from '../../command-line/terminal-questions.js';
-import { type Config, type DatabaseConfig, pickDatabase } from '../../config.js';
+import { type DatabaseConfig, pickDatabase } from '../../config.js';
 import { thisMachine } from '../../daemon/this-machine.js';
-import { SqlsyncError } from '../../errors.js';
 import { dryRunFlag, yesFlag } from '../../global-flags.js';
 import type { ResolveReport } from '../../operations/conflict-report.js';
 import { exitCodeOf, resolveConflicts } from '../../operations/resolve-conflicts.js';
-import { reviewConflicts } from '../../operations/review-conflicts.js';
+import { type ReviewDeps, type ReviewRequest, reviewConflicts } from '../../operations/review-conflicts.js';
 import { assertOneSelection, selectConflicts } from '../../operations/select-conflicts.js';
-import { type Assignment, parseAssignment } from '../../operations/typed-values.js';
+import { type Assignment, decisionFrom, parseAssignment } from '../../operations/typed-values.js';
 import { ProgressLine } from '../../progress-line.js';
 import { renderBulkQuestion, renderResolutions } from '../../rendering/render-resolutions.js';
 import { reviewWords } from '../../rendering/review-words.js';
@@ -29,7 +28,8 @@ export default class ConflictsResolve extends BaseCommand<typeof ConflictsResolv
     '<%= config.bin %> conflicts resolve --interactive',
   ];
   static override args = {
-    id: Args.string({ description: 'a conflict’s id, or its first digits; several can be given' }),
+    // Read here, not by oclif, which would take all of standard input for one id.
+    id: Args.string({ description: 'a conflict’s id, or its first digits; several can be given', ignoreStdin: true }),
   };
   static override strict = false;
   static override flags = {
@@ -56,57 +56,56 @@ export default class ConflictsResolve extends BaseCommand<typeof ConflictsResolv
 
   async run(): Promise<ResolveReport> {
     const { flags } = this;
-    const { use, set = [] } = flags;
-    if (use === undefined && set.length === 0 && !flags.interactive) {
-      throw new SqlsyncError('usage', 'what is to be decided?', { hint: 'Say --use, --set or --interactive.' });
-    }
     if (flags.interactive) this.assertTerminal('--interactive');
+    const decision = flags.interactive ? null : decisionFrom(flags.use, flags.set ?? []);
     const config = this.loadConfig();
     const database = pickDatabase(config, flags.database);
     const ids = await this.#select(database);
-    if (flags.interactive) return this.#review(config, database, ids);
-    const decision = use === undefined ? { set: Object.fromEntries(set.map((a) => [a.column, a.value])) } : { use };
-    if (flags.all && !flags['dry-run'] && ids.length > 0)
-      await this.confirm(renderBulkQuestion(ids, database, decision));
+    const request = { force: Boolean(flags.force), dryRun: Boolean(flags['dry-run']), command: this.commandLine };
+    const deps = { ...thisMachine, limits: config.limits };
+    if (decision === null) return this.#review(database, ids, request, deps);
+    const isBulk = flags.all && ids.length > 0;
+    if (isBulk && !request.dryRun) await this.confirm(renderBulkQuestion(ids, database, decision));
     const line = new ProgressLine(flags.quiet || flags.json ? null : process.stderr);
-    const request = { decision, force: flags.force, dryRun: flags['dry-run'], command: this.commandLine };
-    const report = await resolveConflicts(database, ids, request, {
-      ...thisMachine,
-      limits: config.limits,
-      onProgress: (done, total) => line.update({ label: 'resolving', unit: 'conflicts', done, total }),
-      signal: this.signal,
-    }).finally(() => line.clear());
-    this.log(renderResolutions(report, !flags.all || flags['dry-run'], this.paint));
+    const report = await resolveConflicts(
+      database,
+      ids,
+      { ...request, decision },
+      {
+        ...deps,
+        onProgress: (done, total) => line.update({ label: 'resolving', unit: 'conflicts', done, total }),
+        signal: this.signal,
+      },
+    ).finally(() => line.clear());
+    this.log(renderResolutions(report, !isBulk || request.dryRun, this.paint));
     process.exitCode = exitCodeOf(report);
     return report;
   }
 
   async #select(database: DatabaseConfig): Promise<string[]> {
     const { all, interactive, limit } = this.flags;
-    const isNamed = this.operands.length > 0 || all || interactive;
-    const piped = isNamed ? null : await conflictIdsFromInput(this.signal);
     const filters = [...filtersGiven(this.flags), ...(limit === undefined ? [] : ['--limit'])];
+    const named = this.operands.length > 0 ? this.operands : null;
+    const isLeftToInput = named === null && !all && !interactive && filters.length === 0;
+    const piped = isLeftToInput ? await conflictIdsFromInput(this.signal) : null;
     if (piped === null) assertOneSelection({ ids: this.operands.length, all, interactive, filters });
-    const ids = piped ?? (this.operands.length > 0 ? this.operands : null);
-    return selectConflicts(database, { ids, filter: filterFrom(this.flags), limit }, thisMachine.files);
+    return selectConflicts(database, { ids: named ?? piped, filter: filterFrom(this.flags), limit }, thisMachine.files);
   }
 
-  async #review(config: Config, database: DatabaseConfig, ids: readonly string[]): Promise<ResolveReport> {
-    const { force, 'dry-run': dryRun } = this.flags;
+  async #review(
+    database: DatabaseConfig,
+    ids: readonly string[],
+    request: ReviewRequest,
+    deps: Omit<ReviewDeps, 'questions' | 'words' | 'present' | 'tell'>,
+  ): Promise<ResolveReport> {
     const words = reviewWords(this.paint);
-    const report = await reviewConflicts(
-      database,
-      ids,
-      { force, dryRun, command: this.commandLine },
-      {
-        ...thisMachine,
-        limits: config.limits,
-        questions: terminalQuestions,
-        words,
-        present: (conflict, place) => this.log(words.present(conflict, place)),
-        tell: (outcome) => this.log(words.tell(outcome)),
-      },
-    );
+    const report = await reviewConflicts(database, ids, request, {
+      ...deps,
+      questions: terminalQuestions(this.signal),
+      words,
+      present: (conflict, place) => this.log(words.present(conflict, place)),
+      tell: (outcome) => this.log(words.tell(outcome)),
+    });
     this.log(renderResolutions(report, false, this.paint));
     return report;
   }

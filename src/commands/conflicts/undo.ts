@@ -21,17 +21,22 @@ export default class ConflictsUndo extends BaseCommand<typeof ConflictsUndo> {
   };
 
   async run(): Promise<ResolveReport> {
-    const { force, 'dry-run': dryRun, database: name } = this.flags;
+    const { flags } = this;
     const config = this.loadConfig();
-    const database = pickDatabase(config, name);
+    const database = pickDatabase(config, flags.database);
     const ids = expandConflictIds(database, [this.args.id], thisMachine.files);
-    const request = { decision: 'undo' as const, force, dryRun, command: this.commandLine };
-    const report = await resolveConflicts(database, ids, request, {
-      ...thisMachine,
-      limits: config.limits,
-      onProgress: () => {},
-      signal: this.signal,
-    });
+    const manner = { force: Boolean(flags.force), dryRun: Boolean(flags['dry-run']), command: this.commandLine };
+    const report = await resolveConflicts(
+      database,
+      ids,
+      { decision: 'undo', ...manner },
+      {
+        ...thisMachine,
+        limits: config.limits,
+        onProgress: () => {},
+        signal: this.signal,
+      },
+    );
     this.log(renderResolutions(report, true, this.paint));
     process.exitCode = exitCodeOf(report);
     return report;
