@@ -35,14 +35,16 @@ function heading(
 }
 
 function sideLine(name: 'winner' | 'loser', side: SideReport, conflict: ConflictDetail): string {
-  const verb = side.row === null ? 'deleted the row' : conflict.kind === 'orphan' ? 'wrote its row' : 'wrote';
-  const who =
-    side.node === null
-      ? `every member has this write: ${verb} at a time not known any more`
-      : `${side.node} ${verb} at ${side.at}`;
+  const what = deedOf(name, side, conflict);
   const stands = conflict.loserStands.map(printable).join(', ');
   const also = name === 'loser' && stands !== '' ? `, and was the later in ${stands}` : '';
+  const who = side.node === null ? `what every member has: ${what}` : `${side.node} ${what} at ${side.at}`;
   return `${name.padEnd(6)}  ${who}${also}`;
+}
+
+function deedOf(name: 'winner' | 'loser', { row }: SideReport, { kind }: ConflictDetail): string {
+  if (kind === 'orphan' && name === 'winner') return row === null ? 'deleted the parent' : 'wrote the parent';
+  return row === null ? 'deleted the row' : 'wrote it';
 }
 
 function knewOf({ winner, loser }: ConflictDetail): string {
@@ -56,7 +58,7 @@ function comparison(conflict: ConflictDetail, paint: Ansis): string {
   const { winner, loser, now, winnerNow, kind } = conflict;
   const isUnique = kind === 'unique';
   const rows: { title: string; row: JsonRow | null }[] = [
-    { title: 'winner', row: winner.row },
+    ...(kind === 'orphan' ? [] : [{ title: 'winner', row: winner.row }]),
     { title: 'loser', row: loser.row },
     ...(isUnique ? [{ title: 'winner’s row now', row: winnerNow }] : []),
     { title: isUnique ? 'loser’s row now' : 'now', row: now },
@@ -77,14 +79,16 @@ function comparison(conflict: ConflictDetail, paint: Ansis): string {
   return renderTable([{ title: '  column' }, ...rows.map(({ title }) => ({ title }))], all) + legend;
 }
 
-function columnsOf({ tableColumns, winner, loser }: ConflictDetail): string[] {
-  return [...new Set([...(tableColumns ?? []), ...Object.keys(winner.row ?? {}), ...Object.keys(loser.row ?? {})])];
+/** The winner of an orphan is the parent's side: a row of another table. */
+function columnsOf({ tableColumns, winner, loser, kind }: ConflictDetail): string[] {
+  const sides = kind === 'orphan' ? [loser] : [winner, loser];
+  return [...new Set([...(tableColumns ?? []), ...sides.flatMap(({ row }) => Object.keys(row ?? {}))])];
 }
 
 /** Where rows merged, only the columns that the record names collided; else all that differ, or what was UNIQUE. */
 function markOf(conflict: ConflictDetail, name: string): string {
   const { winner, loser, columns, kind } = conflict;
-  if (kind === 'unique') return columns.includes(name) ? COLLIDED : ' ';
+  if (kind === 'unique' || kind === 'orphan') return columns.includes(name) ? COLLIDED : ' ';
   if (winner.row === null || loser.row === null || isSameJson(winner.row[name], loser.row[name])) return ' ';
   return isColumnConflict(conflict) && !columns.includes(name) ? MERGED : COLLIDED;
 }

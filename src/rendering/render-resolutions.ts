@@ -22,8 +22,11 @@ export function renderResolutions(report: ResolveReport, isEach: boolean, paint:
 
 function totals({ resolved, skipped, failed, dryRun, items }: ResolveReport, paint: Ansis): string {
   if (items.length === 0) return 'no conflict is meant';
+  const isUndo = resolved > 0 && items.every(({ choice }) => choice === 'undo');
+  const done = isUndo ? renderCount(resolved, 'decision') : renderCount(resolved, 'conflict');
+  const verb = isUndo ? 'taken back' : 'resolved';
   const parts = [
-    `${renderCount(resolved, 'conflict')} ${dryRun ? 'would be resolved' : 'resolved'}`,
+    `${done} ${dryRun ? 'would be ' : ''}${verb}`,
     ...(skipped > 0 ? [paint.yellow(`${skipped.toLocaleString('en')} skipped`)] : []),
     ...(failed > 0 ? [paint.red(`${failed.toLocaleString('en')} failed`)] : []),
   ];

@@ -23,9 +23,10 @@ export function readConflictNow(
   conflict: RecordedConflict,
   resolutions: readonly RecordedResolution[],
 ): ConflictNow {
-  const table = new OperatorTables(db, readRegistry(db)).named(conflict.table);
+  const tables = new OperatorTables(db, readRegistry(db));
+  const table = tables.named(conflict.table);
   if (table === null) return { columns: null, row: null, winnerRow: null, changed: null };
-  const expected = expectedRows(conflict, resolutions.toReversed(), table.keyColumns);
+  const expected = expectedRows(conflict, resolutions.toReversed(), table.keyColumns, tables);
   const own = expected.filter(({ table: name }) => name === conflict.table);
   const changed = own.some((row) => !isAsExpected(table, imageOf(table, row.key), row));
   const { row: winner } = conflict.winner;

@@ -7,7 +7,7 @@
  * does not say what the table's rule made of the child: it is there as it was, or it is not.
  */
 import type { RecordedSide } from './conflict-record.js';
-import { isSameJson, type JsonValue } from './json-values.js';
+import type { JsonValue } from './json-values.js';
 import type { JsonRow, RecordedConflict, RecordedResolution, RowState } from './recorded-conflict.js';
 
 /** A state in which a row is to be: of a row that stays only the columns named. */
@@ -72,9 +72,9 @@ function settledRows(conflict: RecordedConflict, keyColumns: readonly string[]):
   return winnerKey === null ? [lost] : [lost, { table, key: winnerKey, states: [winner.row] }];
 }
 
-function isSameRow(x: Pick<RowState, 'table' | 'key'>, y: Pick<RowState, 'table' | 'key'>): boolean {
-  const names = Object.keys(x.key);
-  return x.table === y.table && names.every((name) => isSameJson(x.key[name], y.key[name]));
+/** Tells rows apart: the same text for the same row, however its key is spelled. */
+export interface RowNames {
+  nameOf(row: Pick<RowState, 'table' | 'key'>): string;
 }
 
 /** What is there if nobody has written since: the settlement, and over it what resolutions have left, oldest first. */
@@ -82,16 +82,17 @@ export function expectedRows(
   conflict: RecordedConflict,
   resolutions: readonly RecordedResolution[],
   keyColumns: readonly string[],
+  names: RowNames,
 ): ExpectedRow[] {
-  let rows = settledRows(conflict, keyColumns);
+  const rows = new Map(settledRows(conflict, keyColumns).map((row) => [names.nameOf(row), row]));
   for (const left of resolutions.flatMap(({ after }) => after)) {
-    const before = rows.find((row) => isSameRow(row, left));
-    const others = rows.filter((row) => row !== before);
-    const [only = null] = before?.states.length === 1 ? before.states : [];
+    const name = names.nameOf(left);
+    const states = rows.get(name)?.states ?? [];
+    const [only = null] = states.length === 1 ? states : [];
     const state = left.row === null || only === null ? left.row : { ...only, ...left.row };
-    rows = [...others, { table: left.table, key: left.key, states: [state] }];
+    rows.set(name, { table: left.table, key: left.key, states: [state] });
   }
-  return rows;
+  return [...rows.values()];
 }
 
 /**

@@ -8,7 +8,7 @@ import { ExactStatement } from './exact-values.js';
 import { isSameValue } from './join-rows.js';
 import { fromJsonValue, isSameJson, type JsonValue, toJsonRow, toJsonValue } from './json-values.js';
 import { SENTINEL_VIEW } from './private-schema.js';
-import type { JsonRow } from './recorded-conflict.js';
+import type { JsonRow, RowState } from './recorded-conflict.js';
 import { canonicalKey } from './row-key.js';
 import { keyCondition, RowTable } from './row-table.js';
 import type { SqlValue } from './row-version.js';
@@ -149,6 +149,13 @@ export class OperatorTables {
 
   withId(id: number): OperatorRows | null {
     return this.find(this.tables.find((table) => table.id === id && !table.internal));
+  }
+
+  /** The same text for the same row; of a table that is gone, by the key as it is spelled. */
+  nameOf({ table, key: json }: Pick<RowState, 'table' | 'key'>): string {
+    const rows = this.named(table);
+    const key = rows?.keyFrom(json) ?? null;
+    return rows === null || key === null ? JSON.stringify([table, json]) : rows.nameOf(key);
   }
 
   private find(table: CapturedTable | undefined): OperatorRows | null {

@@ -145,9 +145,14 @@ function carryOut(tables: OperatorTables, writes: OperatorWrites, planned: reado
     return changes;
   } catch (error) {
     savepoint.giveUp();
-    if (constraintOf(error) === null) throw error;
+    if (!isRefusal(error)) throw error;
     return refuse((error as Error).message, standsInTheWay(planned));
   }
+}
+
+/** Constraints, and foreign keys to columns that are not UNIQUE, which SQLite takes for a mistake in the schema. */
+function isRefusal(error: unknown): boolean {
+  return constraintOf(error) !== null || (error as Error).message.startsWith('foreign key mismatch');
 }
 
 type TouchedRow = Pick<LocatedRow, 'rows' | 'key' | 'name'>;
@@ -211,7 +216,7 @@ function holdersOf(rows: OperatorRows, row: JsonRow): JsonRow[] {
   try {
     return rows.holdersOf(row);
   } catch (error) {
-    if (constraintOf(error) === null) throw error;
+    if (!isRefusal(error)) throw error;
     return [];
   }
 }

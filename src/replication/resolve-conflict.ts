@@ -27,8 +27,8 @@ export type Decision = { readonly use: string } | { readonly set: JsonRow } | 'u
 /** What became of one conflict. `skipped`: somebody has written its rows since. */
 export interface ResolutionOutcome {
   readonly id: string;
-  /** Null: there is no such record. */
-  readonly conflict: RecordedConflict | null;
+  /** What it is about; null: there is no such record. */
+  readonly conflict: Pick<RecordedConflict, 'table' | 'key' | 'kind'> | null;
   readonly status: 'resolved' | 'skipped' | 'failed';
   /** Null unless it is resolved. */
   readonly choice: ResolutionChoice | null;
@@ -81,7 +81,8 @@ export class ConflictResolver {
     const placed = plan.place();
     if ('refusal' in placed) return failed(id, conflict, placed.refusal);
     this.close(conflict, plan.choice, placed.changes, resolutions[0]?.atMs ?? 0);
-    return { id, conflict, status: 'resolved', choice: plan.choice, changes: placed.changes, error: null };
+    const { choice } = plan;
+    return { id, conflict: about(conflict), status: 'resolved', choice, changes: placed.changes, error: null };
   }
 
   private plan(
@@ -91,7 +92,7 @@ export class ConflictResolver {
   ): Plan | ErrorBody {
     const table = this.tables.named(conflict.table);
     if (table === null) return refusal(`table ${conflict.table} does not replicate here (any more)`);
-    const expected = () => expectedRows(conflict, resolutions.toReversed(), table.keyColumns);
+    const expected = () => expectedRows(conflict, resolutions.toReversed(), table.keyColumns, this.tables);
     const place = (wanted: WantedRow[]) => () =>
       placeRows(this.tables, this.writes, wanted, this.options.force ? null : expected());
     if ('set' in decision) {
@@ -133,7 +134,14 @@ export class ConflictResolver {
 
 function failed(id: string, conflict: RecordedConflict | null, error: ErrorBody): ResolutionOutcome {
   const status = error.code === 'row-changed' ? 'skipped' : 'failed';
-  return { id, conflict, status, choice: null, changes: [], error };
+  return { id, conflict: about(conflict), status, choice: null, changes: [], error };
+}
+
+/** There may be very many outcomes: they do not keep what their records hold. */
+function about(conflict: RecordedConflict | null): ResolutionOutcome['conflict'] {
+  if (conflict === null) return null;
+  const { table, key, kind } = conflict;
+  return { table, key, kind };
 }
 
 function refusal(message: string, hint: string | null = null, code: ErrorCode = 'resolution-refused'): ErrorBody {

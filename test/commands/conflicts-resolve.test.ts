@@ -27,7 +27,7 @@ test('a decision is told, entered, replicated and taken back', async () => {
   expect(onOther).toMatchObject({ id, resolvedBy: { node: 'n0', choice: 'loser', operator: expect.any(String) } });
 
   const undone = await shop.run(['conflicts', 'undo', id.slice(0, 6)], { node: 2 });
-  expect(undone.stdout).toBe(`${id.slice(0, 12)} product sku=tea  undo: set price 4.5 → 4.9\n1 conflict resolved\n`);
+  expect(undone.stdout).toBe(`${id.slice(0, 12)} product sku=tea  undo: set price 4.5 → 4.9\n1 decision taken back\n`);
   shop.clash.agreed();
   expect(shop.rows(tea)).toEqual([['Assam, 100 g', 4.9]]);
   expect(shop.conflicts('resolved')).toEqual([]);

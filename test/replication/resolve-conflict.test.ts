@@ -168,3 +168,106 @@ test('decisions about one conflict follow each other, also where a clock is behi
   clash.operator(2).resolve('undo');
   expect(clash.only()).toMatchObject({ conflict: { latest: { choice: 'undo' } }, rows: [['tea', 7, 39, 'good']] });
 });
+
+describe('rows come back exactly', () => {
+  const values = [
+    ['NULL', '1'],
+    ['9223372036854775807', '9007199254740993'],
+    ['5.0', '5'],
+    ['-0.0', '1'],
+    ['9e999', '-9e999'],
+    [`''`, `x''`],
+    [`CAST(x'61ff' AS TEXT)`, `'a' || char(0) || 'b'`],
+    [`CAST(x'efbfbd' AS TEXT)`, `'5'`],
+  ] as const;
+  test.each(['merge', 'lww'])('values of every storage class, under %s', (strategy) => {
+    const columns = values.map((_, i) => `"c ${i}"`);
+    const set = (side: 0 | 1) =>
+      `UPDATE t SET ${columns.map((name, i) => `${name} = ${values[i]?.[side]}`).join(', ')}`;
+    const clash = new Clash({
+      schema: `CREATE TABLE t("the key" TEXT PRIMARY KEY, ${columns.join(', ')}) WITHOUT ROWID`,
+      strategy,
+      common: `INSERT INTO t VALUES('k'${', 0'.repeat(values.length)})`,
+      first: set(0),
+      second: set(1),
+    });
+    const as = (side: 0 | 1) => {
+      clash.node(2).app.exec(set(side));
+      return clash.node(2).data().t;
+    };
+    const [lost, won] = [as(0), as(1)];
+    expect(clash.agreed().data.t).toEqual(won);
+    expect(clash.operator(0).resolve({ use: 'loser' })).toMatchObject({ status: 'resolved' });
+    expect(clash.agreed().data.t).toEqual(lost);
+    clash.operator(1).resolve('undo');
+    expect(clash.agreed().data.t).toEqual(won);
+  });
+
+  test('under keys of several columns, in whatever spelling', () => {
+    const clash = new Clash({
+      schema: 'CREATE TABLE t(a TEXT COLLATE NOCASE, b INT, v ANY, PRIMARY KEY(a, b)) STRICT',
+      strategy: 'lww',
+      common: `INSERT INTO t VALUES('Key', 1, 0)`,
+      first: `UPDATE t SET a = 'KEY', v = 1`,
+      second: `UPDATE t SET a = 'key', v = 2`,
+    });
+    expect(clash.only().rows).toEqual([['key', 1, 2]]);
+    clash.operator(0).resolve({ use: 'loser' });
+    expect(clash.only().rows).toEqual([['KEY', 1, 1]]);
+    expect(clash.operator(1).resolve({ use: 'winner' })).toMatchObject({ status: 'resolved' });
+    expect(clash.only().rows).toEqual([['key', 1, 2]]);
+    clash.operator(2).resolve('undo');
+    expect(clash.only().rows).toEqual([['KEY', 1, 1]]);
+  });
+});
+
+describe('a row without a parent', () => {
+  const side = (row: unknown) => JSON.stringify({ node: 'n1', session: 's', hlc: 1, row });
+
+  /** A record as it is written when a parent was deleted on another node; the child is what `rule` made of it. */
+  function orphan(rule: 'kept' | 'deleted'): Clash {
+    const clash = new Clash({
+      schema: 'CREATE TABLE p(k PRIMARY KEY); CREATE TABLE t(id PRIMARY KEY, p REFERENCES p, note)',
+      first: rule === 'kept' ? `PRAGMA foreign_keys = OFF; INSERT INTO t VALUES(1, 'gone', 'x')` : '',
+      second: '',
+    });
+    const record = [
+      'f00d',
+      't',
+      '{"id":1}',
+      'orphan',
+      'merge',
+      '["p"]',
+      side(null),
+      side({ id: 1, p: 'gone', note: 'x' }),
+      0,
+    ];
+    clash.node(0).app.prepare('INSERT INTO _sqlsync_conflict VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)').run(record);
+    return clash;
+  }
+
+  test('stays as the rule left it, or comes back once it has a parent', () => {
+    const clash = orphan('deleted');
+    const operator = clash.operator(0);
+    expect(operator.resolve({ use: 'winner' }, { dryRun: true })).toMatchObject({ status: 'resolved', changes: [] });
+    expect(operator.resolve({ use: 'loser' })).toMatchObject({
+      status: 'failed',
+      error: { message: 'FOREIGN KEY constraint failed' },
+    });
+    clash.node(0).app.exec(`INSERT INTO p VALUES('gone')`);
+    expect(operator.resolve({ use: 'loser' })).toMatchObject({ status: 'resolved', changes: [{ before: null }] });
+    expect(clash.rows()).toEqual([[1, 'gone', 'x']]);
+    operator.resolve('undo');
+    expect(clash.rows()).toEqual([]);
+  });
+
+  test('that is there already needs no write, and is left alone once it was changed', () => {
+    const clash = orphan('kept');
+    const operator = clash.operator(0);
+    expect(operator.resolve({ use: 'loser' }, { dryRun: true })).toMatchObject({ status: 'resolved', changes: [] });
+    clash.node(0).app.exec(`UPDATE t SET note = 'y'`);
+    expect(operator.resolve({ use: 'loser' })).toMatchObject({ status: 'skipped' });
+    expect(operator.resolve({ set: { note: 'z' } }, { force: true })).toMatchObject({ status: 'resolved' });
+    expect(clash.rows()).toEqual([[1, 'gone', 'z']]);
+  });
+});

@@ -184,6 +184,16 @@ describe('foreign keys', () => {
     expect(clash.rows()).toHaveLength(1);
   });
 
+  test('that SQLite takes for a mistake refuse one conflict, too', () => {
+    const clash = new Clash({
+      ...children(''),
+      schema: 'CREATE TABLE t(k PRIMARY KEY, v); CREATE TABLE child(id PRIMARY KEY, v REFERENCES t(v))',
+      common: 'PRAGMA foreign_keys = OFF; INSERT INTO t VALUES(1, 0)',
+      second: 'PRAGMA foreign_keys = OFF; UPDATE t SET v = 2',
+    });
+    expect(clash.operator(0).resolve({ use: 'loser' })).toMatchObject(failed('foreign key mismatch', null));
+  });
+
   test('that are deferred refuse one conflict, not those beside it', () => {
     const clash = new Clash({
       ...children('DEFERRABLE INITIALLY DEFERRED'),
