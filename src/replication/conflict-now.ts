@@ -26,7 +26,7 @@ export function readConflictNow(
   const tables = new OperatorTables(db, readRegistry(db));
   const table = tables.named(conflict.table);
   if (table === null) return { columns: null, row: null, winnerRow: null, changed: null };
-  const expected = expectedRows(conflict, resolutions.toReversed(), table.keyColumns, tables);
+  const expected = expectedRows(conflict, resolutions.toReversed(), tables.namesFor(table));
   const own = expected.filter(({ table: name }) => name === conflict.table);
   const changed = own.some((row) => !isAsExpected(table, imageOf(table, row.key), row));
   const { row: winner } = conflict.winner;

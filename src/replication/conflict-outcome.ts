@@ -61,19 +61,30 @@ function keyIn(row: JsonRow | null, keyColumns: readonly string[]): JsonRow | nu
   return row !== null && keyColumns.every((name) => name in row) ? pick(row, keyColumns) : null;
 }
 
-/** @param keyColumns those of the table */
-function settledRows(conflict: RecordedConflict, keyColumns: readonly string[]): ExpectedRow[] {
+/** The key of the row that holds the value for which another had to go; null: one row is all that it is about. */
+function otherKey({ table, key, kind, winner }: RecordedConflict, names: RowNames): JsonRow | null {
+  const winnerKey = kind === 'unique' ? keyIn(winner.row, names.keyColumns) : null;
+  return winnerKey === null || names.nameOf({ table, key: winnerKey }) === names.nameOf({ table, key })
+    ? null
+    : winnerKey;
+}
+
+function settledRows(conflict: RecordedConflict, names: RowNames): ExpectedRow[] {
   const { table, key, kind, winner, loser } = conflict;
   if (isColumnConflict(conflict)) return [{ table, key, states: [settledColumns(conflict)] }];
   if (kind === 'orphan') return [{ table, key, states: [null, loser.row] }];
-  if (kind !== 'unique') return [{ table, key, states: [winner.row] }];
-  const winnerKey = keyIn(winner.row, keyColumns);
-  const lost = { table, key, states: [null] };
-  return winnerKey === null ? [lost] : [lost, { table, key: winnerKey, states: [winner.row] }];
+  const winnerKey = otherKey(conflict, names);
+  if (winnerKey === null) return [{ table, key, states: [winner.row] }];
+  return [
+    { table, key, states: [null] },
+    { table, key: winnerKey, states: [winner.row] },
+  ];
 }
 
 /** Tells rows apart: the same text for the same row, however its key is spelled. */
 export interface RowNames {
+  /** The columns of the table's key. */
+  readonly keyColumns: readonly string[];
   nameOf(row: Pick<RowState, 'table' | 'key'>): string;
 }
 
@@ -81,10 +92,9 @@ export interface RowNames {
 export function expectedRows(
   conflict: RecordedConflict,
   resolutions: readonly RecordedResolution[],
-  keyColumns: readonly string[],
   names: RowNames,
 ): ExpectedRow[] {
-  const rows = new Map(settledRows(conflict, keyColumns).map((row) => [names.nameOf(row), row]));
+  const rows = new Map(settledRows(conflict, names).map((row) => [names.nameOf(row), row]));
   for (const left of resolutions.flatMap(({ after }) => after)) {
     const name = names.nameOf(left);
     const states = rows.get(name)?.states ?? [];
@@ -103,7 +113,7 @@ export function wantedRows(
   conflict: RecordedConflict,
   side: ChosenSide,
   isNamed: boolean,
-  keyColumns: readonly string[],
+  names: RowNames,
 ): WantedRow[] {
   const { table, key, kind, columns, winner } = conflict;
   const chosen: RecordedSide = conflict[side];
@@ -113,8 +123,7 @@ export function wantedRows(
     return [{ table, key, row, base: chosen.row }];
   }
   if (kind === 'orphan') return side === 'winner' ? [] : [{ table, key, row: chosen.row, base: chosen.row }];
-  if (kind !== 'unique') return [{ table, key, row: chosen.row, base: chosen.row }];
-  const winnerKey = keyIn(winner.row, keyColumns);
+  const winnerKey = otherKey(conflict, names);
   if (winnerKey === null) return [{ table, key, row: chosen.row, base: chosen.row }];
   // First goes the row that holds the value, then comes the one that takes it.
   return side === 'winner'

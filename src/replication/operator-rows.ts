@@ -4,11 +4,12 @@
  * repeated. Inside OperatorWrites' transaction: statements name the sentinel of the private schema.
  */
 import type { Database } from 'better-sqlite3';
+import type { RowNames } from './conflict-outcome.js';
 import { ExactStatement } from './exact-values.js';
 import { isSameValue } from './join-rows.js';
 import { fromJsonValue, isSameJson, type JsonValue, toJsonRow, toJsonValue } from './json-values.js';
 import { SENTINEL_VIEW } from './private-schema.js';
-import type { JsonRow, RowState } from './recorded-conflict.js';
+import type { JsonRow } from './recorded-conflict.js';
 import { canonicalKey } from './row-key.js';
 import { keyCondition, RowTable } from './row-table.js';
 import type { SqlValue } from './row-version.js';
@@ -91,7 +92,8 @@ export class OperatorRows {
   update(key: readonly SqlValue[], columns: readonly string[], row: JsonRow): void {
     if (columns.length === 0) return;
     const values = columns.map((name) => sqlValueOf(row[name]));
-    this.statement('update', columns, key.length).run([...values, ...key]);
+    const changes = this.statement('update', columns, key.length).run([...values, ...key]);
+    if (changes !== 1) throw new Error(`${changes} rows of ${this.table.name} have one key`);
   }
 
   /** Makes a row; columns that are not named get their defaults. */
@@ -151,11 +153,16 @@ export class OperatorTables {
     return this.find(this.tables.find((table) => table.id === id && !table.internal));
   }
 
-  /** The same text for the same row; of a table that is gone, by the key as it is spelled. */
-  nameOf({ table, key: json }: Pick<RowState, 'table' | 'key'>): string {
-    const rows = this.named(table);
-    const key = rows?.keyFrom(json) ?? null;
-    return rows === null || key === null ? JSON.stringify([table, json]) : rows.nameOf(key);
+  /** What tells rows apart in records about this table; of a table that is gone, the key as it is spelled. */
+  namesFor({ keyColumns }: OperatorRows): RowNames {
+    return {
+      keyColumns,
+      nameOf: ({ table, key: json }) => {
+        const rows = this.named(table);
+        const key = rows?.keyFrom(json) ?? null;
+        return rows === null || key === null ? JSON.stringify([table, json]) : rows.nameOf(key);
+      },
+    };
   }
 
   private find(table: CapturedTable | undefined): OperatorRows | null {

@@ -92,7 +92,8 @@ export class ConflictResolver {
   ): Plan | ErrorBody {
     const table = this.tables.named(conflict.table);
     if (table === null) return refusal(`table ${conflict.table} does not replicate here (any more)`);
-    const expected = () => expectedRows(conflict, resolutions.toReversed(), table.keyColumns, this.tables);
+    const names = this.tables.namesFor(table);
+    const expected = () => expectedRows(conflict, resolutions.toReversed(), names);
     const place = (wanted: WantedRow[]) => () =>
       placeRows(this.tables, this.writes, wanted, this.options.force ? null : expected());
     if ('set' in decision) {
@@ -101,7 +102,7 @@ export class ConflictResolver {
     const side = sideOf(conflict, decision.use);
     if (typeof side === 'object') return side;
     const isNamed = decision.use !== side;
-    return { choice: side, place: place(wantedRows(conflict, side, isNamed, table.keyColumns)) };
+    return { choice: side, place: place(wantedRows(conflict, side, isNamed, names)) };
   }
 
   private planUndo(conflict: RecordedConflict, resolutions: readonly RecordedResolution[]): Plan | ErrorBody {

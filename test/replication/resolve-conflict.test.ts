@@ -221,6 +221,23 @@ describe('rows come back exactly', () => {
   });
 });
 
+test('a UNIQUE value for which a row could not become what it should is settled as one row', () => {
+  const schema = 'CREATE TABLE t(id PRIMARY KEY, u UNIQUE)';
+  const clash = new Clash({ schema, first: `INSERT INTO t VALUES(1, 'a'), (2, 'b')`, second: '' });
+  const side = (node: string, row: unknown) => JSON.stringify({ node, session: null, hlc: 1, row });
+  const sides = [side('n1', { id: 1, u: 'a' }), side('n0', { id: 1, u: 'b' })];
+  const record = ['f00d', 't', '{"id":1}', 'unique', 'merge', '["u"]', ...sides, 0];
+  clash.node(0).app.prepare('INSERT INTO _sqlsync_conflict VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)').run(record);
+  const operator = clash.operator(0);
+  expect(operator.resolve({ use: 'winner' }, { dryRun: true })).toMatchObject({ status: 'resolved', changes: [] });
+  expect(operator.resolve({ use: 'loser' })).toMatchObject({
+    status: 'failed',
+    error: { hint: 'In the way: t {"id":2}' },
+  });
+  clash.node(0).app.exec('DELETE FROM t WHERE id = 2');
+  expect(operator.resolve({ use: 'loser' })).toMatchObject({ changes: [{ before: { u: 'a' }, after: { u: 'b' } }] });
+});
+
 describe('a row without a parent', () => {
   const side = (row: unknown) => JSON.stringify({ node: 'n1', session: 's', hlc: 1, row });
 
