@@ -9,6 +9,8 @@ import { printable, renderKey, renderValue } from './render-value.js';
 
 /** More lines than these say less than their number; --json tells all. */
 const LINES_MAX = 200;
+/** So many values of a row that comes back are told. */
+const VALUES_MAX = 4;
 
 /** Text without a final newline. `isEach`: tell of those that went well one by one, too. */
 export function renderResolutions(report: ResolveReport, isEach: boolean, paint: Ansis): string {
@@ -60,13 +62,21 @@ export function renderBulkQuestion(
   return `Resolve ${renderCount(ids.length, 'conflict')} of ${name} ${what}?`;
 }
 
+/** ` (mail=ann@example, name=NULL …)`: what a row holds beside its key, the first of it. */
+function rowValues(key: JsonRow, row: JsonRow): string {
+  const others = Object.entries(row).filter(([column]) => !(column in key));
+  const told = others.slice(0, VALUES_MAX).map(([column, value]) => `${printable(column)}=${renderValue(value)}`);
+  const more = others.length > VALUES_MAX ? ' …' : '';
+  return told.length === 0 ? '' : ` (${told.join(', ')}${more})`;
+}
+
 const rowName = (table: string, key: JsonRow): string => `${printable(table)} ${renderKey(key)}`;
 
 /** `set price 4.9 → 4.5`; the row is named unless it is the conflict's own. */
 function renderChange({ table, key, before, after }: RowChange, own: string | null): string {
   const name = rowName(table, key);
   if (after === null) return `delete ${name}`;
-  if (before === null) return `put back ${name}`;
+  if (before === null) return `put back ${name}${rowValues(key, after)}`;
   const columns = Object.keys(after).map(
     (column) => `${printable(column)} ${renderValue(before[column])} → ${renderValue(after[column])}`,
   );

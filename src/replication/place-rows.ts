@@ -102,8 +102,7 @@ function assertExpected(tables: OperatorTables, expected: ExpectedRow, concerned
   if (!concerned.has(name)) return;
   if (isAsExpected(rows, image, expected)) return;
   const what = `${expected.table} ${JSON.stringify(expected.key)}`;
-  const hint = 'Look at it with `sqlsync conflicts show ID`; --force writes over what is there now.';
-  refuse(`${what} has changed since: ${describeChange(rows, image, expected)}`, hint, 'row-changed');
+  refuse(`${what} has changed since: ${describeChange(rows, image, expected)}`, null, 'row-changed');
 }
 
 function describeChange(rows: OperatorRows, image: Image | null, { states }: ExpectedRow): string {

@@ -134,8 +134,16 @@ export class ConflictResolver {
 }
 
 function failed(id: string, conflict: RecordedConflict | null, error: ErrorBody): ResolutionOutcome {
-  const status = error.code === 'row-changed' ? 'skipped' : 'failed';
-  return { id, conflict: about(conflict), status, choice: null, changes: [], error };
+  const isSkipped = error.code === 'row-changed';
+  const hint = `Look at it with \`sqlsync conflicts show ${id}\`; --force writes over what is there now.`;
+  return {
+    id,
+    conflict: about(conflict),
+    status: isSkipped ? 'skipped' : 'failed',
+    choice: null,
+    changes: [],
+    error: isSkipped ? { ...error, hint } : error,
+  };
 }
 
 /** There may be very many outcomes: they do not keep what their records hold. */

@@ -77,7 +77,7 @@ describe('many', () => {
     ]);
     expect(rehearsed.exitCode).toBe(0);
     expect(rehearsed.stdout).toContain(`${id.slice(0, 12)} product sku=tea  loser: would set price 4.9 → 4.5`);
-    expect(rehearsed.stdout).toContain('loser: would put back product sku=cocoa');
+    expect(rehearsed.stdout).toContain('loser: would put back product sku=cocoa (name=Cocoa, price=5.5, photo=NULL)');
     expect(rehearsed.stdout).toContain('2 conflicts would be resolved; nothing was changed');
     expect(shop.conflicts('resolved')).toEqual([]);
     expect(shop.rows(operations)).toEqual([]);
