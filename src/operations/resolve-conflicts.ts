@@ -23,6 +23,8 @@ export interface ResolveRequest {
   readonly decision: Decision;
   /** Write over what has been written since. */
   readonly force: boolean;
+  /** Skip what somebody has decided by now. */
+  readonly leaveDecided: boolean;
   readonly dryRun: boolean;
   /** The command as it was typed. */
   readonly command: string;
@@ -57,7 +59,7 @@ export async function resolveConflicts(
         if (run.outcomes.length > 0 && !request.dryRun) step();
         throw cutShort(signal.reason, run.outcomes.length, ids.length);
       }
-      step();
+      stepOrTell(step, run.outcomes.length, ids.length);
       deps.onProgress(run.outcomes.length, ids.length);
       if (!run.isDone) await delay(deps.limits.lockGapMs);
     }
@@ -71,12 +73,12 @@ export async function resolveConflicts(
 export function resolveOne(
   database: DatabaseConfig,
   id: string,
-  request: Omit<ResolveRequest, 'command'>,
+  request: Omit<ResolveRequest, 'command' | 'leaveDecided'>,
   deps: Omit<ResolveDeps, 'onProgress' | 'signal'>,
 ): ResolutionOutcome {
   return deps.files.withConnection(database.path, (db) => {
     const run = new ResolutionRun([id], {
-      ...runOptions(identityIn(db, database.path).node, request, deps),
+      ...runOptions(identityIn(db, database.path).node, { ...request, leaveDecided: false }, deps),
       atEnd: () => {},
     });
     while (!run.isDone) run.step(db);
@@ -98,7 +100,7 @@ export function enterReview(
 
 function runOptions(
   node: string,
-  { decision, force, dryRun }: Omit<ResolveRequest, 'command'>,
+  { decision, force, leaveDecided, dryRun }: Omit<ResolveRequest, 'command'>,
   { operator, now, random, limits }: Omit<ResolveDeps, 'onProgress' | 'signal'>,
 ): Omit<ResolutionRunOptions, 'atEnd'> {
   return {
@@ -108,6 +110,7 @@ function runOptions(
     newId: () => random.hex(16),
     decision,
     force,
+    leaveDecided,
     dryRun,
     lockHoldMsMax: limits.lockHoldMsMax,
   };
@@ -128,6 +131,15 @@ function enterOperation(
     detail: { ...countsOf(outcomes), ids: ids.slice(0, OPERATION_IDS_MAX) },
     result: outcomes.find(({ error }) => error !== null)?.error?.code ?? 'done',
   });
+}
+
+/** What is decided before something fails stays, and is told. */
+function stepOrTell(step: () => void, done: number, total: number): void {
+  try {
+    step();
+  } catch (error) {
+    throw done === 0 ? error : cutShort(error, done, total);
+  }
 }
 
 function cutShort(reason: unknown, done: number, total: number): unknown {

@@ -5,15 +5,22 @@ import { renderTable } from '../render-table.js';
 import { isColumnConflict } from '../replication/conflict-outcome.js';
 import { isSameJson } from '../replication/json-values.js';
 import type { JsonRow } from '../replication/recorded-conflict.js';
-import { nodeName, paintState, shortId } from './render-conflicts.js';
+import { shellWord } from '../shell-word.js';
+import { paintState, shortId } from './render-conflicts.js';
 import { printable, renderKey, renderValue } from './render-value.js';
 
 /** Seen without colors too: a column that collided, and one that differs but merged. */
 const COLLIDED = '*';
 const MERGED = '~';
 
+export interface RenderConflictOptions {
+  readonly paint: Ansis;
+  /** What names the database on a command line; '' where there is but one. */
+  readonly target: string;
+}
+
 /** Text without a final newline. */
-export function renderConflict(conflict: ConflictDetail, paint: Ansis): string {
+export function renderConflict(conflict: ConflictDetail, { paint, target }: RenderConflictOptions): string {
   return [
     heading(conflict, paint),
     [sideLine('winner', conflict.winner, conflict), sideLine('loser', conflict.loser, conflict), knewOf(conflict)].join(
@@ -22,7 +29,7 @@ export function renderConflict(conflict: ConflictDetail, paint: Ansis): string {
     comparison(conflict, paint),
     ...nowNote(conflict, paint),
     settlement(conflict),
-    whatToType(conflict, paint),
+    whatToType(conflict, target, paint),
   ].join('\n\n');
 }
 
@@ -125,23 +132,32 @@ function resolutionLine({ at, operator, node, choice, after }: ResolutionReport)
   return `${what}, by ${operator} on ${node} at ${at}${effect}`;
 }
 
-function whatToType({ id, state, kind, loser, columns, tableColumns }: ConflictDetail, paint: Ansis): string {
-  const command = `sqlsync conflicts`;
-  const resolve = `${command} resolve ${shortId(id)}`;
-  const took = (side: SideReport) =>
-    side.row === null ? `deletes the row, as ${nodeName(side)} did` : `takes what ${nodeName(side)} wrote`;
-  const [column = tableColumns?.at(-1) ?? 'COLUMN'] = columns;
-  const lines: [string, string][] = [
-    ...(state === 'resolved'
-      ? [[`${command} undo ${shortId(id)}`, 'takes the decision back'] as [string, string]]
-      : []),
-    [`${resolve} --use winner`, 'keeps what was settled, and closes the conflict'],
-    [`${resolve} --use loser`, kind === 'unique' ? 'puts the loser’s row back, and deletes the winner’s' : took(loser)],
-    [
-      `${resolve} --set ${printable(column)}=JSON`,
-      kind === 'unique' ? 'puts the loser’s row back with another value' : 'sets a value of your own',
-    ],
+function whatToType(conflict: ConflictDetail, target: string, paint: Ansis): string {
+  const { id, state } = conflict;
+  const command = (verb: string, rest = '') => `sqlsync conflicts ${verb} ${shortId(id)}${target}${rest}`;
+  const lines: [typed: string, effect: string][] = [
+    [command('resolve', ' --use winner'), 'keeps what was settled, and closes the conflict'],
+    [command('resolve', ' --use loser'), effectOfLoser(conflict)],
   ];
+  const column = columnToSet(conflict);
+  if (column !== undefined) {
+    const effect =
+      conflict.kind === 'unique' ? 'puts the loser’s row back with another value' : 'sets a value of your own';
+    lines.push([command('resolve', ` --set ${shellWord(`${column}=JSON`)}`), effect]);
+  }
+  if (state === 'resolved') lines.unshift([command('undo'), 'takes the decision back']);
   const width = Math.max(...lines.map(([typed]) => typed.length));
   return lines.map(([typed, effect]) => `  ${paint.cyan(typed.padEnd(width))}  ${effect}`).join('\n');
+}
+
+function effectOfLoser({ kind, loser }: ConflictDetail): string {
+  if (kind === 'unique') return 'puts the loser’s row back, and deletes the winner’s';
+  if (kind === 'orphan') return 'puts the row back as it was';
+  const who = loser.node ?? 'the other side';
+  return loser.row === null ? `deletes the row, as ${who} did` : `takes what ${who} wrote`;
+}
+
+/** One that collided, else any that is none of the key. */
+function columnToSet({ columns, tableColumns, key }: ConflictDetail): string | undefined {
+  return [...columns, ...(tableColumns ?? [])].find((name) => !(name in key));
 }

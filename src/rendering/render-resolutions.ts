@@ -12,6 +12,9 @@ const LINES_MAX = 200;
 /** So many values of a row that comes back are told. */
 const VALUES_MAX = 4;
 
+/** Said where a decision stays on this node for now. */
+export const NOT_SERVED = 'no daemon runs: the other nodes hear of it with `sqlsync start` or `sqlsync sync`';
+
 /** Text without a final newline. `isEach`: tell of those that went well one by one, too. */
 export function renderResolutions(report: ResolveReport, isEach: boolean, paint: Ansis): string {
   const { items, dryRun } = report;

@@ -1,11 +1,10 @@
 /** What a review of conflicts says at the terminal. */
-import type { Ansis } from 'ansis';
 import type { ConflictDetail } from '../operations/conflict-report.js';
 import type { DecisionWords } from '../operations/decide-conflict.js';
 import { reportOf } from '../operations/resolve-conflicts.js';
 import { parseTypedValue } from '../operations/typed-values.js';
 import type { ResolutionOutcome } from '../replication/resolve-conflict.js';
-import { renderConflict } from './render-conflict.js';
+import { type RenderConflictOptions, renderConflict } from './render-conflict.js';
 import { renderItem } from './render-resolutions.js';
 import { printable, renderValue } from './render-value.js';
 
@@ -14,13 +13,15 @@ export interface ReviewWords extends DecisionWords {
   readonly tell: (outcome: ResolutionOutcome) => string;
 }
 
-export function reviewWords(paint: Ansis): ReviewWords {
+/** @param options as for a conflict that is shown by itself */
+export function reviewWords(options: RenderConflictOptions): ReviewWords {
+  const { paint } = options;
   return {
     name: printable,
     show: (value) => renderValue(value),
     parse: parseTypedValue,
     present: (conflict, { number, total }) =>
-      `\n${paint.dim(`${number} of ${total}`)}\n${renderConflict(conflict, paint)}\n`,
+      `\n${paint.dim(`${number} of ${total}`)}\n${renderConflict(conflict, options)}\n`,
     tell: (outcome) =>
       reportOf('', [outcome], false)
         .items.map((item) => renderItem(item, false, paint))

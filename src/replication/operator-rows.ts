@@ -3,11 +3,12 @@
  * records, and of a row that stays only the columns that differ, so that nobody else's write to another column is
  * repeated. Inside OperatorWrites' transaction: statements name the sentinel of the private schema.
  */
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import type { RowNames } from './conflict-outcome.js';
 import { ExactStatement } from './exact-values.js';
 import { isSameValue } from './join-rows.js';
 import { fromJsonValue, isSameJson, type JsonValue, toJsonRow, toJsonValue } from './json-values.js';
+import { PREFIX } from './metadata-schema.js';
 import { SENTINEL_VIEW } from './private-schema.js';
 import type { JsonRow } from './recorded-conflict.js';
 import { canonicalKey } from './row-key.js';
@@ -30,7 +31,9 @@ export class OperatorRows {
   readonly keyColumns: readonly string[];
   private readonly rows: RowTable;
   private readonly names: readonly string[];
+  private readonly collations: readonly string[];
   private readonly statements = new Map<string, ExactStatement>();
+  private selectKept: Statement | null = null;
 
   constructor(
     private readonly db: Database,
@@ -39,6 +42,7 @@ export class OperatorRows {
     this.rows = new RowTable(db, table);
     this.names = table.columns.map(({ name }) => name);
     this.keyColumns = table.schema.identity.columns.map(({ name }) => name);
+    this.collations = table.schema.identity.columns.map(({ collation }) => collation);
   }
 
   /** Null: the table's key is another by now. */
@@ -53,8 +57,17 @@ export class OperatorRows {
 
   /** A text that is the same for two keys exactly when they are one row's. */
   nameOf(key: readonly SqlValue[]): string {
-    const collations = this.table.schema.identity.columns.map(({ collation }) => collation);
-    return `${this.table.id} ${canonicalKey(key, collations)}`;
+    return `${this.table.id} ${this.canonical(key)}`;
+  }
+
+  private canonical(key: readonly SqlValue[]): string {
+    return canonicalKey(key, this.collations);
+  }
+
+  /** Does this node keep a version of the row aside that its table cannot hold? Then the table's row is not what was settled. */
+  isKeptAside(key: readonly SqlValue[]): boolean {
+    this.selectKept ??= this.db.prepare(`SELECT 1 FROM ${PREFIX}quarantine WHERE tbl = ? AND key = ?`);
+    return this.selectKept.get(this.table.id, Buffer.from(this.canonical(key))) !== undefined;
   }
 
   read(key: readonly SqlValue[]): Image | null {

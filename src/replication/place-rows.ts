@@ -98,10 +98,16 @@ export function isAsExpected(rows: OperatorRows, image: Image | null, { states }
 
 /** @param concerned names of the rows that are to be written: others may hold anything */
 function assertExpected(tables: OperatorTables, expected: ExpectedRow, concerned: ReadonlySet<string>): void {
-  const { rows, name, image } = locate(tables, expected);
+  const { rows, key, name, image } = locate(tables, expected);
   if (!concerned.has(name)) return;
   if (isAsExpected(rows, image, expected)) return;
   const what = `${expected.table} ${JSON.stringify(expected.key)}`;
+  if (rows.isKeptAside(key)) {
+    refuse(
+      `the table cannot hold ${what} as it was settled: that version waits in quarantine`,
+      'Decide on another node.',
+    );
+  }
   refuse(`${what} has changed since: ${describeChange(rows, image, expected)}`, null, 'row-changed');
 }
 

@@ -45,6 +45,8 @@ export interface ResolverOptions {
   readonly newId: () => string;
   /** Write over what has been written since. */
   readonly force: boolean;
+  /** Skip what somebody has decided by now. */
+  readonly leaveDecided: boolean;
 }
 
 interface Plan {
@@ -73,6 +75,12 @@ export class ConflictResolver {
     if (conflict === null) {
       const hint = 'Type `sqlsync conflicts` for those that there are.';
       return failed(id, null, { code: 'conflict-unknown', message: `there is no conflict ${id}`, hint });
+    }
+    if (this.options.leaveDecided && conflict.state === 'resolved' && conflict.latest !== null) {
+      const { operator, node, choice } = conflict.latest;
+      const message = `${operator} on ${node} has decided it meanwhile: ${choice}`;
+      const hint = `\`sqlsync conflicts show ${id}\` tells; name its id to decide otherwise.`;
+      return failed(id, conflict, { code: 'row-changed', message, hint });
     }
     const resolutions = conflict.latest === null ? [] : this.inbox.resolutions(id);
     const plan =
@@ -135,7 +143,7 @@ export class ConflictResolver {
 
 function failed(id: string, conflict: RecordedConflict | null, error: ErrorBody): ResolutionOutcome {
   const isSkipped = error.code === 'row-changed';
-  const hint = `Look at it with \`sqlsync conflicts show ${id}\`; --force writes over what is there now.`;
+  const hint = error.hint ?? `Look at it with \`sqlsync conflicts show ${id}\`; --force writes over what is there now.`;
   return {
     id,
     conflict: about(conflict),

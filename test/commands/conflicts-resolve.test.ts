@@ -15,7 +15,7 @@ test('a decision is told, entered, replicated and taken back', async () => {
   expect(resolved).toEqual({
     exitCode: 0,
     stdout: `${id.slice(0, 12)} product sku=tea  loser: set price 4.9 → 4.5\n1 conflict resolved\n`,
-    stderr: '',
+    stderr: 'no daemon runs: the other nodes hear of it with `sqlsync start` or `sqlsync sync`\n',
   });
   const detail = { resolved: 1, skipped: 0, failed: 0, ids: [id] };
   expect(shop.rows(operations)).toEqual([

@@ -66,6 +66,24 @@ describe('a row that was written since', () => {
   });
 });
 
+test('what somebody has decided meanwhile is left alone where only the undecided are meant', () => {
+  const clash = new Clash(PRICES);
+  clash.operator(1).resolve({ use: 'loser' });
+  clash.agreed();
+  const options = { leaveDecided: true };
+  expect(clash.operator(0).resolve({ use: 'winner' }, options)).toMatchObject(skipped('ann on n1 has decided it'));
+  clash.operator(0).resolve('undo');
+  expect(clash.operator(0).resolve({ use: 'winner' }, options)).toMatchObject({ status: 'resolved' });
+});
+
+test('a row whose settled version the table cannot hold is not taken for one that was written since', () => {
+  const clash = new Clash({ ...PRICES, schema: 'CREATE TABLE t(k TEXT PRIMARY KEY, v, other)' });
+  const { app } = clash.node(2);
+  const aside = `INSERT INTO _sqlsync_quarantine SELECT id, CAST('sk' AS BLOB), 1, x'', 'check', '', 1, 1 FROM _sqlsync_table WHERE name = 't'`;
+  app.exec(`UPDATE t SET v = 0; ${aside}`);
+  expect(clash.operator(2).resolve({ use: 'loser' })).toMatchObject(failed('waits in quarantine'));
+});
+
 describe('a decision that cannot be', () => {
   test.each([
     [{ use: 'n7' }, 'n7 wrote neither side', 'Say --use winner or --use loser.'],

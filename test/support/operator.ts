@@ -39,6 +39,7 @@ export class Operator {
       newId: () => randomBytes(16).toString('hex'),
       decision,
       force: false,
+      leaveDecided: false,
       dryRun: false,
       lockHoldMsMax: 100,
       atEnd: () => {},

@@ -100,7 +100,8 @@ async function runInShell(command: string, cwd: string): Promise<string> {
   const script = `sqlsync() { '${process.execPath}' '${RUN_JS}' "$@"; }\nexec 2>&1\n${command}`;
   const child = spawn('sh', ['-c', script], {
     cwd,
-    env: { PATH: process.env.PATH, HOME: cwd },
+    // Without notes, of which the page would have one after each command that no daemon runs.
+    env: { PATH: process.env.PATH, HOME: cwd, SQLSYNC_QUIET: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

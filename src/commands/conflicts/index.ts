@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.js';
 import { conflictFilterFlags, filterFrom } from '../../command-line/conflict-flags.js';
-import { pickDatabase } from '../../config.js';
+import { databaseFlag, pickDatabase } from '../../config.js';
 import { thisMachine } from '../../daemon/this-machine.js';
 import { type ConflictPage, listConflicts } from '../../operations/read-conflicts.js';
 import { renderCount } from '../../render-figures.js';
@@ -27,7 +27,8 @@ export default class Conflicts extends BaseCommand<typeof Conflicts> {
 
   async run(): Promise<ConflictPage> {
     const { flags } = this;
-    const database = pickDatabase(this.loadConfig(), flags.database);
+    const config = this.loadConfig();
+    const database = pickDatabase(config, flags.database);
     const query = { filter: filterFrom(flags), limit: flags.limit, cursor: flags.cursor };
     const page = listConflicts(database, query, thisMachine.files);
     const { items, total, nextCursor } = page;
@@ -37,7 +38,7 @@ export default class Conflicts extends BaseCommand<typeof Conflicts> {
     if (nextCursor !== null) {
       this.note(`${items.length} of ${renderCount(total, 'conflict')}; the next page: --cursor ${nextCursor}`);
     }
-    if (items.length > 0) this.note('look at one: sqlsync conflicts show ID');
+    if (items.length > 0) this.note(`look at one: sqlsync conflicts show ID${databaseFlag(config, database)}`);
     return page;
   }
 }

@@ -3,16 +3,17 @@ import { BaseCommand } from '../../base-command.js';
 import { conflictFilterFlags, filterFrom, filtersGiven } from '../../command-line/conflict-flags.js';
 import { conflictIdsFromInput } from '../../command-line/conflict-ids.js';
 import { terminalQuestions } from '../../command-line/terminal-questions.js';
-import { type DatabaseConfig, pickDatabase } from '../../config.js';
-import { thisMachine } from '../../daemon/this-machine.js';
+import { type DatabaseConfig, databaseFlag, pickDatabase } from '../../config.js';
+import { statusDeps, thisMachine } from '../../daemon/this-machine.js';
 import { dryRunFlag, yesFlag } from '../../global-flags.js';
 import type { ResolveReport } from '../../operations/conflict-report.js';
+import { isServed } from '../../operations/find-any-daemon.js';
 import { exitCodeOf, resolveConflicts } from '../../operations/resolve-conflicts.js';
 import { type ReviewDeps, type ReviewRequest, reviewConflicts } from '../../operations/review-conflicts.js';
 import { assertOneSelection, selectConflicts } from '../../operations/select-conflicts.js';
 import { type Assignment, decisionFrom, parseAssignment } from '../../operations/typed-values.js';
 import { ProgressLine } from '../../progress-line.js';
-import { renderBulkQuestion, renderResolutions } from '../../rendering/render-resolutions.js';
+import { NOT_SERVED, renderBulkQuestion, renderResolutions } from '../../rendering/render-resolutions.js';
 import { reviewWords } from '../../rendering/review-words.js';
 
 export default class ConflictsResolve extends BaseCommand<typeof ConflictsResolve> {
@@ -62,23 +63,32 @@ export default class ConflictsResolve extends BaseCommand<typeof ConflictsResolv
     const database = pickDatabase(config, flags.database);
     const ids = await this.#select(database);
     const request = { force: Boolean(flags.force), dryRun: Boolean(flags['dry-run']), command: this.commandLine };
+    const target = databaseFlag(config, database);
     const deps = { ...thisMachine, limits: config.limits };
-    if (decision === null) return this.#review(database, ids, request, deps);
+    if (decision === null)
+      return this.#end(database, await this.#review(database, ids, request, { ...deps, target }), false);
     const isBulk = flags.all && ids.length > 0;
     if (isBulk && !request.dryRun) await this.confirm(renderBulkQuestion(ids, database, decision));
     const line = new ProgressLine(flags.quiet || flags.json ? null : process.stderr);
     const report = await resolveConflicts(
       database,
       ids,
-      { ...request, decision },
+      { ...request, decision, leaveDecided: Boolean(flags.all) && flags.state !== 'resolved' },
       {
         ...deps,
         onProgress: (done, total) => line.update({ label: 'resolving', unit: 'conflicts', done, total }),
         signal: this.signal,
       },
     ).finally(() => line.clear());
-    this.log(renderResolutions(report, !isBulk || request.dryRun, this.paint));
     process.exitCode = exitCodeOf(report);
+    return this.#end(database, report, !isBulk || request.dryRun);
+  }
+
+  async #end(database: DatabaseConfig, report: ResolveReport, isEach: boolean): Promise<ResolveReport> {
+    const isIdle = this.flags.interactive && report.total === 0;
+    this.log(isIdle ? 'nothing was decided' : renderResolutions(report, isEach, this.paint));
+    const isNews = report.resolved > 0 && !report.dryRun;
+    if (isNews && !(await isServed(database, statusDeps(this.config.version)))) this.note(NOT_SERVED);
     return report;
   }
 
@@ -96,17 +106,15 @@ export default class ConflictsResolve extends BaseCommand<typeof ConflictsResolv
     database: DatabaseConfig,
     ids: readonly string[],
     request: ReviewRequest,
-    deps: Omit<ReviewDeps, 'questions' | 'words' | 'present' | 'tell'>,
+    { target, ...deps }: Omit<ReviewDeps, 'questions' | 'words' | 'present' | 'tell'> & { target: string },
   ): Promise<ResolveReport> {
-    const words = reviewWords(this.paint);
-    const report = await reviewConflicts(database, ids, request, {
+    const words = reviewWords({ paint: this.paint, target });
+    return reviewConflicts(database, ids, request, {
       ...deps,
       questions: terminalQuestions(this.signal),
       words,
       present: (conflict, place) => this.log(words.present(conflict, place)),
       tell: (outcome) => this.log(words.tell(outcome)),
     });
-    this.log(renderResolutions(report, false, this.paint));
-    return report;
   }
 }

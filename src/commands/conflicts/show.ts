@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { BaseCommand } from '../../base-command.js';
-import { pickDatabase } from '../../config.js';
+import { databaseFlag, pickDatabase } from '../../config.js';
 import { thisMachine } from '../../daemon/this-machine.js';
 import type { ConflictDetail } from '../../operations/conflict-report.js';
 import { showConflict } from '../../operations/read-conflicts.js';
@@ -13,9 +13,10 @@ export default class ConflictsShow extends BaseCommand<typeof ConflictsShow> {
   static override args = { id: Args.string({ required: true, description: 'a conflict’s id' }) };
 
   async run(): Promise<ConflictDetail> {
-    const database = pickDatabase(this.loadConfig(), this.flags.database);
+    const config = this.loadConfig();
+    const database = pickDatabase(config, this.flags.database);
     const conflict = showConflict(database, this.args.id, thisMachine.files);
-    this.log(renderConflict(conflict, this.paint));
+    this.log(renderConflict(conflict, { paint: this.paint, target: databaseFlag(config, database) }));
     return conflict;
   }
 }

@@ -1,12 +1,13 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.js';
 import { pickDatabase } from '../../config.js';
-import { thisMachine } from '../../daemon/this-machine.js';
+import { statusDeps, thisMachine } from '../../daemon/this-machine.js';
 import { dryRunFlag } from '../../global-flags.js';
 import type { ResolveReport } from '../../operations/conflict-report.js';
+import { isServed } from '../../operations/find-any-daemon.js';
 import { expandConflictIds } from '../../operations/read-conflicts.js';
 import { exitCodeOf, resolveConflicts } from '../../operations/resolve-conflicts.js';
-import { renderResolutions } from '../../rendering/render-resolutions.js';
+import { NOT_SERVED, renderResolutions } from '../../rendering/render-resolutions.js';
 
 export default class ConflictsUndo extends BaseCommand<typeof ConflictsUndo> {
   static override summary = 'Take the latest decision about a conflict back.';
@@ -25,7 +26,12 @@ export default class ConflictsUndo extends BaseCommand<typeof ConflictsUndo> {
     const config = this.loadConfig();
     const database = pickDatabase(config, flags.database);
     const ids = expandConflictIds(database, [this.args.id], thisMachine.files);
-    const manner = { force: Boolean(flags.force), dryRun: Boolean(flags['dry-run']), command: this.commandLine };
+    const manner = {
+      force: Boolean(flags.force),
+      leaveDecided: false,
+      dryRun: Boolean(flags['dry-run']),
+      command: this.commandLine,
+    };
     const report = await resolveConflicts(
       database,
       ids,
@@ -38,6 +44,8 @@ export default class ConflictsUndo extends BaseCommand<typeof ConflictsUndo> {
       },
     );
     this.log(renderResolutions(report, true, this.paint));
+    if (report.resolved > 0 && !report.dryRun && !(await isServed(database, statusDeps(this.config.version))))
+      this.note(NOT_SERVED);
     process.exitCode = exitCodeOf(report);
     return report;
   }
