@@ -71,20 +71,20 @@ module.exports = {
       name: 'operations-below-daemon-and-commands',
       severity: 'error',
       from: { path: '^src/operations/' },
-      to: { path: '^src/(daemon|commands|hooks|base-command)' },
+      to: { path: '^src/(daemon|commands|command-line|hooks|base-command)' },
     },
     {
       name: 'daemon-below-commands',
       severity: 'error',
       from: { path: '^src/daemon/' },
-      to: { path: '^src/(commands|hooks|base-command)' },
+      to: { path: '^src/(commands|command-line|hooks|base-command)' },
     },
     {
       name: 'foundations-below-everything',
       comment: 'Files at the root of src know none of the rooms.',
       severity: 'error',
       from: { path: '^src/[^/]+\\.ts$' },
-      to: { path: '^src/(commands|daemon|operations|replication|hooks)/' },
+      to: { path: '^src/(commands|command-line|daemon|operations|replication|hooks)/' },
     },
     {
       name: 'commands-are-thin',

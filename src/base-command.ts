@@ -66,11 +66,23 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    */
   protected async confirm(question: string): Promise<void> {
     if ((this.flags as { yes?: boolean }).yes) return;
-    if (this.flags['no-input'] || this.flags.json || !process.stdin.isTTY || !process.stderr.isTTY) {
+    if (!this.canAsk) {
       throw new SqlsyncError('usage', `this needs a confirmation: ${question}`, { hint: 'Add --yes to agree.' });
     }
     const agreed = await askConfirmation({ message: question, default: false }, { output: process.stderr });
     if (!agreed) throw new SqlsyncError('interrupted', 'nothing was changed');
+  }
+
+  /** Refuses what only a person at a terminal can answer. */
+  protected assertTerminal(what: string): void {
+    if (this.canAsk) return;
+    throw new SqlsyncError('usage', `${what} asks questions, and nobody can be asked here`, {
+      hint: 'It needs a terminal, and neither --json nor --no-input.',
+    });
+  }
+
+  private get canAsk(): boolean {
+    return !this.flags['no-input'] && !this.flags.json && process.stdin.isTTY && process.stderr.isTTY;
   }
 
   /** Words about the work, on stderr: progress, what was chosen, what to do next. */

@@ -17,6 +17,7 @@ import {
 import { type ConfigSections, configSchema, type DatabaseConfig } from './config-schema.js';
 import { findConfigFile, type SearchOptions } from './config-search.js';
 import { SqlsyncError } from './errors.js';
+import { shellWord } from './shell-word.js';
 
 export type { Limits } from './config-limits.js';
 export type { DatabaseConfig, PeerConfig } from './config-schema.js';
@@ -75,6 +76,11 @@ export function pickDatabase(config: Config, nameOrPath: string | undefined): Da
   const found = databases.find(({ name, path }) => name === nameOrPath || path === absolute);
   if (found) return found;
   throw new SqlsyncError('usage', `${config.file} has no database "${nameOrPath}"`, { hint: `It has: ${names}` });
+}
+
+/** What names a database on a command line that is to be pasted: nothing where it is the only one. */
+export function databaseFlag({ databases }: Config, { name }: DatabaseConfig): string {
+  return databases.length === 1 ? '' : ` -d ${shellWord(name)}`;
 }
 
 function withAbsolutePaths(sections: ConfigSections, file: string): Config {

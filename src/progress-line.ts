@@ -20,7 +20,7 @@ export interface ProgressTerminal {
 export interface Progress {
   /** What is being done. Under another label the rate is measured anew. */
   readonly label: string;
-  readonly unit: 'bytes' | 'rows';
+  readonly unit: 'bytes' | 'rows' | 'conflicts';
   readonly done: number;
   /** Null: not known. */
   readonly total: number | null;
@@ -59,7 +59,7 @@ export class ProgressLine {
 }
 
 function render({ label, unit, done, total }: Progress, elapsedMs: number): string {
-  const amount = (count: number) => (unit === 'bytes' ? renderBytes(count) : renderCount(count, 'row'));
+  const amount = (count: number) => (unit === 'bytes' ? renderBytes(count) : renderCount(count, unit.slice(0, -1)));
   const parts = [label, total === null ? amount(done) : `${amount(done)} of ${amount(total)}`];
   if (elapsedMs >= RATE_MS_MIN && done > 0) {
     const perSecond = done / (elapsedMs / 1000);

@@ -2,7 +2,7 @@
 import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
-import type { DatabaseFiles, FileLock } from '../operations/database-files.js';
+import type { DatabaseFiles, FileConnection, FileLock } from '../operations/database-files.js';
 import { withDatabaseErrors } from './file/database-error.js';
 import { DatabaseLock } from './file/database-lock.js';
 import { fileIdentity } from './file/file-identity.js';
@@ -22,20 +22,31 @@ export const localFiles: DatabaseFiles = {
       db.exec('BEGIN');
       return work(db);
     }),
+  connect: (path) => openFile(checkDatabaseFile(path), path),
   lock: lockFile,
 };
 
 function withOpened<Result>(real: string, path: string, work: (db: Database) => Result): Result {
-  return withDatabaseErrors(path, () => {
-    const db = new Sqlite(real, { fileMustExist: true, timeout: LOCK_WAIT_MS });
-    try {
-      // Dropping a table deletes its rows first, and enforcement would look for children of each.
-      db.pragma('foreign_keys = OFF');
-      return work(db);
-    } finally {
-      db.close();
-    }
-  });
+  const connection = openFile(real, path);
+  try {
+    return connection.use(work);
+  } finally {
+    connection.close();
+  }
+}
+
+function openFile(real: string, path: string): FileConnection {
+  const open = () => new Sqlite(real, { fileMustExist: true, timeout: LOCK_WAIT_MS });
+  const db = withDatabaseErrors(path, open);
+  return {
+    use: (work) =>
+      withDatabaseErrors(path, () => {
+        // Dropping a table deletes its rows first, and enforcement would look for children of each.
+        db.pragma('foreign_keys = OFF');
+        return work(db);
+      }),
+    close: () => db.close(),
+  };
 }
 
 function lockFile(path: string): FileLock {

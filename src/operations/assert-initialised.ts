@@ -1,7 +1,9 @@
 /** Looks at files before anybody takes their locks, so that what cannot be served is refused without a trace. */
+import type { Database } from 'better-sqlite3';
 import type { DatabaseConfig } from '../config.js';
 import { SqlsyncError } from '../errors.js';
-import { readNodeIdentity } from '../replication/file-contents.js';
+import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
+import { FORMAT_VERSION } from '../replication/metadata-schema.js';
 import type { DatabaseFiles } from './database-files.js';
 
 /** Throws what keeps one of the files from being read, or database-not-initialised. */
@@ -23,4 +25,18 @@ export function notInitialised(path: string): SqlsyncError {
   return new SqlsyncError('database-not-initialised', `sqlsync is not installed in ${path}`, {
     hint: '`sqlsync init DB`, or `sqlsync join URL DB` to take part in what exists.',
   });
+}
+
+/** Whose file this is. Throws database-not-initialised, or format-newer. */
+export function identityIn(db: Database, path: string): NodeIdentity {
+  const identity = readNodeIdentity(db);
+  if (identity === null) throw notInitialised(path);
+  if (identity.formatVersion <= FORMAT_VERSION) return identity;
+  throw new SqlsyncError(
+    'format-newer',
+    `${path} has format ${identity.formatVersion}, this version knows ${FORMAT_VERSION}`,
+    {
+      hint: 'use the newer sqlsync that wrote the file',
+    },
+  );
 }

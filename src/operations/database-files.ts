@@ -14,8 +14,15 @@ export interface DatabaseFiles {
   withConnection<Result>(path: string, work: (db: Database) => Result): Result;
   /** The same in one consistent snapshot of the file; whatever `work` writes is rolled back. */
   withSnapshot<Result>(path: string, work: (db: Database) => Result): Result;
+  /** A connection for work in several goes, between which others have their turn. The caller closes it. */
+  connect(path: string): FileConnection;
   /** Takes the lock of the process that serves the file, or throws database-in-use. The file need not be there yet. */
   lock(path: string): FileLock;
+}
+
+export interface FileConnection {
+  use<Result>(work: (db: Database) => Result): Result;
+  close(): void;
 }
 
 export interface FileLock {

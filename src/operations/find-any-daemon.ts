@@ -30,3 +30,8 @@ function locateOrNull(path: string, files: FindAnyDaemonDeps['files']): string |
     throw error;
   }
 }
+
+/** Does a daemon serve this database? Then what is written to it is shipped at once. */
+export async function isServed(database: DatabaseConfig, deps: FindAnyDaemonDeps): Promise<boolean> {
+  return (await findAnyDaemon([database], deps)) !== null;
+}

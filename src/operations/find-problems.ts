@@ -105,7 +105,8 @@ function inQueues(database: DatabaseStatus, { health, held }: ProblemFacts): Fin
   }
   if (exceeds(conflictsOpen, health.conflictsOpenMax)) {
     const message = `${renderCount(conflictsOpen ?? 0, 'conflict waits', 'conflicts wait')} for a decision`;
-    found.push({ code: 'conflicts-open', severity: 'error', message, command: null });
+    const command = `sqlsync conflicts --state open -d ${shellWord(database.name)}`;
+    found.push({ code: 'conflicts-open', severity: 'error', message, command });
   }
   if (exceeds(quarantined, health.quarantinedMax)) {
     const command = `sqlsync quarantine -d ${shellWord(database.name)}`;

@@ -6,7 +6,9 @@
  *   kind         update-update, insert-insert, update-delete, key-collision, unique, orphan
  *   strategy     the strategy that settled it
  *   columns      JSON array of the colliding columns; [] when whole rows collided
- *   winner, loser  JSON: {node, session, hlc, row}; row null for a deletion; node null when the write is settled
+ *   winner, loser  JSON: {node, session, hlc, row}; row null for a deletion; node null when the write is settled.
+ *                  The loser's `stands`: colliding columns in which its value is the later one and stands, since merge
+ *                  decides column by column
  *   detected_at  Unix milliseconds
  */
 import { createHash } from 'node:crypto';
@@ -15,12 +17,21 @@ import { ExactStatement } from './exact-values.js';
 import { type JsonValue, toJsonRow } from './json-values.js';
 import { INTERNAL_TABLES } from './metadata-schema.js';
 import { canonicalKey } from './row-key.js';
-import type { SqlValue, VersionedRow } from './row-version.js';
+import { columnStampOf, type SqlValue, type VersionedRow } from './row-version.js';
 import { isAfter, SETTLED_SESSION, type Stamp } from './stamp.js';
 import type { CapturedTable } from './table-schema.js';
 import { nodeOf } from './version-vector.js';
 
-export type ConflictKind = 'update-update' | 'insert-insert' | 'update-delete' | 'key-collision' | 'unique' | 'orphan';
+export const CONFLICT_KINDS = [
+  'update-update',
+  'insert-insert',
+  'update-delete',
+  'key-collision',
+  'unique',
+  'orphan',
+] as const;
+
+export type ConflictKind = (typeof CONFLICT_KINDS)[number];
 
 export const [, , CONFLICT_TABLE] = INTERNAL_TABLES;
 
@@ -29,7 +40,8 @@ export interface RecordedSide {
   readonly node: string | null;
   readonly session: string | null;
   readonly hlc: number;
-  readonly row: Record<string, JsonValue> | null;
+  readonly row: Readonly<Record<string, JsonValue>> | null;
+  readonly stands?: readonly string[];
 }
 
 export interface DetectedConflict {
@@ -69,6 +81,15 @@ function recordedSide(table: CapturedTable, row: VersionedRow, stamp: Stamp): Re
   };
 }
 
+/** Names of the colliding columns in which the loser's value stands. */
+function columnsOfLoser({ table, kind, columns, winner, loser }: DetectedConflict): string[] {
+  if (kind !== 'update-update' || table.rules.strategy !== 'merge') return [];
+  return table.columns
+    .filter(({ id }) => columns.includes(id))
+    .filter(({ id }) => isAfter(columnStampOf(loser.version, id), columnStampOf(winner.version, id)))
+    .map(({ name }) => name);
+}
+
 export class ConflictRecords {
   private readonly insert: ExactStatement;
 
@@ -95,6 +116,8 @@ export class ConflictRecords {
       conflict.key,
     );
     const names = table.columns.filter((c) => conflict.columns.includes(c.id)).map((c) => c.name);
+    const stands = columnsOfLoser(conflict);
+    const lost = recordedSide(table, loser, loserStamp);
     const changes = this.insert.run([
       id,
       table.name,
@@ -103,7 +126,7 @@ export class ConflictRecords {
       table.rules.strategy,
       JSON.stringify(names),
       JSON.stringify(recordedSide(table, winner, winnerStamp)),
-      JSON.stringify(recordedSide(table, loser, loserStamp)),
+      JSON.stringify(stands.length === 0 ? lost : { ...lost, stands }),
       BigInt(nowMs),
     ]);
     if (changes > 0) this.logInsert(CONFLICT_TABLE.id, [id]);

@@ -11,7 +11,12 @@ export const CONFLICT_STATES = ['open', 'auto', 'resolved'] as const;
 
 export type ConflictState = (typeof CONFLICT_STATES)[number];
 
+export type ResolutionChoice = 'winner' | 'loser' | 'set' | 'undo';
+
 const latest = (column: string): string =>
   `(SELECT r.${column} FROM ${RESOLUTION_TABLE.name} AS r WHERE r.conflict = c.id ORDER BY r.at DESC, r.id DESC LIMIT 1)`;
+
+/** The id of the latest resolution; NULL: there is none. */
+export const LATEST_RESOLUTION = latest('id');
 
 export const CONFLICT_STATE = `CASE WHEN ${latest('choice')} <> 'undo' THEN 'resolved' WHEN c.strategy = 'manual' THEN 'open' ELSE 'auto' END`;

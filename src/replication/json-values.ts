@@ -64,3 +64,8 @@ function fromTagged(tag: string, text: string): SqlValue | undefined {
   const real = REALS[text] ?? (text.trim() === '' ? Number.NaN : Number(text));
   return Number.isNaN(real) ? undefined : real;
 }
+
+/** Do two JSON values stand for one value of one storage class? Undefined is none. */
+export function isSameJson(x: JsonValue | undefined, y: JsonValue | undefined): boolean {
+  return x === y || (typeof x === 'object' && typeof y === 'object' && JSON.stringify(x) === JSON.stringify(y));
+}

@@ -120,12 +120,14 @@ const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl
 
 /**
  * Resolutions of conflicts, replicated, insert only: the latest of a conflict decides whether it is closed, so one that is
- * detected late is not opened again.
+ * detected late is not opened again. The latest is that with the highest (at, id).
  *   id            hex, random
  *   conflict      the record's id
  *   choice        winner, loser, set (values of the operator's own), or undo (of the latest before)
- *   before, after JSON: the row's columns as they were and as they were written; null: no row
- *   node, operator, at  where, who, and when in Unix milliseconds
+ *   before, after JSON: [{table, key, row}, …], the rows that the resolution changed, in the order in which it did, as
+ *                 they were and as it left them: the columns that it changed of a row that stayed, else all; row null:
+ *                 no row
+ *   node, operator, at  where, who, and when in Unix milliseconds, later than every resolution known there
  */
 const CREATE_RESOLUTION = `CREATE TABLE ${PREFIX}resolution(id TEXT PRIMARY KEY, conflict TEXT, choice TEXT, before TEXT, after TEXT, node TEXT, operator TEXT, at INTEGER) WITHOUT ROWID;
   CREATE INDEX ${PREFIX}resolution_by_conflict ON ${PREFIX}resolution(conflict, at, id, choice)`;

@@ -6,7 +6,7 @@
  *
  * The connection has a private schema for as long as it takes: it must not be used for anything else meanwhile.
  */
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { captureTriggers } from './capture-triggers.js';
 import { ChangeLog } from './change-log.js';
@@ -21,8 +21,42 @@ import { triggerDrift } from './trigger-drift.js';
 
 const SCHEMA_TRIES_MAX = 20;
 
+/** A part of a transaction that can be taken back by itself; it is used many times over, so it is prepared once. */
+class Savepoint {
+  private readonly savepoint: Statement;
+  private readonly rollback: Statement;
+  private readonly release: Statement;
+
+  constructor(private readonly db: Database) {
+    this.savepoint = db.prepare('SAVEPOINT operator');
+    this.rollback = db.prepare('ROLLBACK TO operator');
+    this.release = db.prepare('RELEASE operator');
+  }
+
+  begin(): void {
+    this.savepoint.run();
+  }
+
+  /** What was done since it began; it can be done again. */
+  takeBack(): void {
+    this.rollback.run();
+  }
+
+  end(): void {
+    this.release.run();
+  }
+
+  /** An error of SQLite's may have rolled back the whole transaction. */
+  giveUp(): void {
+    if (!this.db.inTransaction) return;
+    this.rollback.run();
+    this.release.run();
+  }
+}
+
 export class OperatorWrites {
-  private readonly log: ChangeLog;
+  readonly log: ChangeLog;
+  readonly savepoint: Savepoint;
 
   private constructor(
     readonly db: Database,
@@ -31,6 +65,7 @@ export class OperatorWrites {
     private readonly nowMs: number,
   ) {
     this.log = new ChangeLog(db);
+    this.savepoint = new Savepoint(db);
   }
 
   /**
@@ -38,10 +73,24 @@ export class OperatorWrites {
    * would not be recorded, and SQLite's busy error when the write lock is not to be had.
    */
   static transaction<Result>(db: Database, nowMs: number, work: (writes: OperatorWrites) => Result): Result {
+    return OperatorWrites.run(db, nowMs, work, 'COMMIT');
+  }
+
+  /** The same, and then takes everything back: what would have come of it is known, and nothing has changed. */
+  static rehearsal<Result>(db: Database, nowMs: number, work: (writes: OperatorWrites) => Result): Result {
+    return OperatorWrites.run(db, nowMs, work, 'ROLLBACK');
+  }
+
+  private static run<Result>(
+    db: Database,
+    nowMs: number,
+    work: (writes: OperatorWrites) => Result,
+    end: 'COMMIT' | 'ROLLBACK',
+  ): Result {
     try {
       const tables = begin(db);
       const result = work(new OperatorWrites(db, tables, nowMs));
-      db.exec('COMMIT');
+      db.exec(end);
       return result;
     } finally {
       if (db.inTransaction) db.exec('ROLLBACK');

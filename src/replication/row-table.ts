@@ -34,14 +34,15 @@ function hasSpellings(column: { collation: string; affinity: string }): boolean 
 export class RowTable {
   readonly keyPlaces: readonly number[];
   private readonly name: string;
-  private readonly upsertRow: ExactStatement;
-  private readonly deleteRow: ExactStatement;
+  /** Made at first need: without them a table can be read on an ordinary connection too. */
+  private upsertRow: ExactStatement | null = null;
+  private deleteRow: ExactStatement | null = null;
   private readonly selectRow: ExactStatement<SqlValue[]>;
   private readonly selectBytes: ExactStatement<(Buffer | null)[]>;
   private readonly selectExists: ExactStatement<number>;
 
   constructor(
-    db: Database,
+    private readonly db: Database,
     readonly table: CapturedTable,
   ) {
     this.name = quoteIdentifier(table.name);
@@ -49,12 +50,6 @@ export class RowTable {
     const columns = table.columns.map((column) => quoteIdentifier(column.name));
     const width = this.keyPlaces.length;
     const raw = (statement: Statement<unknown[], unknown>) => statement.raw().safeIntegers() as never;
-    this.upsertRow = new ExactStatement(db, columns.length, (p) => this.upsertSql(columns, p));
-    this.deleteRow = new ExactStatement(
-      db,
-      width,
-      (p) => `DELETE FROM ${this.name} WHERE ${keyCondition(table, p)} AND (SELECT present FROM ${SENTINEL_VIEW})`,
-    );
     this.selectRow = new ExactStatement<SqlValue[]>(db, width, (p) => this.selectSql(columns, p), raw);
     const bytes = columns.map((column) => `CAST(${column} AS BLOB)`);
     this.selectBytes = new ExactStatement<(Buffer | null)[]>(db, width, (p) => this.selectSql(bytes, p), raw);
@@ -65,8 +60,14 @@ export class RowTable {
     return `SELECT ${expressions.join(', ')} FROM ${this.name} WHERE ${keyCondition(this.table, parameters)}`;
   }
 
-  private upsertSql(columns: readonly string[], parameters: readonly string[]): string {
+  private deleteSql(parameters: readonly string[]): string {
+    const key = keyCondition(this.table, parameters);
+    return `DELETE FROM ${this.name} WHERE ${key} AND (SELECT present FROM ${SENTINEL_VIEW})`;
+  }
+
+  private upsertSql(parameters: readonly string[]): string {
     const identity = this.table.schema.identity;
+    const columns = this.table.columns.map((column) => quoteIdentifier(column.name));
     const key = identity.columns.map(({ name }) => quoteIdentifier(name));
     const fixed = new Set(
       identity.columns.filter((column) => !hasSpellings(column)).map(({ name }) => quoteIdentifier(name)),
@@ -87,10 +88,12 @@ export class RowTable {
 
   /** Writes the row whole, whatever was there. Throws SQLite's constraint errors. */
   write(image: readonly SqlValue[]): void {
+    this.upsertRow ??= new ExactStatement(this.db, this.table.columns.length, (p) => this.upsertSql(p));
     this.upsertRow.run(image);
   }
 
   delete(key: readonly SqlValue[]): void {
+    this.deleteRow ??= new ExactStatement(this.db, this.keyPlaces.length, (p) => this.deleteSql(p));
     this.deleteRow.run(key);
   }
 

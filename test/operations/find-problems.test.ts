@@ -103,7 +103,9 @@ test('coverage that is not complete is never called well', () => {
 });
 
 test('each threshold of health is a border: at it all is well, beyond it not', () => {
-  expect(withDatabase({ conflictsOpen: 1 })).toEqual([['conflicts-open', 'error', null]]);
+  expect(withDatabase({ conflictsOpen: 1 })).toEqual([
+    ['conflicts-open', 'error', 'sqlsync conflicts --state open -d shop'],
+  ]);
   expect(withDatabase({ quarantined: 1 })).toEqual([['changes-quarantined', 'error', 'sqlsync quarantine -d shop']]);
   expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3 - 1]]) })).toEqual([['disk-low', 'error', null]]);
   expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3]]) })).toEqual([]);

@@ -188,21 +188,24 @@ export class EngineCluster {
       strategies?: Record<string, string>;
       exclude?: string[];
       journalMode?: string;
+      /** n0, n1 … if left out. */
+      names?: readonly string[];
     } = {},
   ) {
     const limits = { ...TEST_LIMITS, ...options.limits };
-    const first = new EngineNode(this.directory, 'n0', limits);
+    const nameOf = (number: number) => options.names?.[number] ?? `n${number}`;
+    const first = new EngineNode(this.directory, nameOf(0), limits);
     this.nodes.push(first);
     first.app.pragma(`journal_mode = ${options.journalMode ?? 'wal'}`);
     first.app.exec(schema);
     const nodeId = random.hex(16);
     const plan = planCapture(first.app, { include: [], exclude: options.exclude ?? [] });
-    initialiseNode(first.app, { dataset: random.hex(16), node: 'n0', nodeId, nowMs: Date.now() }, plan);
+    initialiseNode(first.app, { dataset: random.hex(16), node: nameOf(0), nodeId, nowMs: Date.now() }, plan);
     for (const [table, strategy] of Object.entries(options.strategies ?? {})) {
       first.app.prepare('INSERT INTO _sqlsync_rule(tbl, strategy) VALUES(?, ?)').run(table, strategy);
     }
     first.open();
-    for (let i = 1; i < count; i += 1) this.join(`n${i}`, limits);
+    for (let i = 1; i < count; i += 1) this.join(nameOf(i), limits);
   }
 
   private join(name: string, limits: EngineLimits): void {

@@ -9,6 +9,8 @@ export interface CliOptions {
   readonly cwd: string;
   /** Added to an environment that holds only PATH and a HOME of the test's own. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What is piped into it; nothing is if left out. */
+  readonly input?: string;
 }
 
 export interface CliResult {
@@ -22,11 +24,12 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
   const child = spawn(process.execPath, [RUN_JS, ...args], {
     cwd: options.cwd,
     env: { PATH: process.env.PATH, HOME: options.cwd, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.end(options.input);
   const output = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
   await once(child, 'close');
   return { exitCode: child.exitCode, ...output };
 }

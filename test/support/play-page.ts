@@ -1,0 +1,111 @@
+/**
+ * A page of documentation as a play: its SQL blocks are what applications write on Paris and Lyon, which are apart until
+ * the block is over; its console blocks are what an operator in Paris types, and what comes of it. Blocks are played in
+ * their order.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineCluster, type EngineNode } from './engine-node.js';
+import { passMillisecond } from './operator.js';
+import { RUN_JS } from './run-cli.js';
+
+export interface Scene {
+  readonly command: string;
+  /** As the page has it, and as it came out. */
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** What differs from one run to the next: ids, times, ages, and who typed. */
+const VARYING =
+  /\b[0-9a-f]{12}(?:[0-9a-f]{20})?\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|\d{4}-\d\d-\d\d\b|\d+ \w+ ago|by \S+ on/g;
+
+/** The text without what varies, so that two runs can be compared. Columns of a table may be as wide as they like. */
+export function withoutVarying(text: string): string {
+  return text.replace(VARYING, (found) => (found.endsWith('ago') ? 'AGO' : 'VARIES')).replaceAll(/ {2,}/g, '  ');
+}
+
+const blocksOf = (page: string) =>
+  [...page.matchAll(/^```(sql|console)\n(.*?)^```$/gms)].map(([, kind, text]) => ({ kind, text: text ?? '' }));
+
+/** The sections of an SQL block: `-- both`, `-- paris`, `-- lyon`. */
+function sectionsOf(text: string): { where: string; sql: string }[] {
+  return text
+    .split(/^-- /m)
+    .slice(1)
+    .map((section) => {
+      const end = section.indexOf('\n');
+      return { where: section.slice(0, end).trim(), sql: section.slice(end) };
+    });
+}
+
+/** The commands of a console block, each with the lines that follow it. */
+function commandsOf(text: string): { command: string; expected: string }[] {
+  return text
+    .split(/^\$ /m)
+    .slice(1)
+    .map((part) => {
+      const end = part.indexOf('\n');
+      return { command: part.slice(0, end), expected: part.slice(end + 1) };
+    });
+}
+
+export async function playPage(page: string): Promise<Scene[]> {
+  const blocks = blocksOf(page);
+  const [schema] = blocks.flatMap(({ kind, text }) => (kind === 'sql' ? sectionsOf(text) : []));
+  const cluster = new EngineCluster(schema?.sql ?? '', 2, { names: ['paris', 'lyon'] });
+  const scenes: Scene[] = [];
+  /** Ids of the page → ids of this run. */
+  const ids = new Map<string, string>();
+  try {
+    cluster.settleDown();
+    writeFileSync(join(cluster.directory, 'sqlsync.yml'), 'node: paris\ndatabases: [{ name: shop, path: paris.db }]\n');
+    for (const { kind, text } of blocks) {
+      if (kind === 'sql') writeApart(cluster, sectionsOf(text));
+      else {
+        for (const { command, expected } of commandsOf(text)) {
+          const typed = [...ids].reduce((line, [id, actual]) => line.replaceAll(id, actual), command);
+          const actual = await runInShell(typed, cluster.directory);
+          learnIds(ids, expected, actual);
+          scenes.push({ command, expected, actual });
+        }
+      }
+    }
+    return scenes;
+  } finally {
+    cluster.close();
+  }
+}
+
+function writeApart(cluster: EngineCluster, sections: readonly { where: string; sql: string }[]): void {
+  for (const { where, sql } of sections) {
+    const node = cluster.nodes.find(({ name }) => name === where) as EngineNode | undefined;
+    node?.app.exec(sql);
+    passMillisecond();
+  }
+  cluster.settleDown();
+}
+
+/** An id of the page stands for the one in its place. */
+function learnIds(ids: Map<string, string>, expected: string, actual: string): void {
+  const idsIn = (text: string) => text.match(/\b[0-9a-f]{12}\b/g) ?? [];
+  const found = idsIn(actual);
+  for (const [i, id] of idsIn(expected).entries()) if (!ids.has(id)) ids.set(id, found[i] ?? id);
+}
+
+/** As a shell runs it that knows sqlsync; both of its outputs, as a terminal shows them. */
+async function runInShell(command: string, cwd: string): Promise<string> {
+  const script = `sqlsync() { '${process.execPath}' '${RUN_JS}' "$@"; }\nexec 2>&1\n${command}`;
+  const child = spawn('sh', ['-c', script], {
+    cwd,
+    // Without notes, of which the page would have one after each command that no daemon runs.
+    env: { PATH: process.env.PATH, HOME: cwd, SQLSYNC_QUIET: '1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  await once(child, 'close');
+  return output;
+}
