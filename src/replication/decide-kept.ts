@@ -34,9 +34,7 @@ const gone = (id: string): KeptDecision => ({ id, outcome: 'gone', error: null }
 export function retryKeptChanges(engine: Engine, ids: readonly string[]): KeptDecision[] {
   return decide(engine, () => {
     const rows = ids.flatMap((id) => engine.quarantine.withId(id) ?? []);
-    const context = engine.ownContext();
-    retryKept(rows, context);
-    engine.finishOwn(context);
+    engine.placeOwn((context) => retryKept(rows, context));
     engine.foldToEnd();
     return ids.map((id) => {
       const row = rows.find((tried) => tried.id === id);

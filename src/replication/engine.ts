@@ -278,38 +278,30 @@ export class Engine {
     if (this.retriesDue.length === 0) return;
     const rows = this.retriesDue;
     this.retriesDue = [];
-    const context = this.ownContext();
-    retryKept(rows, context);
-    this.finishOwn(context);
+    this.placeOwn((context) => retryKept(rows, context));
   }
 
   /** Places rows that the schema could not hold, as far as it can now: a bounded number. */
   private releaseHeld(): void {
     const rows = this.held.release(HELD_ROWS_MAX);
-    if (rows.length === 0) return;
-    const context = this.ownContext();
-    placeHeld(rows, this.tables, context);
-    this.finishOwn(context);
+    if (rows.length > 0) this.placeOwn((context) => placeHeld(rows, this.tables, context));
   }
 
-  /** Writes down what work with a context of the engine's own has come to. */
-  finishOwn({ counts }: ApplyContext): void {
-    this.state.countMerged(counts.merged);
-    this.state.saveArrival();
-  }
-
-  /** For versions that nobody has just sent: what this node knows is all there is to know. */
-  ownContext(): ApplyContext {
+  /** Has versions placed that nobody has just sent: what this node knows is all there is to know. */
+  placeOwn(place: (context: ApplyContext) => void): void {
     const { state, quarantine, records, clock } = this;
-    return {
+    const counts = noCounts();
+    place({
       state,
       quarantine,
       records,
       nowMs: clock.nowMs(),
       senderHorizon: state.get('horizon'),
-      counts: noCounts(),
+      counts,
       logOwnWrite: (tableId, op, key) => this.logOwnWrite(tableId, op, key, 0),
-    };
+    });
+    state.countMerged(counts.merged);
+    state.saveArrival();
   }
 
   /** The HLC at and above which this node acknowledges nothing, since it keeps rows aside; null: there is none. */
