@@ -42,14 +42,19 @@ export interface DetectedConflict {
   readonly loser: VersionedRow;
   readonly winnerStamp: Stamp;
   readonly loserStamp: Stamp;
+  /** Every stamp among what collided, of both sides, in any order. */
+  readonly stamps: readonly Stamp[];
 }
 
-/** The same for the same collision, whoever detects it and whichever side it holds as its own. */
+/**
+ * The same for the same collision, whoever detects it and whichever side it holds as its own. All stamps count: of two
+ * records under one id one stays, and a node that saw only part of what was lost would take the other's rest with it.
+ */
 export function conflictId(conflict: DetectedConflict): string {
-  const { table, key, kind, winnerStamp, loserStamp } = conflict;
+  const { table, key, kind } = conflict;
   const collations = table.schema.identity.columns.map((column) => column.collation);
-  const stamps = [winnerStamp, loserStamp].sort((x, y) => (isAfter(x, y) ? 1 : -1)).map((s) => `${s.hlc}@${s.session}`);
-  const parts = [table.name, canonicalKey(key, collations), kind, ...stamps];
+  const stamps = [...conflict.stamps].sort((x, y) => (isAfter(x, y) ? 1 : -1)).map((s) => `${s.hlc}@${s.session}`);
+  const parts = [table.name, canonicalKey(key, collations), kind, ...new Set(stamps)];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 

@@ -16,9 +16,11 @@ export interface JoinConflict {
   readonly kind: JoinConflictKind;
   readonly winner: VersionedRow;
   readonly loser: VersionedRow;
-  /** Of each side, the highest stamp among the colliding columns: with the kind and the key, the conflict's name. */
+  /** Of each side, the highest stamp among the colliding columns. */
   readonly winnerStamp: Stamp;
   readonly loserStamp: Stamp;
+  /** Every stamp among what collided, of both sides: with the kind and the key, the conflict's name. */
+  readonly stamps: readonly Stamp[];
   /** Ids of the colliding columns, ascending; empty when whole rows collided. */
   readonly columns: readonly number[];
 }
@@ -76,19 +78,21 @@ function joinLives(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
     ? rules.columnIds.filter((id) => !sideKnows(winner, columnStampOf(loser.row.version, id)))
     : [];
   if (unseen.length === 0 || isSameImage(winner.row, loser.row)) return { row, conflict: null };
+  const lost = stampsOf(loser.row.version, unseen);
   const conflict: JoinConflict = {
     kind: wholeRowKind(x, y, rules),
     winner: winner.row,
     loser: loser.row,
     winnerStamp: winner.row.version.life,
-    loserStamp: highestStamp(loser.row.version, unseen),
+    loserStamp: lost.reduce(laterStamp),
+    stamps: [winner.row.version.life, ...lost],
     columns: winner.row.version.alive ? unseen : [],
   };
   return { row, conflict };
 }
 
-function highestStamp(version: RowVersion, columns: readonly number[]): Stamp {
-  return columns.map((id) => columnStampOf(version, id)).reduce(laterStamp);
+function stampsOf(version: RowVersion, columns: readonly number[]): Stamp[] {
+  return columns.map((id) => columnStampOf(version, id));
 }
 
 function withVector(row: VersionedRow, x: JoinSide, y: JoinSide): VersionedRow {
@@ -131,7 +135,8 @@ function isDefaultStamp(stamp: Stamp, life: Stamp): boolean {
 }
 
 function columnConflict(x: JoinSide, y: JoinSide, columns: readonly number[]): JoinConflict {
-  const [p, q] = [highestStamp(x.row.version, columns), highestStamp(y.row.version, columns)];
+  const [xStamps, yStamps] = [stampsOf(x.row.version, columns), stampsOf(y.row.version, columns)];
+  const [p, q] = [xStamps.reduce(laterStamp), yStamps.reduce(laterStamp)];
   const xWins = isAfter(p, q);
   return {
     kind: 'update-update',
@@ -139,6 +144,7 @@ function columnConflict(x: JoinSide, y: JoinSide, columns: readonly number[]): J
     loser: xWins ? y.row : x.row,
     winnerStamp: xWins ? p : q,
     loserStamp: xWins ? q : p,
+    stamps: [...xStamps, ...yStamps],
     columns: [...columns].sort((a, b) => a - b),
   };
 }
@@ -175,6 +181,7 @@ function joinWhole(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
     loser: loser.row,
     winnerStamp: winner.row.version.stamp,
     loserStamp: lost,
+    stamps: [winner.row.version.stamp, lost],
     columns: differingColumns(winner.row, loser.row, rules),
   };
   return { row, conflict };

@@ -93,14 +93,18 @@ function recordUnique(
 ): void {
   const stampOf = ({ version }: VersionedRow): Stamp =>
     collision.columns.map((id) => columnStampOf(version, id)).reduce(laterStamp);
+  const winnerStamp = stampOf(sides.winner);
+  // The losing row goes whole, with whatever else was written to it.
+  const lost = table.columnIds.map((id) => columnStampOf(sides.loser.version, id));
   record(
     {
       table: table.captured,
       key: losingKey,
       kind: 'unique',
       columns: collision.columns,
-      winnerStamp: stampOf(sides.winner),
+      winnerStamp,
       loserStamp: stampOf(sides.loser),
+      stamps: [winnerStamp, ...lost],
       ...sides,
     },
     context,
