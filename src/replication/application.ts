@@ -123,6 +123,7 @@ export class Application {
         hasBegun = true;
         if (!engine.foldBeforeApply()) return;
         if (this.rowsDone === 0) this.refuseIfStale();
+        engine.orphans.begin();
         const isLast = this.applyRows(this.deadline());
         if (isLast) this.finish();
         else this.leaveHalfApplied();
@@ -205,15 +206,16 @@ export class Application {
   }
 
   private context(): ApplyContext {
-    const { state, quarantine, records, clock } = this.engine;
+    const { state, quarantine, records, former, clock } = this.engine;
     return {
       state,
       quarantine,
       records,
+      former,
       nowMs: clock.nowMs(),
       senderHorizon: this.stage.end.horizon,
       counts: this.counts,
-      logOwnWrite: (tableId, op, key) => this.engine.logOwnWrite(tableId, op, key, this.highest),
+      logOwnWrite: (tableId, op, key, columns) => this.engine.logOwnWrite(tableId, op, key, this.highest, columns),
     };
   }
 
@@ -283,9 +285,11 @@ export class Application {
       if (!isCatchingUp(state)) settleParked(this.context());
       if (this.counts.merged > 0) state.set('merged', state.get('merged') + this.counts.merged);
       this.passHighest();
-      engine.foldToEnd();
+      if (this.isWhole) engine.foldToEnd();
+      else engine.foldLogToEnd();
     }
-    if (end.horizon > state.get('horizon')) state.set('horizon', end.horizon);
+    // Rows are judged by the horizon that was known when they came; it is heard again.
+    if (end.horizon > state.get('horizon') && !engine.orphans.isDue) state.set('horizon', end.horizon);
     if (end.session !== null) engine.cursors.set(end.session, end.cursor);
     engine.cursors.save();
     engine.acknowledgements.learn(stage.sender.node, end);

@@ -3,12 +3,14 @@
  * rules; a dot below a side's horizon counts as known to that side.
  */
 import type { ConflictRecords, DetectedConflict } from './conflict-record.js';
+import type { FormerParents } from './former-parents.js';
 import { type JoinConflict, joinRows } from './join-rows.js';
 import { OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { Quarantine, QuarantineReason } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
+import { putImage } from './stored-row.js';
 import { entryOf, isWithin, union } from './version-vector.js';
 
 /** What became of incoming rows, counted. */
@@ -51,12 +53,13 @@ export interface ApplyContext {
   readonly state: NodeState;
   readonly quarantine: Quarantine;
   readonly records: ConflictRecords;
+  readonly former: FormerParents;
   readonly nowMs: number;
   /** The sender's horizon. */
   readonly senderHorizon: number;
   readonly counts: ApplyCounts;
-  /** Enters a write of the engine's own into the change log. */
-  logOwnWrite(tableId: number, op: number, key: readonly SqlValue[]): void;
+  /** Enters a write of the engine's own into the change log; `columns` are those of an update, all if not given. Returns its HLC. */
+  logOwnWrite(tableId: number, op: number, key: readonly SqlValue[], columns?: readonly number[]): number;
 }
 
 export interface IncomingVersion {
@@ -105,8 +108,7 @@ function placeNew(table: ReplicatedTable, { key, row }: IncomingVersion, context
   const arrival = table.metadata.putNew(key, row.version);
   if (arrival === null) return false;
   try {
-    if (row.image === null) table.rows.delete(key);
-    else table.rows.write(row.image);
+    putImage(table, key, row, context);
   } catch (error) {
     if (constraintOf(error) === null) throw error;
     table.metadata.remove(arrival);
@@ -179,8 +181,7 @@ export function placeRow(
   const outcome = joinWithStored(table, key, row, context);
   if (outcome === null) return;
   try {
-    if (outcome.image === null) table.rows.delete(key);
-    else table.rows.write(outcome.image);
+    putImage(table, key, outcome, context);
   } catch (error) {
     keepAside(table, { key, row: outcome }, error, context, onUnique);
     return;
@@ -259,6 +260,7 @@ function keepAside(
   const why = { error: (error as Error).message, nowMs: context.nowMs };
   if (reason === 'unique') {
     // Its old values leave the table, so that the rows that take them can come in.
+    if (table.referencedBy.length > 0) context.former.beforeWrite(table, key, row.version);
     table.rows.delete(key);
     context.quarantine.put(table, key, row, { ...why, reason: 'parked' });
     return;

@@ -2,6 +2,7 @@
  * From a definition's columns to the table's own: rows come with their columns in the sender's order, and with column
  * stamps by place.
  */
+import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import type { RowVersion, SqlValue, VersionedRow } from './row-version.js';
@@ -48,6 +49,12 @@ export function mapKeptColumns(
             place < 0 ? defaultOf(definition.columns[i] as string) : (image[place] as SqlValue),
           ),
   });
+}
+
+/** The value that a column takes when a row does not give one. */
+export function columnDefault(db: Database, { captured }: ReplicatedTable, column: string): SqlValue {
+  const sql = captured.schema.columns.find(({ name }) => name === column)?.defaultSql ?? 'NULL';
+  return db.prepare(`SELECT ${sql}`).pluck().safeIntegers().get() as SqlValue;
 }
 
 function withColumnIds(version: RowVersion, idByPlace: readonly (number | undefined)[]): RowVersion {

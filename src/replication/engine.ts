@@ -7,15 +7,17 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { noCounts } from './apply-row.js';
+import { type ApplyContext, noCounts } from './apply-row.js';
 import { repairCapture, widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
 import { Cursors } from './cursors.js';
 import { Fold, type FoldStep } from './fold.js';
+import { FormerParents } from './former-parents.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
+import { Orphans } from './orphans.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
 import { Quarantine } from './quarantine.js';
 import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
@@ -67,6 +69,8 @@ export class Engine {
   log!: ChangeLog;
   tables!: ReplicatedTables;
   quarantine!: Quarantine;
+  former!: FormerParents;
+  orphans!: Orphans;
   schema!: ReplicatedSchema;
   /** Raised with every reading of the schema: what was prepared before is stale. */
   schemaGeneration = 0;
@@ -108,7 +112,9 @@ export class Engine {
     this.log = new ChangeLog(writer);
     this.tables = new ReplicatedTables(writer, this.schema.tables, this.state);
     this.quarantine = new Quarantine(writer, this.state, this.tables);
-    this.folding = new Fold(this.state, this.log, this.tables, this.quarantine);
+    this.former = new FormerParents(writer, this.state);
+    this.orphans = new Orphans(this.state, this.tables, this.former);
+    this.folding = new Fold(this.state, this.log, this.tables, this.quarantine, this.former);
     this.retriesDue = this.quarantine.afterArrival(0);
     this.shipReaders = new Map();
   }
@@ -169,6 +175,7 @@ export class Engine {
     const parts = [this.state.remember(), this.cursors.remember(), this.quarantine.remember()];
     return () => {
       this.retriesDue = retriesDue;
+      this.orphans.forget();
       for (const putBackPart of parts) putBackPart();
     };
   }
@@ -231,34 +238,47 @@ export class Engine {
   }
 
   get isFoldDue(): boolean {
-    return this.folding.isDue || this.retriesDue.length > 0;
+    return this.folding.isDue || this.retriesDue.length > 0 || this.orphans.isDue;
   }
 
-  /** Folds a bounded number of entries, inside the caller's transaction. */
+  /** Folds a bounded number of entries, inside the caller's transaction; at the log's end what was waiting for that. */
   foldStep(): FoldStep {
     const step = this.folding.step(this.limits.foldEntriesMax);
     this.withoutIdentity += step.withoutIdentity;
     this.retriesDue.push(...step.rowsKeptAside);
     if (!this.folding.isDue) this.retry();
+    if (!this.folding.isDue && this.orphans.isDue) this.orphans.step(this.limits.foldEntriesMax, this.ownContext());
     return step;
+  }
+
+  /** What the engine judges by when nobody has sent it anything. */
+  private ownContext(): ApplyContext {
+    const { state, quarantine, records, former, clock } = this;
+    return {
+      state,
+      quarantine,
+      records,
+      former,
+      nowMs: clock.nowMs(),
+      senderHorizon: state.get('horizon'),
+      counts: noCounts(),
+      logOwnWrite: (tableId, op, key, columns) => this.logOwnWrite(tableId, op, key, 0, columns),
+    };
   }
 
   /** Only at the log's end: before, a row's image may hold writes that its metadata does not. */
   private retry(): void {
     if (this.retriesDue.length === 0) return;
-    const { state, quarantine, records, clock } = this;
     const rows = this.retriesDue;
     this.retriesDue = [];
-    retryKept(rows, {
-      state,
-      quarantine,
-      records,
-      nowMs: clock.nowMs(),
-      senderHorizon: state.get('horizon'),
-      counts: noCounts(),
-      logOwnWrite: (tableId, op, key) => this.logOwnWrite(tableId, op, key, 0),
-    });
-    state.saveArrival();
+    this.orphans.begin();
+    retryKept(rows, this.ownContext());
+    this.state.saveArrival();
+  }
+
+  /** Folds to the log's end, inside the caller's transaction, and leaves the look for orphans to later ones. */
+  foldLogToEnd(): void {
+    while (this.folding.isDue || this.retriesDue.length > 0) this.foldStep();
   }
 
   /** Folds to the log's end, inside the caller's transaction; the caller knows that little is left. */
@@ -282,10 +302,20 @@ export class Engine {
     return !this.isFoldDue;
   }
 
-  /** Enters a write of this node's engine into the change log, later than every entry and than `beyond`. */
-  logOwnWrite(tableId: number, op: number, key: readonly SqlValue[], beyond: number): void {
-    const last = Math.max(this.log.last(), beyond);
-    this.log.append(nextHlc(last, this.clock.nowMs()), tableId, op, key);
+  /**
+   * Enters a write of this node's engine into the change log, later than every entry and than `beyond`. Returns its HLC.
+   * `columns` are the ids of those that an update changed; all, if they are not given.
+   */
+  logOwnWrite(
+    tableId: number,
+    op: number,
+    key: readonly SqlValue[],
+    beyond: number,
+    columns?: readonly number[],
+  ): number {
+    const hlc = nextHlc(Math.max(this.log.last(), beyond), this.clock.nowMs());
+    this.log.append(hlc, tableId, op, key, columns);
+    return hlc;
   }
 
   /**

@@ -30,6 +30,7 @@ export interface Clock {
  *   catch_up     JSON CatchUp while a stage is half applied, else ''
  *   gap          JSON CaptureGap while writes may have gone unrecorded, else ''
  *   merged       rows in which writes to different columns met and merged without a conflict
+ *   unjudged     arrival beyond which rows have not been judged for a parent that they lack; -1: all have
  */
 export interface StateFacts {
   format: number;
@@ -44,13 +45,15 @@ export interface StateFacts {
   catch_up: string;
   merged: number;
   gap: string;
+  unjudged: number;
 }
 
 /** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
 export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
   const { dataset, node, nodeId, folded } = identity;
   const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
-  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, catch_up: '', gap: '', ...zero };
+  const nothing = { catch_up: '', gap: '', unjudged: -1 };
+  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...nothing, ...zero };
 }
 
 /** In metadata, the number of the session that stands for everything settled. */

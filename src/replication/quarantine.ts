@@ -3,7 +3,7 @@
  * the rest of their cut is in. Durable, shipped on to others, joined with newer versions when those come.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { mapKeptColumns } from './column-mapping.js';
+import { columnDefault, mapKeptColumns } from './column-mapping.js';
 import { PREFIX } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import { packRow, unpackRow } from './packed-row.js';
@@ -115,13 +115,8 @@ export class Quarantine {
     const table = this.tables.withId(stored.tbl);
     if (table === undefined) return undefined;
     const { definition, key, row } = unpackRow(stored.version);
-    const toLocal = mapKeptColumns(table, definition.columns, (column) => this.defaultOf(table, column));
+    const toLocal = mapKeptColumns(table, definition.columns, (column) => columnDefault(this.db, table, column));
     return { table, key, row: toLocal(row), reason: stored.reason, error: stored.error, arrival: stored.arrival };
-  }
-
-  private defaultOf({ captured }: ReplicatedTable, column: string): SqlValue {
-    const sql = captured.schema.columns.find(({ name }) => name === column)?.defaultSql ?? 'NULL';
-    return this.db.prepare(`SELECT ${sql}`).pluck().safeIntegers().get() as SqlValue;
   }
 
   put(

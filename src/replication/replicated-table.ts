@@ -1,5 +1,7 @@
 /** One captured table with all that the engine does to it, statements prepared at first need. */
 import type { Database } from 'better-sqlite3';
+import { DanglingRows } from './dangling-rows.js';
+import { type ForeignKey, foreignKeysAmong } from './foreign-keys.js';
 import type { JoinRules } from './join-rows.js';
 import { Metadata } from './metadata.js';
 import type { NodeState } from './node-state.js';
@@ -8,7 +10,29 @@ import type { CapturedTable } from './table-schema.js';
 import { UniqueCollisions } from './unique-collisions.js';
 import type { TableDefinition } from './wire-messages.js';
 
+/** A foreign key between two tables, with what finds the rows that it leaves dangling. */
+export class Reference {
+  private dangling: DanglingRows | null = null;
+
+  constructor(
+    private readonly db: Database,
+    readonly child: ReplicatedTable,
+    readonly parent: ReplicatedTable,
+    readonly key: ForeignKey,
+  ) {}
+
+  get rows(): DanglingRows {
+    this.dangling ??= new DanglingRows(this.db, this.key);
+    return this.dangling;
+  }
+}
+
 export class ReplicatedTable {
+  /** Foreign keys of this table, and those of others that mean it. */
+  readonly references: Reference[] = [];
+  readonly referencedBy: Reference[] = [];
+  /** Those that mean other columns than its key. */
+  readonly referencedValues: ForeignKey[] = [];
   readonly collations: readonly string[];
   readonly columnIds: readonly number[];
   readonly definition: TableDefinition;
@@ -60,11 +84,24 @@ export class ReplicatedTables {
   readonly all: readonly ReplicatedTable[];
   private readonly byId: ReadonlyMap<number, ReplicatedTable>;
   private readonly byName: ReadonlyMap<string, ReplicatedTable>;
+  readonly references: readonly Reference[];
 
   constructor(db: Database, captured: readonly CapturedTable[], state: NodeState) {
     this.all = captured.map((table) => new ReplicatedTable(db, table, state));
     this.byId = new Map(this.all.map((table) => [table.captured.id, table]));
     this.byName = new Map(this.all.map((table) => [table.captured.name, table]));
+    this.references = foreignKeysAmong(captured).map((key) => this.makeReference(db, key));
+  }
+
+  private makeReference(db: Database, key: ForeignKey): Reference {
+    const [child, parent] = [this.named(key.child.name), this.named(key.parent.name)];
+    if (child === undefined || parent === undefined)
+      throw new Error(`a foreign key of ${key.child.name} leads nowhere`);
+    const reference = new Reference(db, child, parent, key);
+    child.references.push(reference);
+    parent.referencedBy.push(reference);
+    if (key.identityPlaces === null) parent.referencedValues.push(key);
+    return reference;
   }
 
   withId(id: number): ReplicatedTable | undefined {
