@@ -108,7 +108,7 @@ function placeNew(table: ReplicatedTable, { key, row }: IncomingVersion, context
   const arrival = table.metadata.putNew(key, row.version);
   if (arrival === null) return false;
   try {
-    putImage(table, key, row, context);
+    putImage(table, key, row, arrival, context);
   } catch (error) {
     if (constraintOf(error) === null) throw error;
     table.metadata.remove(arrival);
@@ -181,7 +181,7 @@ export function placeRow(
   const outcome = joinWithStored(table, key, row, context);
   if (outcome === null) return;
   try {
-    putImage(table, key, outcome, context);
+    putImage(table, key, outcome, context.state.get('arrival') + 1, context);
   } catch (error) {
     keepAside(table, { key, row: outcome }, error, context, onUnique);
     return;
@@ -260,7 +260,8 @@ function keepAside(
   const why = { error: (error as Error).message, nowMs: context.nowMs };
   if (reason === 'unique') {
     // Its old values leave the table, so that the rows that take them can come in.
-    if (table.referencedBy.length > 0) context.former.beforeWrite(table, key, row.version);
+    const arrival = context.state.get('arrival') + 1;
+    if (table.referencedBy.length > 0) context.former.beforeWrite(table, key, row.version, arrival);
     table.rows.delete(key);
     context.quarantine.put(table, key, row, { ...why, reason: 'parked' });
     return;

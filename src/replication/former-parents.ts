@@ -5,6 +5,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { columnDefault, mapKeptColumns } from './column-mapping.js';
+import type { Window } from './dangling-rows.js';
 import type { ForeignKey } from './foreign-keys.js';
 import { fromJsonValue, toJsonValue } from './json-values.js';
 import { PREFIX } from './metadata-schema.js';
@@ -20,6 +21,8 @@ import { highestHlc, sessionName } from './version-vector.js';
 export interface Departure {
   /** The highest HLC of all that goes into the tombstone. */
   readonly hlc: number;
+  /** The arrival under which the tombstone is known here, or will be at the earliest. */
+  readonly arrival: number;
   /** The write behind it, where this node's engine deletes the row by itself; null when a deletion has come. */
   readonly cause: Stamp | null;
 }
@@ -43,7 +46,7 @@ export class FormerParents {
   private readonly remove: Statement<[number, Buffer]>;
   private readonly upsertValue: Statement<[number, string, Buffer, string, number, number]>;
   private readonly selectHolders: Statement<[number, string, Buffer, number], string>;
-  private readonly selectGivenUp: Statement<[number, string, number], string>;
+  private readonly selectGivenUp: Statement<[number, string, number, number], string>;
   private readonly removeWithin: readonly Statement<[number, number]>[];
   /** Nearly always nothing is kept: then no row is looked up. */
   private mayHold: boolean;
@@ -66,7 +69,7 @@ export class FormerParents {
     );
     const ofColumns = `SELECT row FROM ${VALUES} WHERE tbl = ? AND columns = ?`;
     this.selectHolders = pluck(db, `${ofColumns} AND value = ? AND hlc > ?`);
-    this.selectGivenUp = pluck(db, `${ofColumns} AND arrival >= ?`);
+    this.selectGivenUp = pluck(db, `${ofColumns} AND arrival > ? AND arrival <= ?`);
     this.removeWithin = [
       `(tbl, key) IN (SELECT tbl, key FROM ${FORMER}`,
       `(tbl, columns, value, row) IN (SELECT tbl, columns, value, row FROM ${VALUES}`,
@@ -90,43 +93,48 @@ export class FormerParents {
     return Buffer.from(canonicalKey(key, table.collations));
   }
 
-  /** A tombstone is about to take the row's place. */
-  beforeDelete(table: ReplicatedTable, key: readonly SqlValue[], version: RowVersion): void {
+  /** A tombstone is about to take the row's place, under this arrival. */
+  beforeDelete(table: ReplicatedTable, key: readonly SqlValue[], version: RowVersion, arrival: number): void {
     const hlc = highestHlc(vectorOf(version));
     const image = table.rows.read(key);
-    if (image !== null) this.keep(table, key, image, { hlc, cause: null });
+    if (image !== null) this.keep(table, key, image, { hlc, arrival, cause: null });
     else if (this.mayHold) this.raise.run(hlc, table.captured.id, this.keyBlob(table, key));
   }
 
-  /** A live version is about to take the row's place, or to come back to it. */
-  beforeWrite(table: ReplicatedTable, key: readonly SqlValue[], version: RowVersion): void {
+  /** A live version is about to take the row's place, or to come back to it, under this arrival. */
+  beforeWrite(table: ReplicatedTable, key: readonly SqlValue[], version: RowVersion, arrival: number): void {
     this.forget(table, key);
     if (table.referencedValues.length === 0) return;
     const image = table.rows.read(key);
-    if (image !== null) this.noteValues(table, key, image, highestHlc(vectorOf(version)));
+    if (image !== null) this.noteValues(table, key, image, { hlc: highestHlc(vectorOf(version)), arrival });
   }
 
   /** Keeps a row that leaves its table. */
-  keep(table: ReplicatedTable, key: readonly SqlValue[], image: readonly SqlValue[], { hlc, cause }: Departure): void {
+  keep(table: ReplicatedTable, key: readonly SqlValue[], image: readonly SqlValue[], departure: Departure): void {
+    const { hlc, cause } = departure;
     const stamp: Stamp = { hlc, session: KEPT };
     const version: RowVersion = { alive: true, life: stamp, stamp, vector: null, columnStamps: null, edits: 1 };
     const packed = packRow(table.definition, table.columnIds, key, { version, image });
     const because = cause === null ? null : stampText(cause);
     this.upsert.run(table.captured.id, this.keyBlob(table, key), packed, because, hlc);
-    this.noteValues(table, key, image, hlc);
+    this.noteValues(table, key, image, departure);
     this.mayHold = true;
     if (cause !== null) this.mayHoldCauses = true;
   }
 
   /** That the row still holds them, or holds them again, does no harm: a row that finds its parent is not asked for. */
-  private noteValues(table: ReplicatedTable, key: readonly SqlValue[], image: readonly SqlValue[], hlc: number): void {
+  private noteValues(
+    table: ReplicatedTable,
+    key: readonly SqlValue[],
+    image: readonly SqlValue[],
+    { hlc, arrival }: Omit<Departure, 'cause'>,
+  ): void {
     for (const foreignKey of table.referencedValues) {
       const values = foreignKey.parentColumns.map(
         ({ name }) => image[table.definition.columns.indexOf(name)] as SqlValue,
       );
       if (values.includes(null)) continue;
       const row = JSON.stringify([key.map(toJsonValue), values.map(toJsonValue)]);
-      const arrival = this.state.get('arrival');
       this.upsertValue.run(
         table.captured.id,
         columnsText(foreignKey),
@@ -171,10 +179,10 @@ export class FormerParents {
     return rows.map((row) => parseGivenUp(row).key);
   }
 
-  /** What rows have given up of these columns since an arrival. */
-  givenUpSince(parent: ReplicatedTable, foreignKey: ForeignKey, arrival: number): GivenUp[] {
+  /** What rows have given up of these columns by versions that arrived in the window. */
+  givenUpIn(parent: ReplicatedTable, foreignKey: ForeignKey, { after, upTo }: Window): GivenUp[] {
     if (!this.mayHold) return [];
-    return this.selectGivenUp.all(parent.captured.id, columnsText(foreignKey), arrival).map(parseGivenUp);
+    return this.selectGivenUp.all(parent.captured.id, columnsText(foreignKey), after, upTo).map(parseGivenUp);
   }
 
   /** Drops what lies within the horizon, at most `limit` rows of each kind. Says whether more may be left. */

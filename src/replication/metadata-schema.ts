@@ -98,7 +98,7 @@ const INDEX_FORMER = `CREATE INDEX ${PREFIX}former_hlc ON ${PREFIX}former(hlc)`;
  *   columns  JSON array of the columns' names
  *   value    their values, encoded as keys are
  *   row      JSON array of the key of the row that had them
- *   arrival  below the arrival of the version that gave them up
+ *   arrival  of the version that gave them up
  *   hlc      the highest of all that went into that version
  */
 const CREATE_FORMER_VALUE = `CREATE TABLE ${PREFIX}former_value(tbl INTEGER NOT NULL, columns TEXT NOT NULL, value BLOB NOT NULL, row TEXT NOT NULL, arrival INTEGER NOT NULL, hlc INTEGER NOT NULL, PRIMARY KEY(tbl, columns, value, row)) WITHOUT ROWID`;

@@ -69,8 +69,9 @@ export class Orphans {
       for (const rows of [reference.rows.ofChildrenIn(window), reference.rows.ofParentsIn(window)])
         found.push(...rows.map((row) => ({ reference, ...row })));
     }
+    // No application has left their children behind: settled ones count too.
     if (this.former.mayHaveDeletedItself)
-      found.push(...this.childrenOf(reference, this.deletedHere(reference, window)));
+      found.push(...this.childrenOf(reference, this.deletedHere(reference, window), 'all'));
     return found;
   }
 
@@ -78,18 +79,11 @@ export class Orphans {
   private findByValues(reference: Reference, window: Window): FoundOrphan[] {
     const { parent, key, rows } = reference;
     if (!this.former.mayHoldAny) return [];
-    const givenUp = this.former.givenUpSince(parent, key, window.after);
-    const looksAtAll = givenUp.length > 0 && !rows.isIndexed;
-    const dangling = rows.ofUnsettled(looksAtAll ? undefined : window).flatMap(({ childKey, values }) => {
+    const arrived = rows.ofUnsettled(window).flatMap(({ childKey, values }) => {
       const holders = this.former.holdersOf(parent, key, values);
       return holders.map((parentKey) => ({ reference, childKey, parentKey }));
     });
-    if (looksAtAll) return dangling;
-    return [...dangling, ...givenUp.flatMap((lost) => this.byIndex(reference, lost, 'unsettled'))];
-  }
-
-  private byIndex(reference: Reference, { key, values }: LostParent, which: 'all' | 'unsettled'): FoundOrphan[] {
-    return reference.rows.ofValues(values, which).map((childKey) => ({ reference, childKey, parentKey: key }));
+    return [...arrived, ...this.childrenOf(reference, this.former.givenUpIn(parent, key, window), 'unsettled')];
   }
 
   /** Parents that this node's engine deleted by itself, and that arrived as tombstones in the window. */
@@ -110,17 +104,23 @@ export class Orphans {
     return columns.map(({ name }) => image[parent.definition.columns.indexOf(name)] ?? null);
   }
 
-  /** All rows that refer to these, settled ones too: no application has left them behind. */
-  private childrenOf(reference: Reference, lost: readonly LostParent[]): FoundOrphan[] {
+  /** The rows that refer to these, through their index or else at once. */
+  private childrenOf(reference: Reference, lost: readonly LostParent[], which: 'all' | 'unsettled'): FoundOrphan[] {
     if (lost.length === 0) return [];
-    if (reference.rows.isIndexed) return lost.flatMap((one) => this.byIndex(reference, one, 'all'));
-    const { key, parent } = reference;
+    const { key, parent, rows } = reference;
+    const found = (childKey: readonly SqlValue[], parentKey: readonly SqlValue[]) => ({
+      reference,
+      childKey,
+      parentKey,
+    });
+    if (rows.isIndexed)
+      return lost.flatMap((one) => rows.ofValues(one.values, which).map((childKey) => found(childKey, one.key)));
     const collations =
       key.identityPlaces === null ? key.parentColumns.map(({ collation }) => collation) : parent.collations;
     const byValues = new Map(lost.map((one) => [canonicalKey(one.values, collations), one.key]));
-    return reference.rows.ofAll().flatMap(({ childKey, values }) => {
+    return (which === 'all' ? rows.ofAll() : rows.ofUnsettled()).flatMap(({ childKey, values }) => {
       const parentKey = byValues.get(canonicalKey(values, collations));
-      return parentKey === undefined ? [] : [{ reference, childKey, parentKey }];
+      return parentKey === undefined ? [] : [found(childKey, parentKey)];
     });
   }
 }

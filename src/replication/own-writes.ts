@@ -18,7 +18,8 @@ export interface RowToDelete {
 /** Deletes a row. `cause` is the write for whose sake it goes: rows that refer to this one have lost it to that. */
 export function deleteByItself({ table, key, image }: RowToDelete, cause: Stamp, context: ApplyContext): void {
   const hlc = context.logOwnWrite(table.captured.id, OP.delete, key);
-  if (table.referencedBy.length > 0) context.former.keep(table, key, image, { hlc, cause });
+  const arrival = context.state.get('arrival') + 1;
+  if (table.referencedBy.length > 0) context.former.keep(table, key, image, { hlc, arrival, cause });
   table.rows.delete(key);
 }
 

@@ -11,19 +11,23 @@ export function storedRow(table: ReplicatedTable, key: readonly SqlValue[], { st
   return { version: table.metadata.get(key) ?? settled, image: table.rows.read(key) };
 }
 
-/** Makes the table's row what the version says. What others refer to is kept as long as somebody may miss it. */
+/**
+ * Makes the table's row what the version says, which is known under this arrival. What others refer to is kept as long as
+ * somebody may miss it.
+ */
 export function putImage(
   table: ReplicatedTable,
   key: readonly SqlValue[],
   { version, image }: VersionedRow,
+  arrival: number,
   { former }: ApplyContext,
 ): void {
   const isReferenced = table.referencedBy.length > 0;
   if (image === null) {
-    if (isReferenced) former.beforeDelete(table, key, version);
+    if (isReferenced) former.beforeDelete(table, key, version, arrival);
     table.rows.delete(key);
   } else {
-    if (isReferenced) former.beforeWrite(table, key, version);
+    if (isReferenced) former.beforeWrite(table, key, version, arrival);
     table.rows.write(image);
   }
 }

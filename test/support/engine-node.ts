@@ -34,6 +34,8 @@ export class EngineNode {
   app: Database;
   private handles: Database[] = [];
   replica!: Replica;
+  /** The engine's own connection. */
+  writer!: Database;
 
   constructor(
     readonly directory: string,
@@ -59,8 +61,9 @@ export class EngineNode {
       this.handles.push(db);
       return db;
     };
+    this.writer = handle();
     this.replica = Replica.open({
-      writer: handle(),
+      writer: this.writer,
       reader: handle(),
       install: handle(),
       clock,
