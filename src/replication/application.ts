@@ -8,13 +8,16 @@
  * applies; `finish` settles UNIQUE collisions and takes over vector, horizon and cursor.
  */
 import { SqlsyncError } from '../errors.js';
-import { type ApplyContext, type ApplyCounts, applyRow, noCounts } from './apply-row.js';
+import { type ApplyContext, type ApplyCounts, noCounts } from './apply-context.js';
+import { applyRow } from './apply-row.js';
 import { endCatchUp, isCatchingUp, markCatchingUp } from './catch-up.js';
 import { mapColumns } from './column-mapping.js';
 import type { Engine } from './engine.js';
 import { hlcToMs, nextHlc } from './hlc.js';
+import { KeyCollisions } from './key-collisions.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type VersionedRow, vectorOf } from './row-version.js';
+import { settleKeyCollisions } from './settle-key-collisions.js';
 import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
 import { staleSide, standingOf } from './staleness.js';
@@ -47,6 +50,8 @@ export class Application {
   private rowsDone = 0;
   /** The highest HLC among the rows that came: the log must not stay below it. */
   private highest = 0;
+  /** Null when the stage goes in part by part. */
+  private keyCollisions: KeyCollisions | null = null;
 
   constructor(
     private readonly engine: Engine,
@@ -144,6 +149,7 @@ export class Application {
 
   /** Applies rows until the stage or the time is over. Says whether the stage is. */
   private applyRows(deadline: number): boolean {
+    if (this.isWhole) this.keyCollisions = new KeyCollisions();
     const context = this.context();
     this.source ??= this.rows();
     for (let n = 1; ; n += 1) {
@@ -212,10 +218,12 @@ export class Application {
       quarantine,
       records,
       former,
+      keyCollisions: this.keyCollisions,
       nowMs: clock.nowMs(),
       senderHorizon: this.stage.end.horizon,
       counts: this.counts,
       logOwnWrite: (tableId, op, key, columns) => this.engine.logOwnWrite(tableId, op, key, this.highest, columns),
+      attempt: (work) => this.engine.attempt(work),
     };
   }
 
@@ -281,8 +289,10 @@ export class Application {
     state.raiseVector(Object.entries(end.vector));
     endCatchUp(state);
     if (this.rowsDone > 0 || wasCatchingUp) {
+      const context = this.context();
       // What another stage has parked may yet find room, when the rest of that one is in.
-      if (!isCatchingUp(state)) settleParked(this.context());
+      if (!isCatchingUp(state)) settleParked(context);
+      if (this.keyCollisions !== null) settleKeyCollisions(this.keyCollisions, context);
       if (this.counts.merged > 0) state.set('merged', state.get('merged') + this.counts.merged);
       this.passHighest();
       if (this.isWhole) engine.foldToEnd();

@@ -40,7 +40,10 @@ export interface ConflictDetail {
   readonly parent?: { readonly table: string; readonly key: Record<string, JsonValue> };
   /** `orphan`: the rule by which it was handled. */
   readonly rule?: TableRules['orphan'];
-  /** Why a rule that changes more than the losing row could not be followed, in words. */
+  /** `key-collision`: the key under which the losing row lives on, and how many rows that referred to it followed. */
+  readonly rekeyedTo?: number;
+  readonly moved?: number;
+  /** Why a rule could not be followed, in words. */
   readonly kept?: string;
 }
 

@@ -7,7 +7,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { type ApplyContext, noCounts } from './apply-row.js';
+import { type ApplyContext, constraintOf, noCounts } from './apply-context.js';
 import { repairCapture, widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
@@ -259,10 +259,12 @@ export class Engine {
       quarantine,
       records,
       former,
+      keyCollisions: null,
       nowMs: clock.nowMs(),
       senderHorizon: state.get('horizon'),
       counts: noCounts(),
       logOwnWrite: (tableId, op, key, columns) => this.logOwnWrite(tableId, op, key, 0, columns),
+      attempt: (work) => this.attempt(work),
     };
   }
 
@@ -300,6 +302,21 @@ export class Engine {
   foldBeforeApply(): boolean {
     this.foldStep();
     return !this.isFoldDue;
+  }
+
+  /** Does what a constraint may refuse, whole or not at all. Returns SQLite's words if it was refused. */
+  attempt(work: () => void): string | null {
+    const { writer } = this.options;
+    writer.exec('SAVEPOINT own_writes');
+    try {
+      work();
+      writer.exec('RELEASE own_writes');
+      return null;
+    } catch (error) {
+      if (constraintOf(error) === null) throw error;
+      writer.exec('ROLLBACK TO own_writes; RELEASE own_writes');
+      return (error as Error).message;
+    }
   }
 
   /**

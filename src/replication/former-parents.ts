@@ -5,12 +5,12 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { columnDefault, mapKeptColumns } from './column-mapping.js';
-import type { Window } from './dangling-rows.js';
 import type { ForeignKey } from './foreign-keys.js';
 import { fromJsonValue, toJsonValue } from './json-values.js';
 import { PREFIX } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import { packRow, unpackRow } from './packed-row.js';
+import type { Window } from './referring-rows.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
 import { type RowVersion, type SqlValue, vectorOf } from './row-version.js';

@@ -52,9 +52,9 @@ export function isSameValue(x: SqlValue, y: SqlValue): boolean {
   return Object.is(x, y);
 }
 
-function isSameImage(x: VersionedRow, y: VersionedRow): boolean {
-  if (x.image === null || y.image === null) return x.image === y.image;
-  return x.image.every((value, i) => isSameValue(value, (y.image as readonly SqlValue[])[i] as SqlValue));
+export function isSameImage(x: readonly SqlValue[] | null, y: readonly SqlValue[] | null): boolean {
+  if (x === null || y === null) return x === y;
+  return x.every((value, i) => isSameValue(value, y[i] as SqlValue));
 }
 
 function sideKnows(side: JoinSide, stamp: Stamp): boolean {
@@ -77,7 +77,7 @@ function joinLives(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   const unseen = loser.row.version.alive
     ? rules.columnIds.filter((id) => !sideKnows(winner, columnStampOf(loser.row.version, id)))
     : [];
-  if (unseen.length === 0 || isSameImage(winner.row, loser.row)) return { row, conflict: null };
+  if (unseen.length === 0 || isSameImage(winner.row.image, loser.row.image)) return { row, conflict: null };
   const lost = stampsOf(loser.row.version, unseen);
   const conflict: JoinConflict = {
     kind: wholeRowKind(x, y, rules),
@@ -174,7 +174,7 @@ function joinWhole(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   const [winner, loser] = outranks(x.row.version, y.row.version, rules) ? [x, y] : [y, x];
   const row = withVector(winner.row, x, y);
   const lost = loser.row.version.stamp;
-  if (sideKnows(winner, lost) || isSameImage(winner.row, loser.row)) return { row, conflict: null };
+  if (sideKnows(winner, lost) || isSameImage(winner.row.image, loser.row.image)) return { row, conflict: null };
   const conflict: JoinConflict = {
     kind: wholeRowKind(x, y, rules),
     winner: winner.row,

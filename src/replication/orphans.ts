@@ -4,11 +4,11 @@
  * is judged when it is whole, and what a crash has interrupted is judged again. A file without foreign keys is not looked
  * at.
  */
-import type { ApplyContext } from './apply-row.js';
+import type { ApplyContext } from './apply-context.js';
 import { isCatchingUp } from './catch-up.js';
-import type { Window } from './dangling-rows.js';
 import type { FormerParents } from './former-parents.js';
 import type { NodeState } from './node-state.js';
+import type { Window } from './referring-rows.js';
 import type { Reference, ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
 import type { SqlValue } from './row-version.js';
@@ -79,7 +79,7 @@ export class Orphans {
   private findByValues(reference: Reference, window: Window): FoundOrphan[] {
     const { parent, key, rows } = reference;
     if (!this.former.mayHoldAny) return [];
-    const arrived = rows.ofUnsettled(window).flatMap(({ childKey, values }) => {
+    const arrived = rows.danglingIn(window).flatMap(({ childKey, values }) => {
       const holders = this.former.holdersOf(parent, key, values);
       return holders.map((parentKey) => ({ reference, childKey, parentKey }));
     });
@@ -114,11 +114,11 @@ export class Orphans {
       parentKey,
     });
     if (rows.isIndexed)
-      return lost.flatMap((one) => rows.ofValues(one.values, which).map((childKey) => found(childKey, one.key)));
+      return lost.flatMap((one) => rows.ofValues(one.values, which, true).map((childKey) => found(childKey, one.key)));
     const collations =
       key.identityPlaces === null ? key.parentColumns.map(({ collation }) => collation) : parent.collations;
     const byValues = new Map(lost.map((one) => [canonicalKey(one.values, collations), one.key]));
-    return (which === 'all' ? rows.ofAll() : rows.ofUnsettled()).flatMap(({ childKey, values }) => {
+    return (which === 'all' ? rows.danglingOfAll() : rows.danglingIn()).flatMap(({ childKey, values }) => {
       const parentKey = byValues.get(canonicalKey(values, collations));
       return parentKey === undefined ? [] : [found(childKey, parentKey)];
     });

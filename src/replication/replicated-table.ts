@@ -1,18 +1,18 @@
 /** One captured table with all that the engine does to it, statements prepared at first need. */
 import type { Database } from 'better-sqlite3';
-import { DanglingRows } from './dangling-rows.js';
 import { type ForeignKey, foreignKeysAmong } from './foreign-keys.js';
 import type { JoinRules } from './join-rows.js';
 import { Metadata } from './metadata.js';
 import type { NodeState } from './node-state.js';
+import { ReferringRows } from './referring-rows.js';
 import { RowTable } from './row-table.js';
 import type { CapturedTable } from './table-schema.js';
 import { UniqueCollisions } from './unique-collisions.js';
 import type { TableDefinition } from './wire-messages.js';
 
-/** A foreign key between two tables, with what finds the rows that it leaves dangling. */
+/** A foreign key between two tables, with what finds rows by it. */
 export class Reference {
-  private dangling: DanglingRows | null = null;
+  private referring: ReferringRows | null = null;
 
   constructor(
     private readonly db: Database,
@@ -21,9 +21,9 @@ export class Reference {
     readonly key: ForeignKey,
   ) {}
 
-  get rows(): DanglingRows {
-    this.dangling ??= new DanglingRows(this.db, this.key);
-    return this.dangling;
+  get rows(): ReferringRows {
+    this.referring ??= new ReferringRows(this.db, this.key);
+    return this.referring;
   }
 }
 
@@ -33,6 +33,8 @@ export class ReplicatedTable {
   readonly referencedBy: Reference[] = [];
   /** Those that mean other columns than its key. */
   readonly referencedValues: ForeignKey[] = [];
+  /** Does a row that loses its allocated key get another? */
+  readonly isRekeyed: boolean;
   readonly collations: readonly string[];
   readonly columnIds: readonly number[];
   readonly definition: TableDefinition;
@@ -60,6 +62,7 @@ export class ReplicatedTable {
       columnIds: this.columnIds,
       nodeOrder: captured.rules.nodeOrder,
     };
+    this.isRekeyed = this.joinRules.keysAllocated && captured.rules.keyCollision === 'rekey';
   }
 
   get metadata(): Metadata {

@@ -2,7 +2,7 @@
  * Brings a deleted row back for the sake of those that refer to it: from the image that was kept when its deletion was
  * applied, by a write of this node that covers the deletion. Its own parents come back with it where their rule says so.
  */
-import { type ApplyContext, constraintOf } from './apply-row.js';
+import { type ApplyContext, constraintOf } from './apply-context.js';
 import { insertByItself } from './own-writes.js';
 import type { Reference, ReplicatedTable } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
@@ -49,7 +49,7 @@ function ownParentRefuses(
   const { child, parent, key } = reference;
   const places = key.childColumns.map(({ name }) => child.definition.columns.indexOf(name));
   if (places.includes(-1)) return null;
-  const missing = reference.rows.ofValuesAlone(places.map((place) => image[place] as SqlValue));
+  const missing = reference.rows.missing(places.map((place) => image[place] as SqlValue));
   if (missing === null) return null;
   const keys = key.identityPlaces === null ? context.former.holdersOf(parent, key, missing) : [missing];
   const isThere = (parentKey: readonly SqlValue[]) => restoreParent(parent, parentKey, context, above) === 'there';

@@ -2,7 +2,8 @@
  * Another try at rows of which a version waits in quarantine: after a local write to the row that is in the table, which
  * the version has to be joined with here as every peer does, and after a change of the schema.
  */
-import { type ApplyContext, placeRow } from './apply-row.js';
+import type { ApplyContext } from './apply-context.js';
+import { placeRow } from './apply-row.js';
 import { isCatchingUp } from './catch-up.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import type { SqlValue } from './row-version.js';

@@ -6,7 +6,7 @@
  *   - a row whose parent this node's engine deleted by itself, whoever wrote it and when: an orphan;
  *   - whatever one node did to both, and a reference that every member knew: the application's own affair.
  */
-import { type ApplyContext, record } from './apply-row.js';
+import { type ApplyContext, record } from './apply-context.js';
 import type { ConflictDetail, DetectedConflict } from './conflict-record.js';
 import { toJsonRow } from './json-values.js';
 import { deleteByItself } from './own-writes.js';
@@ -15,7 +15,7 @@ import { restoreParent } from './restore-parent.js';
 import { canonicalKey, compareKeys } from './row-key.js';
 import { columnStampOf, type RowVersion, type SqlValue, type VersionedRow } from './row-version.js';
 import { isAfter, laterStamp, SETTLED_SESSION, type Stamp } from './stamp.js';
-import { storedRow } from './stored-row.js';
+import { settledVersion } from './stored-row.js';
 import type { CapturedTable } from './table-schema.js';
 import { nodeOf } from './version-vector.js';
 
@@ -26,13 +26,19 @@ export interface FoundOrphan {
   readonly parentKey: readonly SqlValue[];
 }
 
-interface Orphan extends FoundOrphan {
-  readonly child: VersionedRow;
+interface Loss {
   /** Its tombstone, or a row that lives on with other values. */
   readonly parent: VersionedRow;
-  /** The write by which the reference came to be, and the one by which it lost its parent. */
-  readonly writtenAt: Stamp;
+  /** The write to which its children lost it. */
   readonly lostAt: Stamp;
+  /** Did this node's engine delete it by itself? */
+  readonly isByItself: boolean;
+}
+
+interface Orphan extends FoundOrphan, Loss {
+  readonly child: VersionedRow;
+  /** The write by which the reference came to be. */
+  readonly writtenAt: Stamp;
 }
 
 /** Inside the caller's transaction, in which everything is folded. What it writes is in the log, to be folded. */
@@ -51,10 +57,11 @@ function ruleOf({ reference }: FoundOrphan) {
 /** The orphans among what was found, in an order of their own; of several former parents the one lost last. */
 function judge(found: readonly FoundOrphan[], context: ApplyContext): Orphan[] {
   const orphans = new Map<string, Orphan>();
+  const losses = new Map<string, Loss | null>();
   for (const one of found) {
-    const orphan = judgeOne(one, context);
-    if (orphan === null) continue;
     const { child, key } = one.reference;
+    const orphan = judgeOne(one, lossOf(one, losses, context), context);
+    if (orphan === null) continue;
     const name = JSON.stringify([child.captured.id, key.columnIds, canonicalKey(one.childKey, child.collations)]);
     const other = orphans.get(name);
     if (other === undefined || isAfter(orphan.lostAt, other.lostAt)) orphans.set(name, orphan);
@@ -67,32 +74,47 @@ function byTableAndKey(x: Orphan, y: Orphan): number {
   return child.captured.id - y.reference.child.captured.id || compareKeys(x.childKey, y.childKey, child.collations);
 }
 
-function judgeOne(found: FoundOrphan, context: ApplyContext): Orphan | null {
-  const { reference, childKey, parentKey } = found;
-  const { quarantine, state, former } = context;
-  const version = reference.parent.metadata.get(parentKey);
-  if (version === undefined || quarantine.get(reference.parent, parentKey)?.row.version.alive) return null;
-  const lostAt = lossOf(found, version, context);
-  if (lostAt === null || quarantine.get(reference.child, childKey) !== undefined) return null;
-  const child = storedRow(reference.child, childKey, context);
-  if (child.image === null) return null;
-  const writtenAt = referenceStamp(reference, child.version);
-  const isByItself = !version.alive && former.causeOf(reference.parent, parentKey) !== null;
-  const isUnseen = writtenAt.hlc > state.get('horizon') && nodeOf(writtenAt.session) !== nodeOf(lostAt.session);
-  if (!isByItself && !isUnseen) return null;
-  const image = version.alive ? reference.parent.rows.read(parentKey) : null;
-  return { ...found, child, parent: { version, image }, writtenAt, lostAt };
+function judgeOne(found: FoundOrphan, loss: Loss | null, context: ApplyContext): Orphan | null {
+  if (loss === null) return null;
+  const { reference, childKey } = found;
+  const version = reference.child.metadata.get(childKey) ?? settledVersion(context.state);
+  const writtenAt = referenceStamp(reference, version);
+  const isUnseen =
+    writtenAt.hlc > context.state.get('horizon') && nodeOf(writtenAt.session) !== nodeOf(loss.lostAt.session);
+  if (!isUnseen && !loss.isByItself) return null;
+  // What waits for the row is judged when it can be written.
+  if (context.quarantine.get(reference.child, childKey) !== undefined) return null;
+  const image = reference.child.rows.read(childKey);
+  return image === null ? null : { ...found, ...loss, child: { version, image }, writtenAt };
 }
 
-/** The write by which children lost this row; null: they did not lose it to a write that is not settled. */
-function lossOf({ reference, parentKey }: FoundOrphan, version: RowVersion, { former }: ApplyContext): Stamp | null {
+/** What has become of a parent, asked once for all of its children; null: they did not lose it to an unsettled write. */
+function lossOf(found: FoundOrphan, known: Map<string, Loss | null>, context: ApplyContext): Loss | null {
+  const { reference, parentKey } = found;
   const { parent, key } = reference;
-  if (!version.alive) return former.causeOf(parent, parentKey) ?? version.life;
+  const name = JSON.stringify([reference.child.captured.id, key.columnIds, canonicalKey(parentKey, parent.collations)]);
+  let loss = known.get(name);
+  if (loss === undefined) {
+    const version = parent.metadata.get(parentKey);
+    const waits = context.quarantine.get(parent, parentKey)?.row.version.alive;
+    loss = version === undefined || waits ? null : lossBy(found, version, context);
+    known.set(name, loss);
+  }
+  return loss;
+}
+
+function lossBy({ reference, parentKey }: FoundOrphan, version: RowVersion, { former }: ApplyContext): Loss | null {
+  const { parent, key } = reference;
+  if (!version.alive) {
+    const cause = former.causeOf(parent, parentKey);
+    return { parent: { version, image: null }, lostAt: cause ?? version.life, isByItself: cause !== null };
+  }
   if (key.identityPlaces !== null) return null;
   const names = key.parentColumns.map(({ name }) => name);
   const meant = parent.captured.columns.filter(({ name }) => names.includes(name));
-  const stamp = meant.map(({ id }) => columnStampOf(version, id)).reduce(laterStamp);
-  return stamp.session === SETTLED_SESSION ? null : stamp;
+  const lostAt = meant.map(({ id }) => columnStampOf(version, id)).reduce(laterStamp);
+  if (lostAt.session === SETTLED_SESSION) return null;
+  return { parent: { version, image: parent.rows.read(parentKey) }, lostAt, isByItself: false };
 }
 
 /** When the reference was last written; where rows are joined whole, the row's latest write brings all of it. */

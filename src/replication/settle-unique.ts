@@ -4,7 +4,8 @@
  * key stays, whatever the stamps (they move, the keys don't). The other is deleted by a write of this node, which
  * found out, and kept whole in a record.
  */
-import { type ApplyContext, constraintOf, joinWithStored, placeRow, record } from './apply-row.js';
+import { type ApplyContext, constraintOf, record } from './apply-context.js';
+import { joinWithStored, placeRow } from './apply-row.js';
 import { deleteByItself } from './own-writes.js';
 import type { QuarantinedRow } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';

@@ -1,14 +1,19 @@
 /** A row in its table, together with its version. */
-import type { ApplyContext } from './apply-row.js';
+import type { ApplyContext } from './apply-context.js';
+import type { NodeState } from './node-state.js';
 import type { ReplicatedTable } from './replicated-table.js';
-import type { SqlValue, VersionedRow } from './row-version.js';
+import type { RowVersion, SqlValue, VersionedRow } from './row-version.js';
 import { settledStamp } from './stamp.js';
 
-/** A row as it stands in its table; a settled one has but the stamp that stands for all below the horizon. */
-export function storedRow(table: ReplicatedTable, key: readonly SqlValue[], { state }: ApplyContext): VersionedRow {
+/** The version of a row without metadata: it has but the stamp that stands for all below the horizon. */
+export function settledVersion(state: NodeState): RowVersion {
   const life = settledStamp(state.get('horizon'));
-  const settled = { alive: true, life, stamp: life, vector: new Map(), columnStamps: null, edits: 0 };
-  return { version: table.metadata.get(key) ?? settled, image: table.rows.read(key) };
+  return { alive: true, life, stamp: life, vector: new Map(), columnStamps: null, edits: 0 };
+}
+
+/** A row as it stands in its table. */
+export function storedRow(table: ReplicatedTable, key: readonly SqlValue[], { state }: ApplyContext): VersionedRow {
+  return { version: table.metadata.get(key) ?? settledVersion(state), image: table.rows.read(key) };
 }
 
 /**

@@ -1,13 +1,13 @@
 /** How rows without a parent are looked for: by an index where the child has one, and else at once for all parents. */
 import { describe, expect, test } from 'vitest';
-import { DanglingRows } from '../../src/replication/dangling-rows.js';
 import { foreignKeysAmong } from '../../src/replication/foreign-keys.js';
+import { ReferringRows } from '../../src/replication/referring-rows.js';
 import { readRegistry } from '../../src/replication/registry.js';
 import { captured } from '../support/captured-database.js';
 
 const WINDOW = { after: 0, upTo: 1000 };
 
-function danglingRows(schema: string) {
+function referringRows(schema: string) {
   const db = captured(schema);
   const [key] = foreignKeysAmong(readRegistry(db));
   if (key === undefined) throw new Error('the schema has no foreign key');
@@ -17,14 +17,14 @@ function danglingRows(schema: string) {
     asked.push(sql);
     return prepare(sql);
   }) as typeof db.prepare;
-  const planOf = (ask: (rows: DanglingRows) => unknown) => {
-    const rows = new DanglingRows(db, key);
+  const planOf = (ask: (rows: ReferringRows) => unknown) => {
+    const rows = new ReferringRows(db, key);
     asked.length = 0;
     ask(rows);
     const steps = prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${asked.at(-1)}`).all(1, 2);
     return steps.map(({ detail }) => detail).filter((detail) => /^(SCAN|SEARCH)/.test(detail));
   };
-  return { planOf, rows: new DanglingRows(db, key) };
+  return { planOf, rows: new ReferringRows(db, key) };
 }
 
 const PARENT = 'CREATE TABLE parent(k TEXT PRIMARY KEY)';
@@ -32,7 +32,7 @@ const CHILD = 'CREATE TABLE child(id TEXT PRIMARY KEY, p TEXT REFERENCES parent)
 
 describe('the children of deleted parents', () => {
   test('are found through the child’s index', () => {
-    const { planOf } = danglingRows(`${PARENT}; ${CHILD}; CREATE INDEX of_parent ON child(p)`);
+    const { planOf } = referringRows(`${PARENT}; ${CHILD}; CREATE INDEX of_parent ON child(p)`);
     expect(planOf((rows) => rows.ofParentsIn(WINDOW))).toEqual([
       'SEARCH d USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
       'SEARCH c USING INDEX of_parent (p=?)',
@@ -42,7 +42,7 @@ describe('the children of deleted parents', () => {
   });
 
   test('are found without one by a single pass over what is not settled', () => {
-    const { planOf } = danglingRows(`${PARENT}; ${CHILD}`);
+    const { planOf } = referringRows(`${PARENT}; ${CHILD}`);
     expect(planOf((rows) => rows.ofParentsIn(WINDOW))).toEqual([
       'SCAN m',
       expect.stringMatching(/^SEARCH c USING INDEX/),
@@ -57,12 +57,12 @@ describe('the children of deleted parents', () => {
     ['a child of another affinity', 'CREATE INDEX i ON child(p)', CHILD.replace('p TEXT', 'p INT')],
     ['an index that begins with another column', 'CREATE INDEX i ON child(id, p)', CHILD],
   ])('%s does not help', (_, index, child) => {
-    expect(danglingRows(`${PARENT}; ${child}; ${index}`).rows.isIndexed).toBe(false);
+    expect(referringRows(`${PARENT}; ${child}; ${index}`).rows.isIndexed).toBe(false);
   });
 });
 
 test('children that have arrived are looked up one by one', () => {
-  const { planOf } = danglingRows(`${PARENT}; ${CHILD}`);
+  const { planOf } = referringRows(`${PARENT}; ${CHILD}`);
   expect(planOf((rows) => rows.ofChildrenIn(WINDOW))[0]).toBe(
     'SEARCH m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
   );

@@ -1,6 +1,7 @@
 /**
- * Finds rows that refer to a parent which is not there, one foreign key at a time. SQLite compares, and as it does when
- * it enforces a foreign key: the parent's column on the left, so that its affinity and collation count.
+ * Finds rows by what they refer to, one foreign key at a time: those that hold a value, and those that dangle, since what
+ * they refer to is not there. SQLite compares, and as it does when it enforces a foreign key: the parent's column on the
+ * left, so that its affinity and collation count.
  *
  * In the statements: c a row of the child, m its metadata, p a row of the parent, d the metadata of a deleted one.
  */
@@ -18,8 +19,8 @@ export interface DanglingRow {
   readonly parentKey: readonly SqlValue[];
 }
 
-/** A row whose parent is not there, with what it refers to as the parent would hold it. */
-export interface DanglingValues {
+/** A row with what it refers to, as the parent holds it or would hold it. */
+export interface ReferringRow {
   readonly childKey: readonly SqlValue[];
   readonly values: readonly SqlValue[];
 }
@@ -47,14 +48,13 @@ function referred(child: ColumnSchema, parent: ColumnSchema): string {
   return `CASE WHEN CAST(${value} AS NUMERIC) = ${value} THEN CAST(${value} AS NUMERIC) ELSE ${value} END`;
 }
 
-export class DanglingRows {
+export class ReferringRows {
   /** Can a parent's children be found without looking at all of them? */
   readonly isIndexed: boolean;
   private readonly childWidth: number;
   private readonly parentWidth: number;
   private readonly statements = new Map<string, Statement<unknown[], SqlValue[]>>();
-  private readonly byValues: ExactStatement<SqlValue[]>;
-  private readonly unsettledByValues: ExactStatement<SqlValue[]>;
+  private readonly byValues = new Map<string, ExactStatement<SqlValue[]>>();
   private alone: ExactStatement<SqlValue[]> | null = null;
 
   constructor(
@@ -63,16 +63,6 @@ export class DanglingRows {
   ) {
     this.childWidth = key.child.schema.identity.columns.length;
     this.parentWidth = key.parent.schema.identity.columns.length;
-    const places = this.matchedPlaces();
-    const raw = (statement: Statement<unknown[], unknown>) => statement.raw().safeIntegers() as never;
-    this.byValues = new ExactStatement<SqlValue[]>(db, places.length, (p) => this.childrenSql(p, ''), raw);
-    const isUnsettled = `EXISTS(SELECT 1 FROM ${this.metadata('child')} AS m WHERE ${this.metadataOfChild()} AND m.alive = 1)`;
-    this.unsettledByValues = new ExactStatement<SqlValue[]>(
-      db,
-      places.length,
-      (p) => this.childrenSql(p, ` AND ${isUnsettled}`),
-      raw,
-    );
     this.isIndexed = this.hasIndex();
   }
 
@@ -99,7 +89,11 @@ export class DanglingRows {
   private childrenSql(parameters: readonly string[], condition: string): string {
     const matches = this.matchedPlaces().map((place, i) => this.holds(place, parameters[i] as string));
     const child = quoteIdentifier(this.key.child.name);
-    return `SELECT ${this.childKey()} FROM ${child} AS c WHERE ${matches.join(' AND ')} AND ${this.isDangling()}${condition}`;
+    return `SELECT ${this.childKey()} FROM ${child} AS c WHERE ${matches.join(' AND ')} AND ${condition}`;
+  }
+
+  private isUnsettled(): string {
+    return `EXISTS(SELECT 1 FROM ${this.metadata('child')} AS m WHERE ${this.metadataOfChild()} AND m.alive = 1)`;
   }
 
   private childKey(): string {
@@ -126,14 +120,18 @@ export class DanglingRows {
     );
   }
 
-  /** Does `c` refer to something that is not there? NULL in any column refers to nothing. */
+  /** Does `c` refer to anything? NULL in any column refers to nothing. */
+  private isGiven(): string {
+    return this.key.childColumns.map(({ name }) => `c.${quoteIdentifier(name)} IS NOT NULL`).join(' AND ');
+  }
+
+  /** Does `c` refer to something that is not there? */
   private isDangling(): string {
     const { parent, childColumns, parentColumns } = this.key;
-    const given = childColumns.map(({ name }) => `c.${quoteIdentifier(name)} IS NOT NULL`);
     const same = parentColumns.map(
       ({ name }, i) => `p.${quoteIdentifier(name)} = +c.${quoteIdentifier((childColumns[i] as ColumnSchema).name)}`,
     );
-    return `${given.join(' AND ')} AND NOT EXISTS(SELECT 1 FROM ${quoteIdentifier(parent.name)} AS p WHERE ${same.join(' AND ')})`;
+    return `${this.isGiven()} AND NOT EXISTS(SELECT 1 FROM ${quoteIdentifier(parent.name)} AS p WHERE ${same.join(' AND ')})`;
   }
 
   /** Is `d` what `c` refers to? Found by the metadata's own index. */
@@ -153,7 +151,7 @@ export class DanglingRows {
     };
     if (!places.every(isAlike)) return false;
     const parameters = places.map(() => '?');
-    const sql = `EXPLAIN QUERY PLAN ${this.childrenSql(parameters, '')}`;
+    const sql = `EXPLAIN QUERY PLAN ${this.childrenSql(parameters, 'true')}`;
     const plan = this.db.prepare<unknown[], { detail: string }>(sql).all(...parameters);
     return plan.some(({ detail }) => /^SEARCH c USING (?!AUTOMATIC)/.test(detail));
   }
@@ -206,19 +204,33 @@ export class DanglingRows {
   }
 
   /** Rows that dangle, settled ones and all others, with what they refer to: one look at each of the child's rows. */
-  ofAll(): DanglingValues[] {
+  danglingOfAll(): ReferringRow[] {
     return this.values(`${quoteIdentifier(this.key.child.name)} AS c WHERE ${this.isDangling()}`, []);
   }
 
   /** The same of rows that are not settled and arrived in the window. */
-  ofUnsettled({ after, upTo }: Window = EVERYTHING): DanglingValues[] {
+  danglingIn(window: Window = EVERYTHING): ReferringRow[] {
+    return this.unsettled(this.isDangling(), window);
+  }
+
+  /** What all rows refer to: one look at each. */
+  ofAll(): ReferringRow[] {
+    return this.values(`${quoteIdentifier(this.key.child.name)} AS c WHERE ${this.isGiven()}`, []);
+  }
+
+  /** What all rows refer to that are not settled: one look at each. */
+  ofUnsettled(): ReferringRow[] {
+    return this.unsettled(this.isGiven(), EVERYTHING);
+  }
+
+  private unsettled(condition: string, { after, upTo }: Window): ReferringRow[] {
     const from =
       `${this.metadata('child')} AS m CROSS JOIN ${quoteIdentifier(this.key.child.name)} AS c ON ${this.childOfMetadata()} ` +
-      `WHERE m.arrival > ? AND m.arrival <= ? AND m.alive = 1 AND ${this.isDangling()}`;
+      `WHERE m.arrival > ? AND m.arrival <= ? AND m.alive = 1 AND ${condition}`;
     return this.values(from, [after, upTo]);
   }
 
-  private values(from: string, parameters: readonly unknown[]): DanglingValues[] {
+  private values(from: string, parameters: readonly unknown[]): ReferringRow[] {
     const places = this.matchedPlaces();
     const values = exactSql(places.map((place) => referred(...this.columnsAt(place))));
     return this.run(`SELECT ${this.childKey()}, ${values} FROM ${from}`, parameters).map((row) => ({
@@ -227,8 +239,8 @@ export class DanglingRows {
     }));
   }
 
-  /** What a row of these values would refer to, if that is not there; else null. `values` are those of the child's columns. */
-  ofValuesAlone(values: readonly SqlValue[]): SqlValue[] | null {
+  /** What a row with these values in the child's columns would refer to, if that is not there; else null. */
+  missing(values: readonly SqlValue[]): SqlValue[] | null {
     const columns = this.key.childColumns.map(({ name }) => quoteIdentifier(name));
     const places = this.matchedPlaces();
     this.alone ??= new ExactStatement<SqlValue[]>(
@@ -237,15 +249,27 @@ export class DanglingRows {
       (p) =>
         `SELECT ${exactSql(places.map((place) => referred(...this.columnsAt(place))))} ` +
         `FROM (SELECT ${columns.map((column, i) => `${p[i]} AS ${column}`).join(', ')}) AS c WHERE ${this.isDangling()}`,
-      (statement) => statement.raw().safeIntegers() as never,
+      readExactly,
     );
     const row = this.alone.get(values);
     return row === undefined ? null : takeExact(row, 0, places.length);
   }
 
-  /** Keys of the rows that dangle and refer to these values, through the child's index. */
-  ofValues(values: readonly SqlValue[], which: 'all' | 'unsettled'): SqlValue[][] {
-    const statement = which === 'all' ? this.byValues : this.unsettledByValues;
+  /** Keys of the rows that refer to these values, through the child's index; `dangling`: if the values are not there. */
+  ofValues(values: readonly SqlValue[], which: 'all' | 'unsettled', dangling: boolean): SqlValue[][] {
+    const conditions = [dangling ? this.isDangling() : this.isGiven()];
+    if (which === 'unsettled') conditions.push(this.isUnsettled());
+    const condition = conditions.join(' AND ');
+    let statement = this.byValues.get(condition);
+    if (statement === undefined) {
+      const sql = (parameters: readonly string[]) => this.childrenSql(parameters, condition);
+      statement = new ExactStatement<SqlValue[]>(this.db, this.matchedPlaces().length, sql, readExactly);
+      this.byValues.set(condition, statement);
+    }
     return statement.all(values).map((row) => takeExact(row, 0, this.childWidth));
   }
+}
+
+function readExactly(statement: Statement<unknown[], unknown>): Statement<unknown[], SqlValue[]> {
+  return statement.raw().safeIntegers() as never;
 }
