@@ -16,6 +16,7 @@ const total = {
   writes: 0,
   rowsCrossed: 0,
   conflicts: 0,
+  orphans: 0,
   restarts: 0,
   restores: 0,
   stale: 0,

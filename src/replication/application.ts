@@ -8,14 +8,17 @@
  * applies; `finish` settles UNIQUE collisions and takes over vector, horizon and cursor.
  */
 import { SqlsyncError } from '../errors.js';
-import { type ApplyContext, type ApplyCounts, applyRow, isKnown, noCounts, noteRow } from './apply-row.js';
+import { type ApplyContext, type ApplyCounts, noCounts } from './apply-context.js';
+import { applyRow, isKnown, noteRow } from './apply-row.js';
 import { endCatchUp, isCatchingUp, markCatchingUp } from './catch-up.js';
 import { type Fit, fitOf, type Misfit } from './column-mapping.js';
 import { completeImage } from './complete-image.js';
 import type { Engine } from './engine.js';
 import { hlcToMs, nextHlc } from './hlc.js';
+import { KeyCollisions } from './key-collisions.js';
 import { isOurs } from './read-schema.js';
 import { type RowVersion, vectorOf } from './row-version.js';
+import { settleKeyCollisions } from './settle-key-collisions.js';
 import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
 import { staleSide, standingOf } from './staleness.js';
@@ -44,6 +47,8 @@ export class Application {
   private rowsDone = 0;
   /** The highest HLC among the rows that came: the log must not stay below it. */
   private highest = 0;
+  /** Null when the stage goes in part by part. */
+  private keyCollisions: KeyCollisions | null = null;
 
   constructor(
     private readonly engine: Engine,
@@ -120,6 +125,7 @@ export class Application {
         hasBegun = true;
         if (!engine.foldBeforeApply()) return;
         if (this.rowsDone === 0) this.refuseIfStale();
+        engine.orphans.begin();
         const isLast = this.applyRows(this.deadline());
         if (isLast) this.finish();
         else this.leaveHalfApplied();
@@ -140,6 +146,7 @@ export class Application {
 
   /** Applies rows until the stage or the time is over. Says whether the stage is. */
   private applyRows(deadline: number): boolean {
+    if (this.isWhole) this.keyCollisions = new KeyCollisions();
     const context = this.context();
     this.source ??= this.rows();
     for (let n = 1; ; n += 1) {
@@ -220,15 +227,18 @@ export class Application {
   }
 
   private context(): ApplyContext {
-    const { state, quarantine, records, clock } = this.engine;
+    const { state, quarantine, records, former, clock } = this.engine;
     return {
       state,
       quarantine,
       records,
+      former,
+      keyCollisions: this.keyCollisions,
       nowMs: clock.nowMs(),
       senderHorizon: this.stage.end.horizon,
       counts: this.counts,
-      logOwnWrite: (tableId, op, key) => this.engine.logOwnWrite(tableId, op, key, this.highest),
+      logOwnWrite: (tableId, op, key, columns) => this.engine.logOwnWrite(tableId, op, key, this.highest, columns),
+      attempt: (work) => this.engine.attempt(work),
     };
   }
 
@@ -294,13 +304,17 @@ export class Application {
     state.raiseVector(Object.entries(end.vector));
     endCatchUp(state);
     if (this.rowsDone > 0 || wasCatchingUp) {
+      const context = this.context();
       // What another stage has parked may yet find room, when the rest of that one is in.
-      if (!isCatchingUp(state)) settleParked(this.context());
+      if (!isCatchingUp(state)) settleParked(context);
+      if (this.keyCollisions !== null) settleKeyCollisions(this.keyCollisions, context);
       state.countMerged(this.counts.merged);
       this.passHighest();
-      engine.foldToEnd();
+      if (this.isWhole) engine.foldToEnd();
+      else engine.foldLogToEnd();
     }
-    if (end.horizon > state.get('horizon')) state.set('horizon', end.horizon);
+    // Rows are judged by the horizon that was known when they came; it is heard again.
+    if (end.horizon > state.get('horizon') && !engine.orphans.isDue) state.set('horizon', end.horizon);
     if (end.session !== null) engine.cursors.set(end.session, end.cursor);
     engine.cursors.save();
     engine.acknowledgements.learn(stage.sender.node, end);

@@ -2,64 +2,16 @@
  * One incoming row version against what this node has: drop, take or join, and write. Design.md, section 5, tells the
  * rules; a dot below a side's horizon counts as known to that side.
  */
-import type { ConflictRecords, DetectedConflict } from './conflict-record.js';
+import { type ApplyContext, constraintOf, record } from './apply-context.js';
 import { type JoinConflict, joinRows } from './join-rows.js';
+import { IN_PARTS } from './key-collisions.js';
 import { OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
-import type { Quarantine, QuarantineReason } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
-import { entryOf, isWithin, union } from './version-vector.js';
-
-/** What became of incoming rows, counted. */
-export interface ApplyCounts {
-  applied: number;
-  known: number;
-  /** Rows in which writes to different columns met and merged. */
-  merged: number;
-  conflicts: number;
-  quarantined: number;
-  /** Rows that this node's schema cannot hold yet. */
-  held: number;
-}
-
-export function noCounts(): ApplyCounts {
-  return { applied: 0, known: 0, merged: 0, conflicts: 0, quarantined: 0, held: 0 };
-}
-
-/** The class of a SQLite constraint error, or null for an error of another kind. */
-export function constraintOf(error: unknown): 'unique' | QuarantineReason | null {
-  const code = (error as { code?: unknown } | null)?.code;
-  // An INTEGER PRIMARY KEY that is no integer has an error code of its own.
-  if (code === 'SQLITE_MISMATCH') return 'datatype';
-  if (typeof code !== 'string' || !code.startsWith('SQLITE_CONSTRAINT')) return null;
-  switch (code) {
-    case 'SQLITE_CONSTRAINT_UNIQUE':
-    case 'SQLITE_CONSTRAINT_PRIMARYKEY':
-    case 'SQLITE_CONSTRAINT_ROWID':
-      return 'unique';
-    case 'SQLITE_CONSTRAINT_CHECK':
-      return 'check';
-    case 'SQLITE_CONSTRAINT_NOTNULL':
-      return 'not-null';
-    case 'SQLITE_CONSTRAINT_DATATYPE':
-      return 'datatype';
-    default:
-      return 'constraint';
-  }
-}
-
-export interface ApplyContext {
-  readonly state: NodeState;
-  readonly quarantine: Quarantine;
-  readonly records: ConflictRecords;
-  readonly nowMs: number;
-  /** The sender's horizon. */
-  readonly senderHorizon: number;
-  readonly counts: ApplyCounts;
-  /** Enters a write of the engine's own into the change log. */
-  logOwnWrite(tableId: number, op: number, key: readonly SqlValue[]): void;
-}
+import { isSameLife } from './stamp.js';
+import { putImage } from './stored-row.js';
+import { entryOf, isWithin, nodeOf, union } from './version-vector.js';
 
 export interface IncomingVersion {
   readonly key: readonly SqlValue[];
@@ -118,8 +70,7 @@ function placeNew(table: ReplicatedTable, { key, row }: IncomingVersion, context
   const arrival = table.metadata.putNew(key, row.version);
   if (arrival === null) return false;
   try {
-    if (row.image === null) table.rows.delete(key);
-    else table.rows.write(row.image);
+    putImage(table, key, row, arrival, context);
   } catch (error) {
     if (constraintOf(error) === null) throw error;
     table.metadata.remove(arrival);
@@ -171,13 +122,16 @@ function recordConflict(
   conflict: JoinConflict,
   context: ApplyContext,
 ): void {
-  if (table.captured.internal) return;
-  record({ table: table.captured, key, ...conflict }, context);
-}
-
-/** Writes a conflict record down and counts it. */
-export function record(conflict: DetectedConflict, { records, counts, nowMs }: ApplyContext): void {
-  if (records.record(conflict, nowMs)) counts.conflicts += 1;
+  const { captured, isRekeyed } = table;
+  if (captured.internal) return;
+  const { keyCollisions } = context;
+  const isLate = conflict.kind === 'update-delete' && conflict.winner.image !== null && conflict.loser.image !== null;
+  if (isRekeyed && keyCollisions !== null && (conflict.kind === 'key-collision' || isLate)) {
+    (isLate ? keyCollisions.late : keyCollisions.met).push({ table, key, conflict });
+    return;
+  }
+  const detail = isRekeyed && conflict.kind === 'key-collision' ? { detail: { kept: IN_PARTS } } : {};
+  record({ table: captured, key, ...conflict, ...detail }, context);
 }
 
 /**
@@ -193,8 +147,7 @@ export function placeRow(
   const outcome = joinWithStored(table, key, row, context);
   if (outcome === null) return;
   try {
-    if (outcome.image === null) table.rows.delete(key);
-    else table.rows.write(outcome.image);
+    putImage(table, key, outcome, context.state.get('arrival') + 1, context);
   } catch (error) {
     keepAside(table, { key, row: outcome, since: since ?? context.nowMs }, error, context, onUnique);
     return;
@@ -212,10 +165,22 @@ export function joinWithStored(
 ): VersionedRow | null {
   const version = table.metadata.get(key);
   if (version === undefined) return row;
-  if (isStampEqual(version, row.version) || !isWithinVersion(version, row.version, context.senderHorizon)) {
-    return joinWithImage(table, key, row, version, context);
-  }
-  return row;
+  const isJoined = isStampEqual(version, row.version) || !isWithinVersion(version, row.version, context.senderHorizon);
+  const outcome = isJoined ? joinWithImage(table, key, row, version, context) : row;
+  if (outcome !== null && table.isRekeyed) noteDisplaced(table, key, version, outcome.version, context);
+  return outcome;
+}
+
+/** A row that this node's application has made gives way to another under its key. */
+function noteDisplaced(
+  table: ReplicatedTable,
+  key: readonly SqlValue[],
+  version: RowVersion,
+  outcome: RowVersion,
+  { state, keyCollisions }: ApplyContext,
+): void {
+  if (!version.alive || !outcome.alive || isSameLife(version.life, outcome.life)) return;
+  if (nodeOf(version.life.session) === state.get('node')) keyCollisions?.displaced.push({ table, key, version });
 }
 
 /** The same write: known again after a catch-up was cut short. */
@@ -273,6 +238,8 @@ function keepAside(
   const why = { error: (error as Error).message, since };
   if (reason === 'unique') {
     // Its old values leave the table, so that the rows that take them can come in.
+    const arrival = context.state.get('arrival') + 1;
+    if (table.referencedBy.length > 0) context.former.beforeWrite(table, key, row.version, arrival);
     table.rows.delete(key);
     context.quarantine.put(table, key, row, { ...why, reason: 'parked' });
     return;

@@ -4,7 +4,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
-import { FIRST_TABLE_ID, keyColumn, maskColumn, OP, PREFIX } from './metadata-schema.js';
+import { FIRST_TABLE_ID, keyColumn, MASK_BITS, maskColumn, OP, PREFIX } from './metadata-schema.js';
 import type { SqlValue } from './row-version.js';
 
 export interface LogEntry {
@@ -80,8 +80,8 @@ export class ChangeLog {
     this.selectLast = db.prepare(`SELECT max(hlc) FROM ${PREFIX}log`).pluck() as unknown as typeof this.selectLast;
     this.insertEntry = new ExactStatement(
       db,
-      3 + keys,
-      (p) => `INSERT INTO ${PREFIX}log(hlc, tbl, op${keyNames.map((k) => `, ${k}`).join('')}) VALUES(${p.join(', ')})`,
+      columns.length,
+      (p) => `INSERT INTO ${PREFIX}log(${columns.join(', ')}) VALUES(${p.join(', ')})`,
     );
     this.deleteOld = db.prepare(
       `DELETE FROM ${PREFIX}log WHERE hlc IN (SELECT hlc FROM ${PREFIX}log WHERE hlc < ? ORDER BY hlc LIMIT ?)`,
@@ -147,10 +147,28 @@ export class ChangeLog {
     };
   }
 
-  /** Appends a write of the engine's own: all columns, for updates. `hlc` is higher than the last entry. */
-  append(hlc: number, tableId: number, op: number, key: readonly SqlValue[]): void {
+  /**
+   * Appends a write of the engine's own. `hlc` is higher than the last entry; `columns` are the ids of those that an
+   * update changed, null: all.
+   */
+  append(
+    hlc: number,
+    tableId: number,
+    op: number,
+    key: readonly SqlValue[],
+    columns: readonly number[] | null = null,
+  ): void {
     const padded = Array.from({ length: this.keyWidth }, (_, i) => key[i] ?? null);
-    this.insertEntry.run([BigInt(hlc), BigInt(tableId), BigInt(op), ...padded]);
+    this.insertEntry.run([BigInt(hlc), BigInt(tableId), BigInt(op), ...this.masksOf(columns), ...padded]);
+  }
+
+  private masksOf(columns: readonly number[] | null): (bigint | null)[] {
+    if (columns === null) return Array.from({ length: this.maskCount }, () => null);
+    return Array.from({ length: this.maskCount }, (_, i) =>
+      columns
+        .filter((id) => Math.floor(id / MASK_BITS) === i)
+        .reduce((mask, id) => mask | (1n << BigInt(id % MASK_BITS)), 0n),
+    );
   }
 
   /** Appends a clock without a row. */

@@ -9,6 +9,8 @@
  *   winner, loser  JSON: {node, session, hlc, row}; row null for a deletion; node null when the write is settled.
  *                  The loser's `stands`: colliding columns in which its value is the later one and stands, since merge
  *                  decides column by column
+ *                For an orphan the winner is its parent's side, whose row is of the parent's table
+ *   detail       JSON, what the kind needs beyond that; NULL: nothing. See ConflictDetail
  *   detected_at  Unix milliseconds
  */
 import { createHash } from 'node:crypto';
@@ -18,8 +20,8 @@ import { type JsonValue, toJsonRow } from './json-values.js';
 import { INTERNAL_TABLES } from './metadata-schema.js';
 import { canonicalKey } from './row-key.js';
 import { columnStampOf, type SqlValue, type VersionedRow } from './row-version.js';
-import { isAfter, SETTLED_SESSION, type Stamp } from './stamp.js';
-import type { CapturedTable } from './table-schema.js';
+import { isAfter, SETTLED_SESSION, type Stamp, stampText } from './stamp.js';
+import type { CapturedTable, TableRules } from './table-schema.js';
 import { nodeOf } from './version-vector.js';
 
 export const CONFLICT_KINDS = [
@@ -44,6 +46,19 @@ export interface RecordedSide {
   readonly stands?: readonly string[];
 }
 
+/** What a record tells beyond both sides. */
+export interface ConflictDetail {
+  /** `orphan`: the row that is not there. */
+  readonly parent?: { readonly table: string; readonly key: Record<string, JsonValue> };
+  /** `orphan`: the rule by which it was handled. */
+  readonly rule?: TableRules['orphan'];
+  /** `key-collision`: the key under which the losing row lives on, and how many rows that referred to it followed. */
+  readonly rekeyedTo?: number;
+  readonly moved?: number;
+  /** Why a rule could not be followed, in words. */
+  readonly kept?: string;
+}
+
 export interface DetectedConflict {
   readonly table: CapturedTable;
   /** The key of the row that lost, or of the row both wrote. */
@@ -54,15 +69,29 @@ export interface DetectedConflict {
   readonly loser: VersionedRow;
   readonly winnerStamp: Stamp;
   readonly loserStamp: Stamp;
+  /** Every stamp among what collided, of both sides, in any order. */
+  readonly stamps: readonly Stamp[];
+  /** The table of the winner's row, where it is another. */
+  readonly winnerTable?: CapturedTable;
+  readonly detail?: ConflictDetail;
 }
 
-/** The same for the same collision, whoever detects it and whichever side it holds as its own. */
+/**
+ * The same for the same collision, whoever detects it and whichever side it holds as its own. All stamps count: of two
+ * records under one id one stays, and a node that saw only part of what was lost would take the other's rest with it.
+ */
 export function conflictId(conflict: DetectedConflict): string {
-  const { table, key, kind, winnerStamp, loserStamp } = conflict;
+  const { table, key, kind } = conflict;
   const collations = table.schema.identity.columns.map((column) => column.collation);
-  const stamps = [winnerStamp, loserStamp].sort((x, y) => (isAfter(x, y) ? 1 : -1)).map((s) => `${s.hlc}@${s.session}`);
-  const parts = [table.name, canonicalKey(key, collations), kind, ...stamps];
+  const stamps = [...conflict.stamps].sort((x, y) => (isAfter(x, y) ? 1 : -1)).map(stampText);
+  const parts = [table.name, canonicalKey(key, collations), kind, ...new Set(stamps)];
+  // A row may have lost several parents at once.
+  if (kind === 'orphan') parts.push(...columnNames(conflict));
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+function columnNames({ table, columns }: DetectedConflict): string[] {
+  return table.columns.filter(({ id }) => columns.includes(id)).map(({ name }) => name);
 }
 
 function recordedSide(table: CapturedTable, row: VersionedRow, stamp: Stamp): RecordedSide {
@@ -100,22 +129,21 @@ export class ConflictRecords {
   ) {
     this.insert = new ExactStatement(
       db,
-      9,
+      10,
       (p) =>
-        `INSERT INTO ${CONFLICT_TABLE.name}(id, tbl, key, kind, strategy, columns, winner, loser, detected_at) ` +
+        `INSERT INTO ${CONFLICT_TABLE.name}(id, tbl, key, kind, strategy, columns, winner, loser, detail, detected_at) ` +
         `VALUES(${p.join(', ')}) ON CONFLICT(id) DO NOTHING`,
     );
   }
 
   /** Writes the record down unless it is known. Says whether it is new. */
   record(conflict: DetectedConflict, nowMs: number): boolean {
-    const { table, kind, winner, loser, winnerStamp, loserStamp } = conflict;
+    const { table, kind, winner, loser, winnerStamp, loserStamp, detail } = conflict;
     const id = conflictId(conflict);
     const key = toJsonRow(
       table.schema.identity.columns.map((c) => c.name),
       conflict.key,
     );
-    const names = table.columns.filter((c) => conflict.columns.includes(c.id)).map((c) => c.name);
     const stands = columnsOfLoser(conflict);
     const lost = recordedSide(table, loser, loserStamp);
     const changes = this.insert.run([
@@ -124,9 +152,10 @@ export class ConflictRecords {
       JSON.stringify(key),
       kind,
       table.rules.strategy,
-      JSON.stringify(names),
-      JSON.stringify(recordedSide(table, winner, winnerStamp)),
+      JSON.stringify(columnNames(conflict)),
+      JSON.stringify(recordedSide(conflict.winnerTable ?? table, winner, winnerStamp)),
       JSON.stringify(stands.length === 0 ? lost : { ...lost, stands }),
+      detail === undefined ? null : JSON.stringify(detail),
       BigInt(nowMs),
     ]);
     if (changes > 0) this.logInsert(CONFLICT_TABLE.id, [id]);

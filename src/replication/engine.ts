@@ -7,17 +7,19 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { type ApplyContext, noCounts } from './apply-row.js';
+import { type ApplyContext, constraintOf, noCounts } from './apply-context.js';
 import { repairCapture, widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
 import { Cursors } from './cursors.js';
 import { Fold, type FoldStep } from './fold.js';
+import { FormerParents } from './former-parents.js';
 import { HeldRows } from './held-rows.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
 import { hasNullKey } from './null-keys.js';
+import { Orphans } from './orphans.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
 import { type KeptRowName, Quarantine } from './quarantine.js';
 import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema.js';
@@ -72,6 +74,8 @@ export class Engine {
   tables!: ReplicatedTables;
   quarantine!: Quarantine;
   held!: HeldRows;
+  former!: FormerParents;
+  orphans!: Orphans;
   schema!: ReplicatedSchema;
   /** Raised with every reading of the schema: what was prepared before is stale. */
   schemaGeneration = 0;
@@ -114,7 +118,9 @@ export class Engine {
     this.tables = new ReplicatedTables(writer, this.schema.tables, this.state);
     this.quarantine = new Quarantine(writer, this.state, this.tables);
     this.held = new HeldRows(writer, this.state, this.tables);
-    this.folding = new Fold(this.state, this.log, this.tables, this.quarantine);
+    this.former = new FormerParents(writer, this.state);
+    this.orphans = new Orphans(this.state, this.tables, this.former);
+    this.folding = new Fold(this.state, this.log, this.tables, this.quarantine, this.former);
     for (const table of this.tables.all)
       if (hasNullKey(install, table.captured.schema)) this.folding.nullKeyTables.add(table);
     this.retriesDue = this.quarantine.names();
@@ -185,6 +191,7 @@ export class Engine {
     const parts = [this.state.remember(), this.cursors.remember(), this.quarantine.remember(), this.held.remember()];
     return () => {
       this.retriesDue = retriesDue;
+      this.orphans.forget();
       for (const putBackPart of parts) putBackPart();
     };
   }
@@ -259,10 +266,11 @@ export class Engine {
   }
 
   private get isWorkDue(): boolean {
-    return this.folding.isDue || this.retriesDue.length > 0 || this.held.isDue || this.missedTables.length > 0;
+    const { folding, retriesDue, held, missedTables, orphans } = this;
+    return folding.isDue || retriesDue.length > 0 || held.isDue || missedTables.length > 0 || orphans.isDue;
   }
 
-  /** Folds a bounded number of entries, inside the caller's transaction. */
+  /** Folds a bounded number of entries, inside the caller's transaction; at the log's end what was waiting for that. */
   foldStep(): FoldStep {
     const step = this.folding.step(this.limits.foldEntriesMax);
     this.retriesDue.push(...step.rowsKeptAside);
@@ -270,6 +278,8 @@ export class Engine {
       this.retry();
       this.releaseHeld();
     }
+    if (!this.folding.isDue && this.orphans.isDue)
+      this.placeOwn((context) => this.orphans.step(this.limits.foldEntriesMax, context));
     return step;
   }
 
@@ -278,30 +288,41 @@ export class Engine {
     if (this.retriesDue.length === 0) return;
     const rows = this.retriesDue;
     this.retriesDue = [];
+    this.orphans.begin();
     this.placeOwn((context) => retryKept(rows, context));
   }
 
   /** Places rows that the schema could not hold, as far as it can now: a bounded number. */
   private releaseHeld(): void {
     const rows = this.held.release(HELD_ROWS_MAX);
-    if (rows.length > 0) this.placeOwn((context) => placeHeld(rows, this.tables, context));
+    if (rows.length === 0) return;
+    this.orphans.begin();
+    this.placeOwn((context) => placeHeld(rows, this.tables, context));
   }
 
   /** Has versions placed that nobody has just sent: what this node knows is all there is to know. */
   placeOwn(place: (context: ApplyContext) => void): void {
-    const { state, quarantine, records, clock } = this;
+    const { state, quarantine, records, former, clock } = this;
     const counts = noCounts();
     place({
       state,
       quarantine,
       records,
+      former,
+      keyCollisions: null,
       nowMs: clock.nowMs(),
       senderHorizon: state.get('horizon'),
       counts,
-      logOwnWrite: (tableId, op, key) => this.logOwnWrite(tableId, op, key, 0),
+      logOwnWrite: (tableId, op, key, columns) => this.logOwnWrite(tableId, op, key, 0, columns),
+      attempt: (work) => this.attempt(work),
     });
     state.countMerged(counts.merged);
     state.saveArrival();
+  }
+
+  /** Folds to the log's end, inside the caller's transaction, and leaves the look for orphans to later ones. */
+  foldLogToEnd(): void {
+    while (this.folding.isDue || this.retriesDue.length > 0) this.foldStep();
   }
 
   /** The HLC at and above which this node acknowledges nothing, since it keeps rows aside; null: there is none. */
@@ -331,10 +352,35 @@ export class Engine {
     return !this.isFoldDue;
   }
 
-  /** Enters a write of this node's engine into the change log, later than every entry and than `beyond`. */
-  logOwnWrite(tableId: number, op: number, key: readonly SqlValue[], beyond: number): void {
-    const last = Math.max(this.log.last(), beyond);
-    this.log.append(nextHlc(last, this.clock.nowMs()), tableId, op, key);
+  /** Does what a constraint may refuse, whole or not at all. Returns SQLite's words if it was refused. */
+  attempt(work: () => void): string | null {
+    const { writer } = this.options;
+    writer.exec('SAVEPOINT own_writes');
+    try {
+      work();
+      writer.exec('RELEASE own_writes');
+      return null;
+    } catch (error) {
+      if (constraintOf(error) === null) throw error;
+      writer.exec('ROLLBACK TO own_writes; RELEASE own_writes');
+      return (error as Error).message;
+    }
+  }
+
+  /**
+   * Enters a write of this node's engine into the change log, later than every entry and than `beyond`. Returns its HLC.
+   * `columns` are the ids of those that an update changed; all, if they are not given.
+   */
+  logOwnWrite(
+    tableId: number,
+    op: number,
+    key: readonly SqlValue[],
+    beyond: number,
+    columns?: readonly number[],
+  ): number {
+    const hlc = nextHlc(Math.max(this.log.last(), beyond), this.clock.nowMs());
+    this.log.append(hlc, tableId, op, key, columns);
+    return hlc;
   }
 
   /**

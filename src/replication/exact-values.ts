@@ -20,6 +20,17 @@ export function withRawText(values: readonly SqlValue[], bytes: readonly (Buffer
   );
 }
 
+/** `width` values of a row as read, from `at` on, followed by CAST(value AS BLOB) of each. */
+export function takeExact(row: readonly SqlValue[], at: number, width: number): SqlValue[] {
+  const values = row.slice(at, at + width);
+  return hasInexactText(values) ? withRawText(values, row.slice(at + width, at + 2 * width) as Buffer[]) : values;
+}
+
+/** SQL of what takeExact takes. */
+export function exactSql(expressions: readonly string[]): string {
+  return [...expressions, ...expressions.map((sql) => `CAST(${sql} AS BLOB)`)].join(', ');
+}
+
 /** What better-sqlite3 binds for a value. */
 function bound(value: SqlValue): null | bigint | number | string | Buffer {
   return value instanceof RawText ? value.bytes : value;

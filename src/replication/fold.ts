@@ -4,6 +4,7 @@
  */
 import type { ChangeLog, LogEntry } from './change-log.js';
 import { columnsOfMasks, type FoldContext, foldRow, type RowEntry } from './fold-row.js';
+import type { FormerParents } from './former-parents.js';
 import { MASK_BITS, OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { KeptRowName, Quarantine } from './quarantine.js';
@@ -34,6 +35,7 @@ export class Fold {
     private readonly log: ChangeLog,
     private readonly tables: ReplicatedTables,
     private readonly quarantine: Quarantine,
+    private readonly former: FormerParents,
   ) {}
 
   /** Is there anything to fold, or to put right (a log that ends before what is folded has been emptied)? */
@@ -130,6 +132,8 @@ export class Fold {
     }
     const old = table.metadata.get(key);
     const version = foldRow(old, entries, context);
-    if (version !== undefined && version !== old) table.metadata.put(key, version);
+    if (version === undefined || version === old) return;
+    if (old?.alive === false && table.referencedBy.length > 0) this.former.forget(table, key);
+    table.metadata.put(key, version);
   }
 }

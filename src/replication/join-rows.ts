@@ -16,9 +16,11 @@ export interface JoinConflict {
   readonly kind: JoinConflictKind;
   readonly winner: VersionedRow;
   readonly loser: VersionedRow;
-  /** Of each side, the highest stamp among the colliding columns: with the kind and the key, the conflict's name. */
+  /** Of each side, the highest stamp among the colliding columns. */
   readonly winnerStamp: Stamp;
   readonly loserStamp: Stamp;
+  /** Every stamp among what collided, of both sides: with the kind and the key, the conflict's name. */
+  readonly stamps: readonly Stamp[];
   /** Ids of the colliding columns, ascending; empty when whole rows collided. */
   readonly columns: readonly number[];
 }
@@ -50,9 +52,9 @@ export function isSameValue(x: SqlValue, y: SqlValue): boolean {
   return Object.is(x, y);
 }
 
-function isSameImage(x: VersionedRow, y: VersionedRow): boolean {
-  if (x.image === null || y.image === null) return x.image === y.image;
-  return x.image.every((value, i) => isSameValue(value, (y.image as readonly SqlValue[])[i] as SqlValue));
+export function isSameImage(x: readonly SqlValue[] | null, y: readonly SqlValue[] | null): boolean {
+  if (x === null || y === null) return x === y;
+  return x.every((value, i) => isSameValue(value, y[i] as SqlValue));
 }
 
 function sideKnows(side: JoinSide, stamp: Stamp): boolean {
@@ -75,20 +77,22 @@ function joinLives(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   const unseen = loser.row.version.alive
     ? rules.columnIds.filter((id) => !sideKnows(winner, columnStampOf(loser.row.version, id)))
     : [];
-  if (unseen.length === 0 || isSameImage(winner.row, loser.row)) return { row, conflict: null };
+  if (unseen.length === 0 || isSameImage(winner.row.image, loser.row.image)) return { row, conflict: null };
+  const lost = stampsOf(loser.row.version, unseen);
   const conflict: JoinConflict = {
     kind: wholeRowKind(x, y, rules),
     winner: winner.row,
     loser: loser.row,
     winnerStamp: winner.row.version.life,
-    loserStamp: highestStamp(loser.row.version, unseen),
+    loserStamp: lost.reduce(laterStamp),
+    stamps: [winner.row.version.life, ...lost],
     columns: winner.row.version.alive ? unseen : [],
   };
   return { row, conflict };
 }
 
-function highestStamp(version: RowVersion, columns: readonly number[]): Stamp {
-  return columns.map((id) => columnStampOf(version, id)).reduce(laterStamp);
+function stampsOf(version: RowVersion, columns: readonly number[]): Stamp[] {
+  return columns.map((id) => columnStampOf(version, id));
 }
 
 function withVector(row: VersionedRow, x: JoinSide, y: JoinSide): VersionedRow {
@@ -131,7 +135,8 @@ function isDefaultStamp(stamp: Stamp, life: Stamp): boolean {
 }
 
 function columnConflict(x: JoinSide, y: JoinSide, columns: readonly number[]): JoinConflict {
-  const [p, q] = [highestStamp(x.row.version, columns), highestStamp(y.row.version, columns)];
+  const [xStamps, yStamps] = [stampsOf(x.row.version, columns), stampsOf(y.row.version, columns)];
+  const [p, q] = [xStamps.reduce(laterStamp), yStamps.reduce(laterStamp)];
   const xWins = isAfter(p, q);
   return {
     kind: 'update-update',
@@ -139,6 +144,7 @@ function columnConflict(x: JoinSide, y: JoinSide, columns: readonly number[]): J
     loser: xWins ? y.row : x.row,
     winnerStamp: xWins ? p : q,
     loserStamp: xWins ? q : p,
+    stamps: [...xStamps, ...yStamps],
     columns: [...columns].sort((a, b) => a - b),
   };
 }
@@ -168,13 +174,14 @@ function joinWhole(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   const [winner, loser] = outranks(x.row.version, y.row.version, rules) ? [x, y] : [y, x];
   const row = withVector(winner.row, x, y);
   const lost = loser.row.version.stamp;
-  if (sideKnows(winner, lost) || isSameImage(winner.row, loser.row)) return { row, conflict: null };
+  if (sideKnows(winner, lost) || isSameImage(winner.row.image, loser.row.image)) return { row, conflict: null };
   const conflict: JoinConflict = {
     kind: wholeRowKind(x, y, rules),
     winner: winner.row,
     loser: loser.row,
     winnerStamp: winner.row.version.stamp,
     loserStamp: lost,
+    stamps: [winner.row.version.stamp, lost],
     columns: differingColumns(winner.row, loser.row, rules),
   };
   return { row, conflict };

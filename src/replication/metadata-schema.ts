@@ -97,6 +97,28 @@ const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL
  */
 const CREATE_HELD = `CREATE TABLE ${PREFIX}held(arrival INTEGER PRIMARY KEY, tbl TEXT NOT NULL, key BLOB NOT NULL, version BLOB NOT NULL, horizon INTEGER NOT NULL, why TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, UNIQUE(tbl, key, arrival))`;
 
+/**
+ * Rows that others refer to, as they were before they were deleted here by applying: kept until the tombstone is settled.
+ *   tbl, key  as in the quarantine
+ *   image     the whole row, encoded as in the quarantine
+ *   cause     stamp (hlc@session) of the write behind the deletion, where this node's engine deleted the row by itself; else NULL
+ *   hlc       the highest of all that went into the tombstone
+ */
+const CREATE_FORMER = `CREATE TABLE ${PREFIX}former(tbl INTEGER NOT NULL, key BLOB NOT NULL, image BLOB NOT NULL, cause TEXT, hlc INTEGER NOT NULL, PRIMARY KEY(tbl, key)) WITHOUT ROWID`;
+const INDEX_FORMER = `CREATE INDEX ${PREFIX}former_hlc ON ${PREFIX}former(hlc)`;
+
+/**
+ * Values that rows have given up, deleted or not, in columns beyond the key that others refer to.
+ *   tbl      the table's number
+ *   columns  JSON array of the columns' names
+ *   value    their values, encoded as keys are
+ *   row      JSON array of the key of the row that had them
+ *   arrival  of the version that gave them up
+ *   hlc      the highest of all that went into that version
+ */
+const CREATE_FORMER_VALUE = `CREATE TABLE ${PREFIX}former_value(tbl INTEGER NOT NULL, columns TEXT NOT NULL, value BLOB NOT NULL, row TEXT NOT NULL, arrival INTEGER NOT NULL, hlc INTEGER NOT NULL, PRIMARY KEY(tbl, columns, value, row)) WITHOUT ROWID`;
+const INDEX_FORMER_VALUE = `CREATE INDEX ${PREFIX}former_value_hlc ON ${PREFIX}former_value(hlc)`;
+
 /** Members of the data set, replicated. `access` is write or read; `removed` is set when a member no longer belongs. */
 const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_id TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
 
@@ -115,7 +137,7 @@ const CREATE_RULE = `CREATE TABLE ${PREFIX}rule(tbl TEXT PRIMARY KEY, strategy T
  * Conflict records, replicated, insert only. See conflict-record.ts for what the columns hold. The index lists them by
  * time, and answers filters and counts without a look at the images.
  */
-const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl TEXT, key TEXT, kind TEXT, strategy TEXT, columns TEXT, winner TEXT, loser TEXT, detected_at INTEGER) WITHOUT ROWID;
+const CREATE_CONFLICT = `CREATE TABLE ${PREFIX}conflict(id TEXT PRIMARY KEY, tbl TEXT, key TEXT, kind TEXT, strategy TEXT, columns TEXT, winner TEXT, loser TEXT, detail TEXT, detected_at INTEGER) WITHOUT ROWID;
   CREATE INDEX ${PREFIX}conflict_by_time ON ${PREFIX}conflict(detected_at, id, tbl, kind, strategy)`;
 
 /**
@@ -153,7 +175,7 @@ export const INTERNAL_TABLES = [
 /** The lowest number an application's table gets. */
 export const FIRST_TABLE_ID = 10;
 
-/** Tables of one node's own, in the order in which they are made. */
+/** Tables of one node's own and their indexes, in the order in which they are made. */
 export const LOCAL_TABLES: readonly string[] = [
   CREATE_STATE,
   CREATE_TABLE_REGISTRY,
@@ -163,6 +185,10 @@ export const LOCAL_TABLES: readonly string[] = [
   CREATE_CURSOR,
   CREATE_QUARANTINE,
   CREATE_HELD,
+  CREATE_FORMER,
+  INDEX_FORMER,
+  CREATE_FORMER_VALUE,
+  INDEX_FORMER_VALUE,
 ];
 
 /** The name of a table's metadata table. */

@@ -3,7 +3,7 @@
  * is settled (or has never been seen).
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { ExactStatement } from './exact-values.js';
+import { ExactStatement, exactSql, takeExact } from './exact-values.js';
 import { keyColumn, metadataTable, PREFIX } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
 import type { RowVersion, SqlValue } from './row-version.js';
@@ -93,9 +93,13 @@ export class Metadata {
   private readonly selectStamps: Statement<[number, number], [arrival: number, hlc: number, session: number]>;
   private readonly selectSettleable: Statement<
     [number, number, number],
-    [arrival: number, hlc: number, vector: string | null, edits: number]
+    [arrival: number, alive: number, vector: string | null, edits: number]
   >;
   private readonly deleteByArrival: Statement<[number]>;
+  private readonly selectTombstone: Statement<[], number>;
+  private readonly selectTombstones: Statement<[number, number], SqlValue[]>;
+  /** Null: has to be looked up. */
+  private mayHaveDead: boolean | null = null;
 
   constructor(
     db: Database,
@@ -130,13 +134,35 @@ export class Metadata {
     );
     this.selectSettleable = db
       .prepare(
-        `SELECT arrival, hlc, vector, edits FROM ${name} WHERE arrival > ? AND hlc <= ? ORDER BY arrival LIMIT ?`,
+        `SELECT arrival, alive, vector, edits FROM ${name} WHERE arrival > ? AND hlc <= ? ORDER BY arrival LIMIT ?`,
       )
       .raw() as unknown as typeof this.selectSettleable;
     this.selectStamps = db
       .prepare(`SELECT arrival, hlc, session FROM ${name} WHERE arrival > ? ORDER BY arrival LIMIT ?`)
       .raw() as unknown as typeof this.selectStamps;
     this.deleteByArrival = db.prepare(`DELETE FROM ${name} WHERE arrival = ?`);
+    this.selectTombstones = db
+      .prepare(`SELECT ${exactSql(keys)} FROM ${name} WHERE alive = 0 AND arrival > ? AND arrival <= ?`)
+      .raw()
+      .safeIntegers() as unknown as typeof this.selectTombstones;
+    this.selectTombstone = db.prepare(`SELECT EXISTS(SELECT 1 FROM ${name} WHERE alive = 0)`).pluck() as never;
+  }
+
+  /** Are there tombstones that are not settled? No is certain; looked up once, until some are settled. */
+  get mayHaveTombstones(): boolean {
+    this.mayHaveDead ??= this.selectTombstone.get() === 1;
+    return this.mayHaveDead;
+  }
+
+  /** Keys of the tombstones that arrived beyond one arrival and up to another. */
+  tombstonesIn(after: number, upTo: number): SqlValue[][] {
+    const width = this.table.schema.identity.columns.length;
+    return this.selectTombstones.all(after, upTo).map((row) => takeExact(row, 0, width));
+  }
+
+  /** What was looked up may have been rolled back. */
+  forgetTombstones(): void {
+    this.mayHaveDead = null;
   }
 
   /** The version of the row with this key; undefined when it is settled or unknown. */
@@ -153,6 +179,7 @@ export class Metadata {
   putNew(key: readonly SqlValue[], version: RowVersion): number | null {
     if (!this.expectsNew) return null;
     const arrival = this.state.nextArrival();
+    if (!version.alive) this.mayHaveDead = true;
     const columns = columnsFromVersion(version, this.state);
     this.expectsNew = this.insertNew.run([...key, arrival, ...columns]) === 1;
     return this.expectsNew ? arrival : null;
@@ -183,6 +210,7 @@ export class Metadata {
   /** Writes a version down under the next arrival. */
   put(key: readonly SqlValue[], version: RowVersion): void {
     const arrival = this.state.nextArrival();
+    if (!version.alive) this.mayHaveDead = true;
     this.upsert.run([...key, arrival, ...columnsFromVersion(version, this.state)]);
   }
 
@@ -203,9 +231,10 @@ export class Metadata {
     const rows = this.selectSettleable.all(afterArrival, horizon, limit);
     let settled = 0;
     let edits = 0;
-    for (const [arrival, , vector, rowEdits] of rows) {
+    for (const [arrival, alive, vector, rowEdits] of rows) {
       if (vector !== null && (JSON.parse(vector) as [number, number][]).some(([, t]) => t > horizon)) continue;
       this.deleteByArrival.run(arrival);
+      if (alive === 0) this.mayHaveDead = null;
       settled += 1;
       edits = Math.max(edits, rowEdits);
     }

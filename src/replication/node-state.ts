@@ -32,6 +32,7 @@ export interface Clock {
  *   place        JSON FilePlace: where the file was when a daemon last served it; '' before the first time
  *   removed_conflicts  JSON ConflictGroup[]: closed conflicts that retention has removed, counted
  *   merged       rows in which writes to different columns met and merged without a conflict
+ *   unjudged     arrival beyond which rows have not been judged for a parent that they lack; -1: all have
  */
 export interface StateFacts {
   format: number;
@@ -48,13 +49,14 @@ export interface StateFacts {
   gap: string;
   place: string;
   removed_conflicts: string;
+  unjudged: number;
 }
 
 /** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
 export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
   const { dataset, node, nodeId, folded } = identity;
   const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
-  const none = { catch_up: '', gap: '', place: '', removed_conflicts: '' };
+  const none = { catch_up: '', gap: '', place: '', removed_conflicts: '', unjudged: -1 };
   return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...zero };
 }
 

@@ -4,7 +4,7 @@
  * undone whole.
  */
 import type { ErrorBody, ErrorCode } from '../errors.js';
-import { constraintOf } from './apply-row.js';
+import { constraintOf } from './apply-context.js';
 import type { ExpectedRow, WantedRow } from './conflict-outcome.js';
 import type { JsonValue } from './json-values.js';
 import { OP } from './metadata-schema.js';

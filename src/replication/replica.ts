@@ -183,7 +183,7 @@ export class Replica {
 
   private canSettle(): boolean {
     const isApplying = this.application !== null && !this.application.isDone;
-    return !isApplying && this.engine.state.get('catch_up') === '';
+    return !isApplying && this.engine.state.get('catch_up') === '' && !this.engine.orphans.isDue;
   }
 
   private currentHorizon(): number {
@@ -211,6 +211,10 @@ export class Replica {
       if (edits > state.get('edits_floor')) state.set('edits_floor', edits);
       if (next === null) continue;
       this.settling = { horizon, table: index, arrival: next };
+      return;
+    }
+    if (this.engine.former.dropWithin(horizon, UPKEEP_ROWS_MAX)) {
+      this.settling = { horizon, table: tables.all.length, arrival: 0 };
       return;
     }
     this.settledHorizon = horizon;

@@ -1,15 +1,41 @@
 /** One captured table with all that the engine does to it, statements prepared at first need. */
 import type { Database } from 'better-sqlite3';
+import { type ForeignKey, foreignKeysAmong } from './foreign-keys.js';
 import type { JoinRules } from './join-rows.js';
 import { Metadata } from './metadata.js';
 import type { NodeState } from './node-state.js';
+import { ReferringRows } from './referring-rows.js';
 import { RowTable } from './row-table.js';
 import type { SqlValue } from './row-version.js';
 import { AFFINITY_LETTERS, type Affinity, type CapturedTable } from './table-schema.js';
 import { UniqueCollisions } from './unique-collisions.js';
 import type { TableDefinition } from './wire-messages.js';
 
+/** A foreign key between two tables, with what finds rows by it. */
+export class Reference {
+  private referring: ReferringRows | null = null;
+
+  constructor(
+    private readonly db: Database,
+    readonly child: ReplicatedTable,
+    readonly parent: ReplicatedTable,
+    readonly key: ForeignKey,
+  ) {}
+
+  get rows(): ReferringRows {
+    this.referring ??= new ReferringRows(this.db, this.key);
+    return this.referring;
+  }
+}
+
 export class ReplicatedTable {
+  /** Foreign keys of this table, and those of others that mean it. */
+  readonly references: Reference[] = [];
+  readonly referencedBy: Reference[] = [];
+  /** Those that mean other columns than its key. */
+  readonly referencedValues: ForeignKey[] = [];
+  /** Does a row that loses its allocated key get another? */
+  readonly isRekeyed: boolean;
   readonly collations: readonly string[];
   readonly columnIds: readonly number[];
   readonly definition: TableDefinition;
@@ -39,6 +65,7 @@ export class ReplicatedTable {
       columnIds: this.columnIds,
       nodeOrder: captured.rules.nodeOrder,
     };
+    this.isRekeyed = this.joinRules.keysAllocated && captured.rules.keyCollision === 'rekey';
   }
 
   /** What a column is when an insert does not name it. */
@@ -74,11 +101,24 @@ export class ReplicatedTables {
   readonly all: readonly ReplicatedTable[];
   private readonly byId: ReadonlyMap<number, ReplicatedTable>;
   private readonly byName: ReadonlyMap<string, ReplicatedTable>;
+  readonly references: readonly Reference[];
 
   constructor(db: Database, captured: readonly CapturedTable[], state: NodeState) {
     this.all = captured.map((table) => new ReplicatedTable(db, table, state));
     this.byId = new Map(this.all.map((table) => [table.captured.id, table]));
     this.byName = new Map(this.all.map((table) => [table.captured.name, table]));
+    this.references = foreignKeysAmong(captured).map((key) => this.makeReference(db, key));
+  }
+
+  private makeReference(db: Database, key: ForeignKey): Reference {
+    const [child, parent] = [this.named(key.child.name), this.named(key.parent.name)];
+    if (child === undefined || parent === undefined)
+      throw new Error(`a foreign key of ${key.child.name} leads nowhere`);
+    const reference = new Reference(db, child, parent, key);
+    child.references.push(reference);
+    parent.referencedBy.push(reference);
+    if (key.identityPlaces === null) parent.referencedValues.push(key);
+    return reference;
   }
 
   withId(id: number): ReplicatedTable | undefined {

@@ -7,7 +7,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
-import { constraintOf } from './apply-row.js';
+import { constraintOf } from './apply-context.js';
 import { PREFIX } from './metadata-schema.js';
 import type { Clock } from './node-state.js';
 import { OperatorWrites } from './operator-writes.js';

@@ -2,7 +2,8 @@
  * Another try at rows of which a version waits in quarantine: after a local write to the row that is in the table, which
  * the version has to be joined with here as every peer does, and after a change of the schema.
  */
-import { type ApplyContext, placeJoined, placeRow } from './apply-row.js';
+import type { ApplyContext } from './apply-context.js';
+import { placeJoined, placeRow } from './apply-row.js';
 import { isCatchingUp } from './catch-up.js';
 import { fitOf } from './column-mapping.js';
 import { completeImage } from './complete-image.js';

@@ -4,13 +4,15 @@
  * key stays, whatever the stamps (they move, the keys don't). The other is deleted by a write of this node, which
  * found out, and kept whole in a record.
  */
-import { type ApplyContext, constraintOf, joinWithStored, placeRow, record } from './apply-row.js';
-import { OP } from './metadata-schema.js';
+import { type ApplyContext, constraintOf, record } from './apply-context.js';
+import { joinWithStored, placeRow } from './apply-row.js';
+import { deleteByItself } from './own-writes.js';
 import type { QuarantinedRow } from './quarantine.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { compareKeys } from './row-key.js';
 import { columnStampOf, type SqlValue, type VersionedRow } from './row-version.js';
-import { laterStamp, type Stamp, settledStamp } from './stamp.js';
+import { laterStamp, type Stamp } from './stamp.js';
+import { storedRow } from './stored-row.js';
 import type { Collision } from './unique-collisions.js';
 
 /** Places the parked rows, lowest key first, so that a chain of collisions ends the same on every node. */
@@ -52,17 +54,17 @@ function settleCollision({ table, key, row, since }: QuarantinedRow, context: Ap
   const lower = others.filter((other) => compareKeys(other.key, key, table.collations) < 0);
   const [winner] = lower.sort((x, y) => compareKeys(x.key, y.key, table.collations));
   if (winner !== undefined) {
-    recordUnique(table, winner, key, { winner: storedRow(table, winner.key, context), loser: outcome }, context);
-    table.rows.delete(key);
+    const sides = { winner: storedRow(table, winner.key, context), loser: outcome };
+    const cause = recordUnique(table, winner, key, sides, context);
     table.metadata.put(key, outcome.version);
-    context.logOwnWrite(table.captured.id, OP.delete, key);
+    deleteByItself({ table, key, image: outcome.image }, cause, context);
     context.counts.applied += 1;
     return;
   }
   for (const other of others) {
-    recordUnique(table, other, other.key, { winner: outcome, loser: storedRow(table, other.key, context) }, context);
-    table.rows.delete(other.key);
-    context.logOwnWrite(table.captured.id, OP.delete, other.key);
+    const loser = storedRow(table, other.key, context);
+    const cause = recordUnique(table, other, other.key, { winner: outcome, loser }, context);
+    deleteByItself({ table, key: other.key, image: loser.image ?? [] }, cause, context);
   }
   placeRow(table, { key, row, since }, context, 'throw');
 }
@@ -77,32 +79,31 @@ function collidingRows(table: ReplicatedTable, key: readonly SqlValue[], image: 
   return [...byKey.values()];
 }
 
-/** A row as it stands in its table; a settled one has but the stamp that stands for all below the horizon. */
-function storedRow(table: ReplicatedTable, key: readonly SqlValue[], { state }: ApplyContext): VersionedRow {
-  const life = settledStamp(state.get('horizon'));
-  const settled = { alive: true, life, stamp: life, vector: new Map(), columnStamps: null, edits: 0 };
-  return { version: table.metadata.get(key) ?? settled, image: table.rows.read(key) };
-}
-
+/** Records it, and returns the write to which the losing row loses. */
 function recordUnique(
   table: ReplicatedTable,
   collision: Collision,
   losingKey: readonly SqlValue[],
   sides: { winner: VersionedRow; loser: VersionedRow },
   context: ApplyContext,
-): void {
+): Stamp {
   const stampOf = ({ version }: VersionedRow): Stamp =>
     collision.columns.map((id) => columnStampOf(version, id)).reduce(laterStamp);
+  const winnerStamp = stampOf(sides.winner);
+  // The losing row goes whole, with whatever else was written to it.
+  const lost = table.columnIds.map((id) => columnStampOf(sides.loser.version, id));
   record(
     {
       table: table.captured,
       key: losingKey,
       kind: 'unique',
       columns: collision.columns,
-      winnerStamp: stampOf(sides.winner),
+      winnerStamp,
       loserStamp: stampOf(sides.loser),
+      stamps: [winnerStamp, ...lost],
       ...sides,
     },
     context,
   );
+  return winnerStamp;
 }

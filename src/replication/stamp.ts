@@ -22,6 +22,17 @@ export function laterStamp(x: Stamp, y: Stamp): Stamp {
   return isAfter(y, x) ? y : x;
 }
 
+/** How a stamp is written down: `hlc@session`. */
+export function stampText({ hlc, session }: Stamp): string {
+  return `${hlc}@${session}`;
+}
+
+/** Reads what stampText wrote. */
+export function parseStamp(text: string): Stamp {
+  const at = text.indexOf('@');
+  return { hlc: Number(text.slice(0, at)), session: text.slice(at + 1) };
+}
+
 /** The life of a row of which nothing is recorded: settled, up to this horizon. */
 export function settledStamp(horizon: number): Stamp {
   return { hlc: horizon, session: SETTLED_SESSION };

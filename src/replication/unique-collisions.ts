@@ -6,7 +6,7 @@
  * row is written; a SELECT over the incoming values would have to rebuild all of them.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { ExactStatement, hasInexactText, withRawText } from './exact-values.js';
+import { ExactStatement, exactSql, takeExact } from './exact-values.js';
 import { SENTINEL_VIEW } from './private-schema.js';
 import type { SqlValue } from './row-version.js';
 import { aliasFor, quoteIdentifier, ROW_ALIAS } from './sql-text.js';
@@ -59,11 +59,10 @@ export class UniqueCollisions {
     const target = index.terms.map(termSql).join(', ');
     const where = index.where === null ? '' : ` WHERE ${index.where}`;
     const keys = this.table.schema.identity.columns.map((column) => quoteIdentifier(column.name));
-    const bytes = keys.map((key) => `CAST(${key} AS BLOB)`);
     return (
       `INSERT OR ABORT INTO ${name}${alias}(${columns.join(', ')}) SELECT ${parameters.join(', ')} FROM ${SENTINEL_VIEW} WHERE true ` +
       `ON CONFLICT(${target})${where} DO UPDATE SET ${columns[0]} = ${alias === '' ? name : ROW_ALIAS}.${columns[0]} ` +
-      `ON CONFLICT DO NOTHING RETURNING ${[...keys, ...bytes].join(', ')}`
+      `ON CONFLICT DO NOTHING RETURNING ${exactSql(keys)}`
     );
   }
 
@@ -74,15 +73,10 @@ export class UniqueCollisions {
       return this.queries.flatMap(({ select, columns }) => {
         const rows = select.all(image);
         this.db.exec('ROLLBACK TO unique_collisions');
-        return rows.map((row) => ({ columns, key: this.keyOf(row) }));
+        return rows.map((row) => ({ columns, key: takeExact(row, 0, this.width) }));
       });
     } finally {
       this.db.exec('ROLLBACK TO unique_collisions; RELEASE unique_collisions');
     }
-  }
-
-  private keyOf(row: readonly SqlValue[]): SqlValue[] {
-    const key = row.slice(0, this.width);
-    return hasInexactText(key) ? withRawText(key, row.slice(this.width) as (Buffer | null)[]) : key;
   }
 }

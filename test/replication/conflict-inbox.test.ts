@@ -21,7 +21,9 @@ interface Record {
 function inboxOf(records: Record[], resolutions: [conflict: string, choice: string, at: number][] = []): Database {
   const db = captured('CREATE TABLE t(k PRIMARY KEY)');
   onTestFinished(() => void db.close());
-  const insert = db.prepare('INSERT INTO _sqlsync_conflict VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const insert = db.prepare(
+    'INSERT INTO _sqlsync_conflict(id, tbl, key, kind, strategy, columns, winner, loser, detected_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
   for (const {
     id,
     tbl = 't',

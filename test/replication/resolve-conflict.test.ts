@@ -227,7 +227,12 @@ test('a UNIQUE value for which a row could not become what it should is settled 
   const side = (node: string, row: unknown) => JSON.stringify({ node, session: null, hlc: 1, row });
   const sides = [side('n1', { id: 1, u: 'a' }), side('n0', { id: 1, u: 'b' })];
   const record = ['f00d', 't', '{"id":1}', 'unique', 'merge', '["u"]', ...sides, 0];
-  clash.node(0).app.prepare('INSERT INTO _sqlsync_conflict VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)').run(record);
+  clash
+    .node(0)
+    .app.prepare(
+      'INSERT INTO _sqlsync_conflict(id, tbl, key, kind, strategy, columns, winner, loser, detected_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    )
+    .run(record);
   const operator = clash.operator(0);
   expect(operator.resolve({ use: 'winner' }, { dryRun: true })).toMatchObject({ status: 'resolved', changes: [] });
   expect(operator.resolve({ use: 'loser' })).toMatchObject({
@@ -259,7 +264,12 @@ describe('a row without a parent', () => {
       side({ id: 1, p: 'gone', note: 'x' }),
       0,
     ];
-    clash.node(0).app.prepare('INSERT INTO _sqlsync_conflict VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)').run(record);
+    clash
+      .node(0)
+      .app.prepare(
+        'INSERT INTO _sqlsync_conflict(id, tbl, key, kind, strategy, columns, winner, loser, detected_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(record);
     return clash;
   }
 

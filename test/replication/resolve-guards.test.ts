@@ -79,7 +79,8 @@ test('what somebody has decided meanwhile is left alone where only the undecided
 test('a row whose settled version the table cannot hold is not taken for one that was written since', () => {
   const clash = new Clash({ ...PRICES, schema: 'CREATE TABLE t(k TEXT PRIMARY KEY, v, other)' });
   const { app } = clash.node(2);
-  const aside = `INSERT INTO _sqlsync_quarantine SELECT id, CAST('sk' AS BLOB), 1, x'', 'check', '', 1, 1 FROM _sqlsync_table WHERE name = 't'`;
+  const aside = `INSERT INTO _sqlsync_quarantine(tbl, key, id, arrival, reason, error, hlc, since, version)
+    SELECT id, CAST('sk' AS BLOB), 'f00d', 1, 'check', '', 1, 1, x'' FROM _sqlsync_table WHERE name = 't'`;
   app.exec(`UPDATE t SET v = 0; ${aside}`);
   expect(clash.operator(2).resolve({ use: 'loser' })).toMatchObject(failed('waits in quarantine'));
 });

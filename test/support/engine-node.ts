@@ -34,6 +34,8 @@ export class EngineNode {
   app: Database;
   private handles: Database[] = [];
   replica!: Replica;
+  /** The engine's own connection. */
+  writer!: Database;
 
   constructor(
     readonly directory: string,
@@ -59,8 +61,9 @@ export class EngineNode {
       this.handles.push(db);
       return db;
     };
+    this.writer = handle();
     this.replica = Replica.open({
-      writer: handle(),
+      writer: this.writer,
       reader: handle(),
       install: handle(),
       clock,
@@ -186,6 +189,8 @@ export class EngineCluster {
     options: {
       limits?: Partial<EngineLimits>;
       strategies?: Record<string, string>;
+      /** Columns of the rule table beyond the strategy, by table; `*` for all. */
+      rules?: Record<string, { orphan?: string; key_collision?: string }>;
       exclude?: string[];
       journalMode?: string;
       /** n0, n1 … if left out. */
@@ -201,8 +206,13 @@ export class EngineCluster {
     const nodeId = random.hex(16);
     const plan = planCapture(first.app, { include: [], exclude: options.exclude ?? [] });
     initialiseNode(first.app, { dataset: random.hex(16), node: nameOf(0), nodeId, nowMs: Date.now() }, plan);
-    for (const [table, strategy] of Object.entries(options.strategies ?? {})) {
-      first.app.prepare('INSERT INTO _sqlsync_rule(tbl, strategy) VALUES(?, ?)').run(table, strategy);
+    const { strategies = {}, rules = {} } = options;
+    const insertRule = first.app.prepare(
+      'INSERT INTO _sqlsync_rule(tbl, strategy, key_collision, orphan) VALUES(?, ?, ?, ?)',
+    );
+    for (const table of new Set([...Object.keys(strategies), ...Object.keys(rules)])) {
+      const { key_collision = null, orphan = null } = rules[table] ?? {};
+      insertRule.run(table, strategies[table] ?? null, key_collision, orphan);
     }
     first.open();
     for (let i = 1; i < count; i += 1) this.join(nameOf(i), limits);

@@ -9,6 +9,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { EngineCluster, type EngineNode, stageOf } from './engine-node.js';
+import { danglingRows, FAMILY_SCHEMA, FAMILY_VALUES, familyStatements } from './history-family.js';
 import { type Random, seededRandom } from './seeded-random.js';
 
 const SCHEMA = `
@@ -21,7 +22,7 @@ const SCHEMA = `
   CREATE TABLE trail(id TEXT PRIMARY KEY, v);
   CREATE TRIGGER trail_of_pair AFTER UPDATE ON pair BEGIN INSERT INTO trail VALUES(hex(randomblob(8)), NEW.v); END;
   CREATE TRIGGER trail_of_span AFTER INSERT ON span BEGIN INSERT INTO trail VALUES(hex(randomblob(8)), NEW.note); END;
-`;
+  ${FAMILY_SCHEMA}`;
 
 const ODD_VALUES = [
   'NULL',
@@ -42,6 +43,7 @@ const ODD_VALUES = [
 ];
 
 const STRATEGIES = ['merge', 'lww', 'version'];
+const ORPHAN_RULES = ['keep', 'delete', 'restore-parent'];
 const SHAPES = ['mesh', 'star', 'ring', 'chain'] as const;
 
 export interface HistoryResult {
@@ -49,6 +51,7 @@ export interface HistoryResult {
   readonly writes: number;
   readonly rowsCrossed: number;
   readonly conflicts: number;
+  readonly orphans: number;
   readonly restarts: number;
   readonly restores: number;
   readonly stale: number;
@@ -71,6 +74,10 @@ class History {
   private readonly cutsShort: boolean;
   private readonly backedUp = new Set<EngineNode>();
   private readonly writers: number;
+  /** How often a statement is about rows that refer to each other. */
+  private readonly families: number;
+  private readonly enforces: boolean;
+  private readonly orphanRule: string;
   private counts = { writes: 0, rowsCrossed: 0, restarts: 0, restores: 0, stale: 0, cutShort: 0, quarantined: 0 };
 
   constructor(seed: number) {
@@ -78,9 +85,14 @@ class History {
     const strategy = STRATEGIES[seed % STRATEGIES.length] as string;
     const small = this.random.chance(0.3);
     this.cutsShort = small;
+    this.families = this.random.pick([0, 0.3, 0.9]);
+    this.enforces = this.random.chance(0.8);
+    this.orphanRule = this.random.pick(ORPHAN_RULES);
+    const ofBooks = this.random.chance(0.8) ? this.orphanRule : this.random.pick(ORPHAN_RULES);
     this.cluster = new EngineCluster(SCHEMA, 2 + this.random.int(4), {
       // Only a merge can make a row that no node has written.
       strategies: { '*': strategy, span: 'merge' },
+      rules: { '*': { orphan: this.orphanRule }, book: { orphan: ofBooks } },
       journalMode: this.random.chance(0.25) ? 'delete' : 'wal',
       // Small limits make catch-ups of many parts out of short streams.
       limits: small ? { applyTransactionRowsMax: 1, lockHoldMsMax: 0, foldEntriesMax: 3 } : {},
@@ -119,7 +131,10 @@ class History {
     }
   }
 
-  /** Exchanges everything and puts right what a CHECK keeps out. No, if a restored node has ended as stale. */
+  /**
+   * Exchanges everything and puts right what a CHECK keeps out. No, if a restored node has ended as stale, or a half
+   * applied stage waits for what its sender has forgotten with its newer file.
+   */
   private comesToRest(): boolean {
     try {
       this.cluster.settleDown((i, j) => this.linked(i, j));
@@ -128,7 +143,9 @@ class History {
       this.cluster.settleDown((i, j) => this.linked(i, j));
       return true;
     } catch (error) {
-      if (this.counts.restores === 0 || !/: (stale|batch-outdated)$/.test((error as Error).message)) throw error;
+      const isStale = /: (stale|batch-outdated)$/.test((error as Error).message);
+      const isWaiting = this.cluster.nodes.some((node) => node.replica.isCatchingUp);
+      if (this.counts.restores === 0 || !(isStale || isWaiting)) throw error;
       this.counts.stale += 1;
       return false;
     }
@@ -158,8 +175,12 @@ class History {
     const node = this.cluster.nodes[this.random.int(this.writers)] as EngineNode;
     const before = valuesIn(node.app);
     const trails = trailsIn(node.app);
+    node.app.pragma(`foreign_keys = ${this.enforces ? 'ON' : 'OFF'}`);
     node.app.exec('BEGIN');
-    for (let n = 1 + this.random.int(3); n > 0; n -= 1) this.statement(node.app);
+    for (let n = 1 + this.random.int(3); n > 0; n -= 1) {
+      if (this.random.chance(this.families)) this.familyStatement(node.app);
+      else this.statement(node.app);
+    }
     const after = valuesIn(node.app);
     if (this.random.chance(0.1)) {
       node.app.exec('ROLLBACK');
@@ -218,6 +239,16 @@ class History {
     ];
     const [sql, parameters] = this.random.pick(statements);
     app.prepare(sql).run(...parameters);
+  }
+
+  /** A statement that a foreign key refuses has changed nothing. */
+  private familyStatement(app: Database): void {
+    const [sql, parameters] = this.random.pick(familyStatements(this.random, () => this.value()));
+    try {
+      app.prepare(sql).run(...parameters);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_CONSTRAINT_FOREIGNKEY') throw error;
+    }
   }
 
   private exchange(): void {
@@ -302,12 +333,23 @@ class History {
     const records = JSON.stringify(app.prepare('SELECT winner, loser FROM _sqlsync_conflict').raw().all());
     const lost = [...this.issued].filter((v) => !visible.has(v) && !this.overwritten.has(v) && !records.includes(v));
     if (lost.length > 0) throw new Error(`lost without a trace: ${lost.join(' ')}`);
+    if (this.enforces) this.checkOrphans(app);
+  }
+
+  /** What dangles although every node enforces foreign keys was written while its parent was deleted elsewhere. */
+  private checkOrphans(app: Database): void {
+    const isRecorded = app.prepare("SELECT 1 FROM _sqlsync_conflict WHERE kind = 'orphan' AND tbl = ? AND key = ?");
+    for (const { table, key } of danglingRows(app)) {
+      if (isRecorded.get(table, key) === undefined) throw new Error(`${table} ${key} dangles without a record`);
+    }
   }
 
   private result(): HistoryResult {
     const { app } = this.cluster.nodes[0] as EngineNode;
-    const conflicts = app.prepare('SELECT count(*) FROM _sqlsync_conflict').pluck().get() as number;
-    return { nodes: this.cluster.nodes.length, conflicts, ...this.counts };
+    const count = (where: string) =>
+      app.prepare(`SELECT count(*) FROM _sqlsync_conflict WHERE ${where}`).pluck().get() as number;
+    const [conflicts, orphans] = [count('true'), count("kind = 'orphan'")];
+    return { nodes: this.cluster.nodes.length, conflicts, orphans, ...this.counts };
   }
 }
 
@@ -338,6 +380,7 @@ function valuesIn(db: Database): Set<string> {
     ...(db.prepare('SELECT n FROM counter').raw().all() as string[][]),
     ...(db.prepare('SELECT v FROM pair').raw().all() as string[][]),
     ...(db.prepare('SELECT note FROM span').raw().all() as string[][]),
+    ...FAMILY_VALUES.flatMap((sql) => db.prepare(sql).raw().all() as string[][]),
   ];
   return new Set(rows.flat().filter((value) => typeof value === 'string' && value.startsWith('v')));
 }
