@@ -5,7 +5,7 @@
  */
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import { Application } from './application.js';
-import { type CatchUp, catchUpOf } from './catch-up.js';
+import { abandonStage, type CatchUp, catchUpOf, catchUpPhase } from './catch-up.js';
 import { Cut } from './cut.js';
 import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
 import { Engine, type EngineOptions } from './engine.js';
@@ -96,7 +96,7 @@ export class Replica {
         .summary()
         .tables.slice(0, TABLES_BEHIND_MAX)
         .map(({ name }) => name),
-      catchingUp: state.get('catch_up') !== '',
+      catchingUp: catchUpPhase(state),
       cursors: cursors.toJson(),
       acknowledged: acknowledgements.toJson(),
     };
@@ -123,6 +123,16 @@ export class Replica {
   /** Is a stage half applied? Until it is whole this node ships nothing. */
   get isCatchingUp(): boolean {
     return this.engine.state.get('catch_up') !== '';
+  }
+
+  /** As it is said to peers. */
+  get catchUpPhase(): Hello['catchingUp'] {
+    return catchUpPhase(this.engine.state);
+  }
+
+  /** The half applied stage is lost, or can be applied no more: the node waits for peers to bring the same again. */
+  abandonStage(stageId: string): void {
+    this.engine.writeTransaction(() => abandonStage(this.engine.state, stageId));
   }
 
   /** Has an application written what is not folded yet? A cheap read. */

@@ -42,6 +42,8 @@ export interface DatabaseServiceOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
+const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
+
 const clock = { nowMs: () => Date.now() };
 const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
 
@@ -54,6 +56,7 @@ export class DatabaseService {
   private readonly gate: ShippingGate;
   private readonly upkeep: Upkeep;
   private keep: HistoryKept | null = null;
+  private readonly logger: Logger;
   private readonly listeners = new Set<() => void>();
   private readonly appliedListeners: ((applied: AppliedStage) => void)[] = [];
   private watcher: ChangeWatcher | null = null;
@@ -71,6 +74,7 @@ export class DatabaseService {
   ) {
     const { limits } = options;
     this.name = options.name;
+    this.logger = options.logger.child({ database: options.name });
     const { writer, reader, install } = handles;
     this.replica = Replica.open({ writer, reader, install, clock, random, limits });
     this.stages = new StageStore(side, limits, random);
@@ -82,6 +86,7 @@ export class DatabaseService {
       onApplied: (applied) => {
         for (const listener of this.appliedListeners) listener(applied);
       },
+      onAbandoned: ({ code, message }) => this.logger.warn({ code }, `${STAGE_LOST}: ${message}`),
     });
     this.gate = new ShippingGate(limits.idleTimeoutMs);
     this.upkeep = new Upkeep({
@@ -92,7 +97,7 @@ export class DatabaseService {
         prune: () => this.prune(),
       },
       limits,
-      logger: options.logger.child({ database: options.name }),
+      logger: this.logger,
       onBug: options.onFatal,
     });
   }
@@ -192,10 +197,10 @@ export class DatabaseService {
 
   /**
    * What is here to be shipped that the peer lacks. Only what has been folded counts; and while one of the two is catching
-   * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks.
+   * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks, unless it waits for it.
    */
   surplusOver(peer: Hello): Surplus {
-    if (this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp) return 'nothing';
+    if (this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp === 'applying') return 'nothing';
     return this.replica.surplusOver(peer);
   }
 

@@ -11,6 +11,7 @@ import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
+import { assertNotCatchingUp } from '../peer/catching-up.js';
 import { answerOf, errorFromPeer } from '../peer/error-answer.js';
 import { greetingFor } from '../peer/greeting.js';
 import type { PeerConnection, PeerRecord } from '../peer/peer-record.js';
@@ -52,7 +53,7 @@ export class LiveConnection implements PeerConnection {
   private exchange: Exchange | null = null;
   /** The peer as it last described itself. */
   private peerHello: Hello | null = null;
-  private saidCatchingUp = false;
+  private saidCatchingUp: Hello['catchingUp'] = null;
   private readonly requests = new Map<number, () => void>();
   private requestNumber = 0;
 
@@ -91,6 +92,7 @@ export class LiveConnection implements PeerConnection {
     this.say({ type: 'request', number, verb: 'sync', hello: await database.hello() });
     await this.unlessClosed(replied);
     await this.unlessClosed(outbound.quiet());
+    assertNotCatchingUp(database.replica, this.peerHello as Hello);
   }
 
   /** Ends it in good order: the daemon stops, or the peer is paused or no longer configured. */
@@ -158,9 +160,10 @@ export class LiveConnection implements PeerConnection {
   private onAdvanced(): void {
     const { database, peer, outbound } = this.greeted();
     outbound.on('news');
-    // A peer ships nothing to a node that is catching up: it must hear when that is over.
-    if (!this.saidCatchingUp || database.replica.isCatchingUp) return;
-    this.saidCatchingUp = false;
+    // A peer ships nothing to a node that is catching up: it must hear when that is over, and when it is to ship again.
+    const { catchUpPhase } = database.replica;
+    if (this.saidCatchingUp === null || this.saidCatchingUp === catchUpPhase) return;
+    this.saidCatchingUp = catchUpPhase;
     this.run(this.sayHello({ database, peer }));
   }
 

@@ -84,12 +84,18 @@ export class PeerLink {
       else await exchange({ service, client, peer, ...(onProgress && { onProgress }), ...(signal && { signal }) });
       peer.succeeded();
     } catch (error) {
-      // Whoever gave up here says nothing of the peer.
-      if (error instanceof SqlsyncError && error.code !== 'interrupted') peer.failed(error);
+      if (error instanceof SqlsyncError) this.note(error);
       throw error;
     } finally {
       done();
     }
+  }
+
+  private note(error: SqlsyncError): void {
+    // The two have spoken, and nothing is wrong between them.
+    if (error.code === 'catching-up') this.peer.succeeded();
+    // Whoever gave up here says nothing of the peer.
+    else if (error.code !== 'interrupted') this.peer.failed(error);
   }
 
   private onSchedule(): void {
