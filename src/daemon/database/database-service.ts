@@ -19,6 +19,7 @@ import { DatabaseLock } from '../file/database-lock.js';
 import { fileIdentity } from '../file/file-identity.js';
 import { LockedFile, replacedError } from '../file/locked-file.js';
 import { checkDatabaseFile, type DatabaseHandles, openDatabase } from '../file/open-database.js';
+import { retryWhileLocked } from '../file/retry-while-locked.js';
 import { SideDirectory } from '../file/side-directory.js';
 import type { LockedCut } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
@@ -38,6 +39,8 @@ export interface DatabaseServiceOptions {
   readonly identity: DatabaseConfig['identity'];
   readonly limits: Limits;
   readonly logger: Logger;
+  /** Ends the wait for a lock that keeps the file from being opened. */
+  readonly signal: AbortSignal;
   /** A bug, or a file that is no longer the one that was opened: the daemon must stop. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -103,23 +106,34 @@ export class DatabaseService {
   }
 
   /**
-   * Takes the file's lock and opens it. Throws the registry's errors: database-in-use, database-missing …,
-   * database-not-initialised, format-newer, private-schema-unavailable, identity-unknown.
+   * Takes the file's lock and opens it, waiting for applications to let it up to limits.lockWaitMsMax. Throws the
+   * registry's errors: database-in-use, database-missing …, database-locked, database-not-initialised, format-newer,
+   * private-schema-unavailable, identity-unknown, and the signal's reason.
    */
-  static open(options: DatabaseServiceOptions): DatabaseService {
-    const side = SideDirectory.open(checkDatabaseFile(options.path));
+  static async open(options: DatabaseServiceOptions): Promise<DatabaseService> {
+    const { name, path, limits, logger, signal } = options;
+    const side = SideDirectory.open(checkDatabaseFile(path));
     const lock = DatabaseLock.take(side, new Date());
-    let handles: DatabaseHandles | undefined;
+    const onWait = () => logger.info({ database: name }, `waits for ${path}, which another program has locked`);
     try {
-      handles = openDatabase(options.path);
+      const attempt = () => DatabaseService.openNow(options, side, lock);
+      return await retryWhileLocked(attempt, { waitMsMax: limits.lockWaitMsMax, signal, onWait });
+    } catch (error) {
+      lock.release();
+      throw databaseError(error, path);
+    }
+  }
+
+  private static openNow(options: DatabaseServiceOptions, side: SideDirectory, lock: DatabaseLock): DatabaseService {
+    const handles = openDatabase(options.path);
+    try {
       const service = new DatabaseService(options, side, lock, handles);
       service.settleIdentity();
       side.removeLeftovers(service.replica.catchUp?.stageId ?? null);
       return service;
     } catch (error) {
-      handles?.close();
-      lock.release();
-      throw databaseError(error, options.path);
+      handles.close();
+      throw error;
     }
   }
 
