@@ -1,5 +1,5 @@
 /** What a running daemon tells of itself over its control socket. Null: not known. Times are RFC 3339 UTC. */
-import type { ErrorBody } from '../errors.js';
+import { type ErrorBody, SqlsyncError } from '../errors.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { ServedDatabase } from './database/served-databases.js';
 import type { Direction, PeerRecord, PeerState } from './peer/peer-record.js';
@@ -15,7 +15,8 @@ export interface DaemonStatus {
 export interface ServedStatus {
   readonly name: string;
   readonly path: string;
-  readonly replica: ReplicaStatus;
+  /** Null: another program has the file locked, which is among the problems. */
+  readonly replica: ReplicaStatus | null;
   /** What keeps the daemon from doing its work on this database. */
   readonly problems: readonly ErrorBody[];
   readonly peers: readonly PeerFigures[];
@@ -37,18 +38,29 @@ export interface PeerFigures {
 }
 
 export async function statusOf(served: ServedDatabase): Promise<ServedStatus> {
-  return servedStatus(served, await served.service.status());
+  const read = await served.service.status().catch(lockOf);
+  return read instanceof SqlsyncError ? servedStatus(served, null, [read]) : servedStatus(served, read);
 }
 
 /** What the daemon knows besides what has been read of the database. */
-export function servedStatus({ service, peers }: ServedDatabase, replica: ReplicaStatus): ServedStatus {
+export function servedStatus(
+  { service, peers }: ServedDatabase,
+  replica: ReplicaStatus | null,
+  met: readonly SqlsyncError[] = [],
+): ServedStatus {
   return {
     name: service.name,
     path: service.path,
     replica,
-    problems: service.openProblems.map((problem) => problem.toBody()),
+    problems: [...met, ...service.openProblems].map((problem) => problem.toBody()),
     peers: peers.all().map(figuresOf),
   };
+}
+
+/** A lock is a state like others, and no reason to say nothing of the rest. */
+function lockOf(error: unknown): SqlsyncError {
+  if (error instanceof SqlsyncError && error.code === 'database-locked') return error;
+  throw error;
 }
 
 function figuresOf(peer: PeerRecord): PeerFigures {

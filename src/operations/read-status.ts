@@ -117,8 +117,13 @@ function readDatabase(
     held: replica?.held ?? null,
     nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
-    failures: [...failures, ...(served?.problems ?? [])],
+    failures: onePerCode([...failures, ...(served?.problems ?? [])]),
   };
+}
+
+/** A lock that keeps out the daemon keeps out whoever looks beside it too: it is one problem. */
+function onePerCode(failures: readonly ErrorBody[]): ErrorBody[] {
+  return [...new Map(failures.map((failure) => [failure.code, failure])).values()];
 }
 
 function readFile(path: string, served: ServedFigures | null, deps: StatusDeps): FileReading {

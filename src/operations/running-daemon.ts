@@ -39,7 +39,8 @@ export interface DaemonFigures {
 export interface ServedFigures {
   readonly name: string;
   readonly path: string;
-  readonly replica: ReplicaStatus;
+  /** Null: the file is locked. */
+  readonly replica: ReplicaStatus | null;
   readonly problems: readonly ErrorBody[];
   readonly peers: readonly PeerFigures[];
 }

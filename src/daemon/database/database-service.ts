@@ -47,6 +47,9 @@ export interface DatabaseServiceOptions {
 
 const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
 
+/** How long a lock of the application's may keep an answer back. */
+const STATUS_WAIT_MS = 1_000;
+
 const clock = { nowMs: () => Date.now() };
 const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
 
@@ -311,9 +314,12 @@ export class DatabaseService {
     return this.upkeep.openProblems;
   }
 
-  /** What this node can say of itself. */
+  /**
+   * What this node can say of itself. Throws `database-locked` soon: who asks how things are is not to wait for them to
+   * change.
+   */
   async status(): Promise<ReplicaStatus> {
-    return (await runSlices(this.file, () => this.replica.statusInSlices())).value;
+    return (await runSlices(this.file, () => this.replica.statusInSlices(), STATUS_WAIT_MS)).value;
   }
 
   /** The same, and what a look at the file tells besides. */

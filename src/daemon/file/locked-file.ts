@@ -35,14 +35,14 @@ export class LockedFile {
     this.stopping.abort(new SqlsyncError('interrupted', 'the daemon is stopping'));
   }
 
-  /** Does one piece of work, as soon as it gets the lock. Throws `database-locked` after limits.lockWaitMsMax. */
-  async run<Result>(attempt: () => Result): Promise<Result> {
+  /** Does one piece of work, as soon as it gets the lock. Throws `database-locked` after limits.lockWaitMsMax, or sooner. */
+  async run<Result>(attempt: () => Result, waitMsMax = this.limits.lockWaitMsMax): Promise<Result> {
     const attemptHere = () => {
       this.assertNotReplaced();
       return attempt();
     };
     try {
-      return await retryWhileLocked(attemptHere, { waitMsMax: this.limits.lockWaitMsMax, signal: this.stopSignal });
+      return await retryWhileLocked(attemptHere, { waitMsMax, signal: this.stopSignal });
     } catch (error) {
       throw this.told(databaseError(error, this.path));
     }
