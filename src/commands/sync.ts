@@ -28,7 +28,7 @@ export default class Sync extends BaseCommand<typeof Sync> {
       config,
       { database: flags.database, peers: this.operands },
       {
-        files: thisMachine.files,
+        ...thisMachine,
         findDaemon,
         syncOnce: (which) => syncOnce(readDaemonSettings(config), { which, logger, onProgress, signal }),
         onProgress,

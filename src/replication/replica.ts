@@ -60,6 +60,11 @@ export class Replica {
     return this.engine.state.get('dataset');
   }
 
+  /** Names of all members, this node among them. */
+  get memberNames(): readonly string[] {
+    return this.members.names();
+  }
+
   /** Where the file was when it was last served; null: never, as far as it tells. */
   get place(): FilePlace | null {
     return parsePlace(this.engine.state.get('place'));
