@@ -18,8 +18,13 @@ export interface ServedStatus {
   /** Null: another program has the file locked, which is among the problems. */
   readonly replica: ReplicaStatus | null;
   /** What keeps the daemon from doing its work on this database. */
-  readonly problems: readonly ErrorBody[];
+  readonly problems: readonly ServedProblem[];
   readonly peers: readonly PeerFigures[];
+}
+
+export interface ServedProblem extends ErrorBody {
+  /** RFC 3339, UTC; null: not known. */
+  readonly since: string | null;
 }
 
 export interface PeerFigures {
@@ -48,11 +53,12 @@ export function servedStatus(
   replica: ReplicaStatus | null,
   met: readonly SqlsyncError[] = [],
 ): ServedStatus {
+  const open = service.openProblems.map(({ error, since }) => ({ ...error.toBody(), since: since.toISOString() }));
   return {
     name: service.name,
     path: service.path,
     replica,
-    problems: [...met, ...service.openProblems].map((problem) => problem.toBody()),
+    problems: [...met.map((error) => ({ ...error.toBody(), since: null })), ...open],
     peers: peers.all().map(figuresOf),
   };
 }

@@ -15,7 +15,7 @@ export interface ProblemFacts {
   readonly uptimeSeconds: number | null;
   readonly databases: readonly DatabaseStatus[];
   /** What keeps a database from being read or served, by its name. */
-  readonly failures: ReadonlyMap<string, readonly ErrorBody[]>;
+  readonly failures: ReadonlyMap<string, readonly Failure[]>;
   /** Rows that wait for the application's migration on this node, by the database's name. */
   readonly held: ReadonlyMap<string, ReplicaStatus['held']>;
   /** Writes that may have gone unrecorded, by the database's name. */
@@ -27,6 +27,10 @@ export interface ProblemFacts {
   readonly now: Date;
   readonly health: Config['health'];
   readonly prune: Pick<Config['prune'], 'retainedBytesMax'>;
+}
+
+export interface Failure extends ErrorBody {
+  readonly since?: string | null;
 }
 
 type Finding = Omit<Problem, 'database' | 'peer' | 'since'> & { readonly since?: string | null };
@@ -66,10 +70,10 @@ function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
   ];
 }
 
-function fromFailure(database: DatabaseStatus, { code, message, hint }: ErrorBody): Finding {
+function fromFailure(database: DatabaseStatus, { code, message, hint, since = null }: Failure): Finding {
   const command = commandFor(code, shellWord(database.path));
   const advice = command === null && hint !== null ? ` (${hint})` : '';
-  return { code, severity: 'error', message: message + advice, command };
+  return { code, severity: 'error', message: message + advice, command, since };
 }
 
 function commandFor(code: ErrorBody['code'], path: string): string | null {

@@ -17,7 +17,7 @@ import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
 import { coverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
-import { findProblems } from './find-problems.js';
+import { type Failure, findProblems } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
@@ -74,7 +74,7 @@ interface DatabaseReading {
   readonly held: ReplicaStatus['held'] | null;
   readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
-  readonly failures: readonly ErrorBody[];
+  readonly failures: readonly Failure[];
 }
 
 /** What a look into the file itself tells, whether a daemon runs or not. */
@@ -98,7 +98,7 @@ function readDatabase(
   const served = daemon?.databases.find((database) => database.name === name) ?? null;
   const read = attempt(() => readFile(path, served, deps));
   const file = 'value' in read ? read.value : null;
-  const failures = 'error' in read ? [read.error] : [];
+  const failures: Failure[] = 'error' in read ? [read.error] : [];
   if (identity === 'ask' && file?.mayBeCopy) failures.push(mayBeCopy(path));
   const replica = served?.replica ?? file?.replica ?? null;
   const paused = 'value' in read ? read.value.paused : [];
@@ -122,7 +122,7 @@ function readDatabase(
 }
 
 /** A lock that keeps out the daemon keeps out whoever looks beside it too: it is one problem. */
-function onePerCode(failures: readonly ErrorBody[]): ErrorBody[] {
+function onePerCode(failures: readonly Failure[]): Failure[] {
   return [...new Map(failures.map((failure) => [failure.code, failure])).values()];
 }
 

@@ -41,7 +41,7 @@ export interface ServedFigures {
   readonly path: string;
   /** Null: the file is locked. */
   readonly replica: ReplicaStatus | null;
-  readonly problems: readonly ErrorBody[];
+  readonly problems: readonly (ErrorBody & { readonly since: string | null })[];
   readonly peers: readonly PeerFigures[];
 }
 

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
 import type { DatabaseConfig } from '../../config-schema.js';
-import { SqlsyncError } from '../../errors.js';
+import { type ErrorCode, SqlsyncError } from '../../errors.js';
 import { isOtherPlace } from '../../replication/file-place.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
 import type { ReplicaStatus } from '../../replication/replica-status.js';
@@ -29,7 +29,7 @@ import { type DatabaseFigures, readFigures } from './database-figures.js';
 import { type HistoryKept, pruneHistory } from './prune-history.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
 import { ShippingGate } from './shipping-gate.js';
-import { Upkeep } from './upkeep.js';
+import { type OpenProblem, Upkeep } from './upkeep.js';
 
 export interface DatabaseServiceOptions {
   /** The database's name in the data set's configuration. */
@@ -46,6 +46,14 @@ export interface DatabaseServiceOptions {
 }
 
 const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
+
+const OWN_TROUBLE: readonly ErrorCode[] = [
+  'disk-full',
+  'disk-io',
+  'database-read-only',
+  'database-permission',
+  'database-damaged',
+];
 
 /** How long a lock of the application's may keep an answer back. */
 const STATUS_WAIT_MS = 1_000;
@@ -233,7 +241,7 @@ export class DatabaseService {
 
   /** Begins to stage a stream. */
   receive(): StreamReceiver {
-    return this.stages.receive();
+    return this.stages.receive((error) => this.noteTrouble(error));
   }
 
   /** Applies a stage after those before it, and removes it. Its sender has been greeted when it began to come. */
@@ -241,7 +249,9 @@ export class DatabaseService {
     const apply = () => this.queue.apply(stage, onProgress);
     try {
       await (this.isLarge(stage) ? this.gate.whileShut(apply) : apply());
+      this.upkeep.note('apply', null);
     } catch (error) {
+      this.noteTrouble(error);
       // If it is half applied now.
       this.upkeep.resuming.request();
       throw error;
@@ -249,6 +259,13 @@ export class DatabaseService {
       this.upkeep.settling.request();
       this.tell();
     }
+  }
+
+  /** What is this machine's own trouble, and no peer's, is a problem of the database's until something could be applied. */
+  private noteTrouble(error: unknown): void {
+    if (!(error instanceof SqlsyncError) || !OWN_TROUBLE.includes(error.code)) return;
+    const message = `${error.message}; meanwhile nothing that peers send is applied here, and it waits with them`;
+    this.upkeep.note('apply', new SqlsyncError(error.code, message, error.hint === null ? {} : { hint: error.hint }));
   }
 
   private async resume(): Promise<void> {
@@ -310,7 +327,7 @@ export class DatabaseService {
   }
 
   /** What keeps this database from going on as it should, by job. */
-  get openProblems(): readonly SqlsyncError[] {
+  get openProblems(): readonly OpenProblem[] {
     return this.upkeep.openProblems;
   }
 

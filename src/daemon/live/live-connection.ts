@@ -111,7 +111,7 @@ export class LiveConnection implements PeerConnection {
   private async onMessage(message: LiveMessage): Promise<void> {
     const act = this.stepBy(message.type);
     if (act === 'ignore') return;
-    if (message.type === 'refused') throw errorFromPeer(this.peerHello?.node ?? 'the peer', message.error);
+    if (message.type === 'refused') throw this.refusalBy(message.error);
     if (act === 'greet' && message.type === 'hello') return this.greet(message);
     const { database, peer, outbound } = this.greeted();
     this.peerHello = message.hello;
@@ -120,6 +120,12 @@ export class LiveConnection implements PeerConnection {
     outbound.on(act === 'acked' ? 'ack' : 'news');
     if (message.type === 'request') this.run(this.answerSync(message.number));
     if (message.type === 'reply') this.settleRequest(message.number);
+  }
+
+  private refusalBy(error: Parameters<typeof errorFromPeer>[1]): SqlsyncError {
+    const refusal = errorFromPeer(this.peerHello?.node ?? 'the peer', error);
+    this.exchange?.peer.refused(refusal);
+    return refusal;
   }
 
   private stepBy(event: LiveMessage['type'] | 'piece'): ConversationAct {
