@@ -168,10 +168,15 @@ export class Replica {
     return new Cut(this.engine, peer);
   }
 
-  /** Begins to apply a stage: one at a time, stepped until it is done or has thrown what is not 'database-locked'. */
+  /** Begins to apply a stage: one at a time, stepped until it is done or given up, which `endApply` says. */
   beginApply(stage: Stage): Application {
     this.application = new Application(this.engine, stage);
     return this.application;
+  }
+
+  /** The stage is stepped no more. Until it is whole, what of it is in keeps this node catching up. */
+  endApply(application: Application): void {
+    if (this.application === application) this.application = null;
   }
 
   /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */

@@ -4,13 +4,14 @@
  * stops, or when a step fails, stays on the disk until it has been gone on with, or a later stream has brought the same.
  */
 import { type ErrorCode, SqlsyncError } from '../../errors.js';
+import type { Application } from '../../replication/application.js';
 import type { Replica } from '../../replication/replica.js';
 import type { LockedFile } from '../file/locked-file.js';
 import type { StreamStage } from '../stream/stage.js';
 import type { StageStore } from '../stream/stage-store.js';
 
 export interface ApplyQueueOptions {
-  readonly replica: Pick<Replica, 'beginApply' | 'catchUp' | 'abandonStage'>;
+  readonly replica: Pick<Replica, 'beginApply' | 'endApply' | 'catchUp' | 'abandonStage'>;
   readonly stages: StageStore;
   readonly file: LockedFile;
   /** Called when a stage is in. */
@@ -98,12 +99,7 @@ export class ApplyQueue {
     try {
       file.stopSignal.throwIfAborted();
       const application = replica.beginApply(stage);
-      for (;;) {
-        const { done, rows } = await file.run(() => application.step());
-        onProgress(rows);
-        if (done) break;
-        await file.gap();
-      }
+      await this.step(application, onProgress);
       if (stage.rows > 0)
         onApplied({ rows: application.counts.applied, seconds: (performance.now() - startedMs) / 1000 });
     } catch (error) {
@@ -111,5 +107,20 @@ export class ApplyQueue {
       throw error;
     }
     stages.discard(stage);
+  }
+
+  /** Steps until it is done, or has thrown. */
+  private async step(application: Application, onProgress: ApplyProgress): Promise<void> {
+    const { replica, file } = this.options;
+    try {
+      for (;;) {
+        const { done, rows } = await file.run(() => application.step());
+        onProgress(rows);
+        if (done) return;
+        await file.gap();
+      }
+    } finally {
+      replica.endApply(application);
+    }
   }
 }
