@@ -5,6 +5,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Config, DatabaseConfig } from '../config.js';
+import { configFlag } from '../config-flag.js';
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
 import { readNodeIdentity } from '../replication/file-contents.js';
@@ -17,7 +18,7 @@ import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
 import { coverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
-import { type Failure, findProblems } from './find-problems.js';
+import { type CatchUpFacts, type Failure, findProblems } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
@@ -44,11 +45,13 @@ export async function readStatus(
   const statuses = readings.map(({ status }) => status);
   const problems = findProblems({
     running: daemon !== null,
+    configFlag: configFlag(config.file),
     uptimeSeconds,
     databases: statuses,
     failures: new Map(readings.map(({ status, failures }) => [status.name, failures])),
     held: new Map(readings.flatMap(({ status, held }) => (held === null ? [] : [[status.name, held]]))),
     nullKeys: new Map(readings.map(({ status, nullKeys }) => [status.name, nullKeys])),
+    catchUps: new Map(readings.map(({ status, catchUp }) => [status.name, catchUp])),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
     diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
     now,
@@ -74,6 +77,7 @@ interface DatabaseReading {
   readonly held: ReplicaStatus['held'] | null;
   readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
+  readonly catchUp: CatchUpFacts;
   readonly failures: readonly Failure[];
 }
 
@@ -117,6 +121,7 @@ function readDatabase(
     held: replica?.held ?? null,
     nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
+    catchUp: { waiting: replica?.catchUp?.stageId === null, parked: replica?.parked ?? 0 },
     failures: onePerCode([...failures, ...(served?.problems ?? [])]),
   };
 }
