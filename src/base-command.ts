@@ -6,11 +6,14 @@
  * (about the work, stderr). An answer of "no" is `process.exitCode = EXIT.no`; everything else that goes wrong is a
  * thrown SqlsyncError, which becomes the exit code.
  */
+
+import { resolve } from 'node:path';
 import { confirm as askConfirmation } from '@inquirer/prompts';
 import { Command, Errors, type Interfaces } from '@oclif/core';
 import { Ansis } from 'ansis';
 import { Cancellation, OUTPUT_CLOSED } from './cancellation.js';
 import { type Config, loadConfig } from './config.js';
+import { configFlag, withConfigFlag } from './config-flag.js';
 import { EXIT, SqlsyncError } from './errors.js';
 import { globalFlags } from './global-flags.js';
 import { isSwitchGiven, reportError } from './report-error.js';
@@ -100,6 +103,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return typedCommand(this.ctor.id, this.argv);
   }
 
+  /** A hint whose commands meet the configuration that this command was given. */
+  protected withConfig(hint: string): string {
+    const file = this.flags?.config;
+    return file === undefined ? hint : withConfigFlag(hint, configFlag(resolve(file)));
+  }
+
   /** One line of NDJSON: for commands that stream, whose `run` returns nothing. */
   protected logLine(document: unknown): void {
     process.stdout.write(`${JSON.stringify(document)}\n`);
@@ -132,6 +141,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   #report(error: Error): number {
     return reportError(error, {
       json: this.jsonEnabled(),
+      completeHint: (hint) => this.withConfig(hint),
       verbose: isSwitchGiven(this.argv, ['--verbose', '-v'], process.env.SQLSYNC_VERBOSE),
       color: !isSwitchGiven(this.argv, ['--no-color'], process.env.SQLSYNC_NO_COLOR),
       helpCommand: `${this.config.bin} ${this.ctor.id.replaceAll(':', ' ')} --help`,

@@ -65,6 +65,7 @@ export const ERROR_CODES = {
   'batch-refused': EXIT.data,
   'batch-outdated': EXIT.tryAgain,
   'unsent-changes': EXIT.refused,
+  'changes-aside': EXIT.refused,
   'daemon-down': EXIT.no,
   'coverage-partial': EXIT.no,
   'coverage-unknown': EXIT.no,

@@ -9,6 +9,8 @@ export interface ReportOptions {
   readonly json: boolean;
   readonly verbose: boolean;
   readonly color: boolean;
+  /** Adds to the commands of a hint what they need to meet the same configuration. */
+  readonly completeHint?: (hint: string) => string;
   /** What to type for help on the command that was called, such as `sqlsync init --help`. */
   readonly helpCommand: string;
 }
@@ -34,12 +36,14 @@ export function isSwitchGiven(
 export function reportError(error: unknown, options: ReportOptions): number {
   const known = toSqlsyncError(error, options.helpCommand);
   if (options.verbose && known.code === 'bug' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  const { completeHint = (hint) => hint } = options;
+  const knownHint = known.hint === null ? null : completeHint(known.hint);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ error: known.toBody() }, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ error: { ...known.toBody(), hint: knownHint } }, null, 2)}\n`);
     return known.exitCode;
   }
   const paint = options.color && process.stderr.isTTY ? new Ansis() : new Ansis(0);
-  const hint = known.hint === null ? '' : `${known.hint.replaceAll(/^/gm, '  ')}\n`;
+  const hint = knownHint === null ? '' : `${knownHint.replaceAll(/^/gm, '  ')}\n`;
   process.stderr.write(`${paint.red.bold('error:')} ${known.message}\n${hint}`);
   return known.exitCode;
 }

@@ -28,7 +28,7 @@ export default class Sync extends BaseCommand<typeof Sync> {
       config,
       { database: flags.database, peers: this.operands },
       {
-        files: thisMachine.files,
+        ...thisMachine,
         findDaemon,
         syncOnce: (which) => syncOnce(readDaemonSettings(config), { which, logger, onProgress, signal }),
         onProgress,
@@ -39,7 +39,7 @@ export default class Sync extends BaseCommand<typeof Sync> {
     const failure = syncFailure(items);
     if (failure !== null) {
       process.exitCode = failure.exitCode;
-      this.note(`${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
+      this.note(`${failure.message}${failure.hint === null ? '' : `\n  ${this.withConfig(failure.hint)}`}`);
     }
     return { items, total: items.length, nextCursor: null };
   }

@@ -1,5 +1,5 @@
 /** What a running daemon tells of itself over its control socket. Null: not known. Times are RFC 3339 UTC. */
-import type { ErrorBody } from '../errors.js';
+import { type ErrorBody, SqlsyncError } from '../errors.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { ServedDatabase } from './database/served-databases.js';
 import type { Direction, PeerRecord, PeerState } from './peer/peer-record.js';
@@ -15,10 +15,16 @@ export interface DaemonStatus {
 export interface ServedStatus {
   readonly name: string;
   readonly path: string;
-  readonly replica: ReplicaStatus;
+  /** Null: another program has the file locked, which is among the problems. */
+  readonly replica: ReplicaStatus | null;
   /** What keeps the daemon from doing its work on this database. */
-  readonly problems: readonly ErrorBody[];
+  readonly problems: readonly ServedProblem[];
   readonly peers: readonly PeerFigures[];
+}
+
+export interface ServedProblem extends ErrorBody {
+  /** RFC 3339, UTC; null: not known. */
+  readonly since: string | null;
 }
 
 export interface PeerFigures {
@@ -37,18 +43,30 @@ export interface PeerFigures {
 }
 
 export async function statusOf(served: ServedDatabase): Promise<ServedStatus> {
-  return servedStatus(served, await served.service.status());
+  const read = await served.service.status().catch(lockOf);
+  return read instanceof SqlsyncError ? servedStatus(served, null, [read]) : servedStatus(served, read);
 }
 
 /** What the daemon knows besides what has been read of the database. */
-export function servedStatus({ service, peers }: ServedDatabase, replica: ReplicaStatus): ServedStatus {
+export function servedStatus(
+  { service, peers }: ServedDatabase,
+  replica: ReplicaStatus | null,
+  met: readonly SqlsyncError[] = [],
+): ServedStatus {
+  const open = service.openProblems.map(({ error, since }) => ({ ...error.toBody(), since: since.toISOString() }));
   return {
     name: service.name,
     path: service.path,
     replica,
-    problems: service.openProblems.map((problem) => problem.toBody()),
+    problems: [...met.map((error) => ({ ...error.toBody(), since: null })), ...open],
     peers: peers.all().map(figuresOf),
   };
+}
+
+/** A lock is a state like others, and no reason to say nothing of the rest. */
+function lockOf(error: unknown): SqlsyncError {
+  if (error instanceof SqlsyncError && error.code === 'database-locked') return error;
+  throw error;
 }
 
 function figuresOf(peer: PeerRecord): PeerFigures {

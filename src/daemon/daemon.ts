@@ -10,7 +10,7 @@ import { formatListenAddress, type ListenAddress } from '../listen-address.js';
 import type { ControlRequest, SyncProgress } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
 import { type DaemonStatus, statusOf } from './daemon-status.js';
-import { DatabaseService } from './database/database-service.js';
+import { DatabaseService, type DatabaseServiceOptions } from './database/database-service.js';
 import { decideKept } from './database/decide-kept.js';
 import type { HistoryKept } from './database/prune-history.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
@@ -33,6 +33,8 @@ export interface DaemonSettings
   readonly clientTls: ClientTls | null;
 }
 
+const NEVER = new AbortController().signal;
+
 export class Daemon {
   /** Resolves when the daemon has stopped: null because it was asked to, else what made it stop. */
   readonly stopped: Promise<unknown>;
@@ -53,14 +55,14 @@ export class Daemon {
   private constructor(
     private readonly settings: DaemonSettings,
     private readonly logger: Logger,
-    openServices: (onFatal: (error: unknown) => void) => DatabaseService[],
+    services: readonly DatabaseService[],
   ) {
     this.stopped = new Promise((resolve) => {
       this.resolveStopped = resolve;
     });
     const onFatal = (error: unknown) => this.fail(error);
     this.secrets = new BearerSecrets(settings.secrets);
-    this.databases = new ServedDatabases(openServices(onFatal).map((service) => this.serve(service)));
+    this.databases = new ServedDatabases(services.map((service) => this.serve(service)));
     const { limits, prune } = settings;
     const addressOf = (peer: PeerConfig) => this.addressOf(peer);
     this.links = new PeerLinks({ databases: this.databases, addressOf, limits, onBug: onFatal });
@@ -75,15 +77,21 @@ export class Daemon {
     this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.pruneHistory(prune));
   }
 
-  /** Starts a node. Throws the registry's errors of files, of the port and of the control socket; nothing is left then. */
-  static async start(settings: DaemonSettings, logger: Logger): Promise<Daemon> {
+  /**
+   * Starts a node. Throws the registry's errors of files, of the port and of the control socket, and the reason of a
+   * signal that ends the wait for a file's lock; nothing is left then.
+   */
+  static async start(settings: DaemonSettings, logger: Logger, signal = NEVER): Promise<Daemon> {
     if (settings.databases.length === 0) {
       throw new SqlsyncError('config-invalid', 'the configuration has no database', {
         hint: '`sqlsync init DB` adds one',
       });
     }
-    const daemon = new Daemon(settings, logger, (onFatal) => openServices(settings, logger, onFatal));
+    // Nothing of a service runs before the daemon starts it.
+    const onFatal = (error: unknown) => daemon.fail(error);
+    const daemon = new Daemon(settings, logger, await openServices(settings, { logger, signal, onFatal }));
     try {
+      signal.throwIfAborted();
       await daemon.listen();
     } catch (error) {
       await daemon.stop();
@@ -224,20 +232,19 @@ export class Daemon {
 }
 
 /** Opens all files, or none. */
-function openServices(
+async function openServices(
   { node, databases, limits }: DaemonSettings,
-  logger: Logger,
-  onFatal: (error: unknown) => void,
-): DatabaseService[] {
+  common: Pick<DatabaseServiceOptions, 'logger' | 'signal' | 'onFatal'>,
+): Promise<DatabaseService[]> {
   const services: DatabaseService[] = [];
   try {
     for (const { name, path, identity } of databases) {
-      const service = DatabaseService.open({ name, path, identity, limits, logger, onFatal });
+      const service = await DatabaseService.open({ name, path, identity, limits, ...common });
       services.push(service);
       if (service.replica.node !== node) throw otherNode(path, service.replica.node, node);
     }
   } catch (error) {
-    for (const service of services) void service.stop();
+    await Promise.all(services.map((service) => service.stop()));
     throw error;
   }
   return services;

@@ -15,21 +15,27 @@ export interface RunDaemonOptions {
 
 /** Runs until it is told to stop. Throws what kept it from starting, or from going on. */
 export async function runDaemon({ readSettings, logger, onStarted }: RunDaemonOptions): Promise<void> {
-  const daemon = await Daemon.start(readSettings(), logger);
-  let asked = false;
+  let daemon: Daemon | null = null;
+  const asked = new AbortController();
   const stop = () => {
-    if (asked) process.exit(EXIT.interrupted);
-    asked = true;
-    void daemon.stop();
+    if (asked.signal.aborted) process.exit(EXIT.interrupted);
+    asked.abort(new SqlsyncError('interrupted', 'stopped before it served'));
+    void daemon?.stop();
   };
   const reload = () => {
-    reloadOrKeep(daemon, readSettings, logger).catch(stopWith(daemon, logger));
+    // One that is still starting has read what there is.
+    if (daemon !== null) reloadOrKeep(daemon, readSettings, logger).catch(stopWith(daemon, logger));
   };
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   try {
+    daemon = await Daemon.start(readSettings(), logger, asked.signal);
+    if (asked.signal.aborted) void daemon.stop();
     onStarted?.(daemon);
     const cause = await daemon.stopped;
     if (cause !== null) throw cause;
+  } catch (error) {
+    if (error !== asked.signal.reason) throw error;
+    logger.info('stopped before it served');
   } finally {
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
   }

@@ -6,17 +6,19 @@ import { DatabaseService } from './database/database-service.js';
 export interface ServeOnceOptions {
   readonly limits: Limits;
   readonly logger: Logger;
+  /** Ends the wait for a lock that an application holds. */
+  readonly signal?: AbortSignal;
 }
 
 /** Throws what keeps the file from being served, `database-in-use` among it. */
 export async function serveOnce<Result>(
   { name, path, identity }: DatabaseConfig,
-  { limits, logger }: ServeOnceOptions,
+  { limits, logger, signal = new AbortController().signal }: ServeOnceOptions,
   work: (service: DatabaseService) => Promise<Result>,
 ): Promise<Result> {
   const failed: unknown[] = [];
   const onFatal = (error: unknown) => failed.push(error);
-  const service = DatabaseService.open({ name, path, identity, limits, logger, onFatal });
+  const service = await DatabaseService.open({ name, path, identity, limits, logger, signal, onFatal });
   let result: Result;
   try {
     service.start();

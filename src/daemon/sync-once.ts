@@ -24,12 +24,12 @@ export interface SyncOnceOptions {
 
 /** What fails with one peer is told in its result. Throws what keeps a file from being served. */
 export async function syncOnce(settings: DaemonSettings, options: SyncOnceOptions): Promise<SyncResult[]> {
-  const { which, logger } = options;
+  const { which, logger, signal } = options;
   const results: SyncResult[] = [];
   for (const database of settings.databases) {
     const peers = peersFor(settings, database.name, which);
     if (peers.length === 0) continue;
-    await serveOnce(database, { limits: settings.limits, logger }, async (service) => {
+    await serveOnce(database, { limits: settings.limits, logger, signal }, async (service) => {
       for (const peer of peers) results.push(await syncWith(peer, service, settings, options));
     });
   }

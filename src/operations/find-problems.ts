@@ -3,6 +3,7 @@
  * not known is no reason to call a node healthy: silence counts as lag.
  */
 import type { Config } from '../config.js';
+import { withConfigFlag } from '../config-flag.js';
 import type { ErrorBody } from '../errors.js';
 import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
@@ -12,12 +13,15 @@ import type { DatabaseStatus, PeerStatus, Problem } from './status-report.js';
 
 export interface ProblemFacts {
   readonly running: boolean;
+  /** What commands must end in to meet this configuration: see config-flag.ts. */
+  readonly configFlag: string;
   readonly uptimeSeconds: number | null;
   readonly databases: readonly DatabaseStatus[];
   /** What keeps a database from being read or served, by its name. */
-  readonly failures: ReadonlyMap<string, readonly ErrorBody[]>;
+  readonly failures: ReadonlyMap<string, readonly Failure[]>;
   /** Rows that wait for the application's migration on this node, by the database's name. */
   readonly held: ReadonlyMap<string, ReplicaStatus['held']>;
+  readonly catchUps: ReadonlyMap<string, CatchUpFacts>;
   /** Writes that may have gone unrecorded, by the database's name. */
   readonly gaps: ReadonlyMap<string, CaptureGap>;
   /** Tables with rows whose key holds NULL, by the database's name. */
@@ -29,16 +33,28 @@ export interface ProblemFacts {
   readonly prune: Pick<Config['prune'], 'retainedBytesMax'>;
 }
 
+/** A catch-up that is half applied. */
+export interface CatchUpFacts {
+  /** Has its stage been lost, so that a peer must send the same again? */
+  readonly waiting: boolean;
+  /** Rows that are in no table until it is whole. */
+  readonly parked: number;
+}
+
+export interface Failure extends ErrorBody {
+  readonly since?: string | null;
+}
+
 type Finding = Omit<Problem, 'database' | 'peer' | 'since'> & { readonly since?: string | null };
 
 export function findProblems(facts: ProblemFacts): Problem[] {
   const daemon: Finding[] = facts.running ? [] : [DAEMON_DOWN];
   return [
-    ...daemon.map((finding) => toProblem(finding, null, null)),
+    ...daemon.map((finding) => toProblem(finding, facts, null, null)),
     ...facts.databases.flatMap((database) => [
-      ...inDatabase(database, facts).map((finding) => toProblem(finding, database.name, null)),
+      ...inDatabase(database, facts).map((finding) => toProblem(finding, facts, database.name, null)),
       ...database.peers.flatMap((peer) =>
-        inPeer(database, peer, facts).map((finding) => toProblem(finding, database.name, peer.name)),
+        inPeer(database, peer, facts).map((finding) => toProblem(finding, facts, database.name, peer.name)),
       ),
     ]),
   ];
@@ -51,14 +67,19 @@ const DAEMON_DOWN: Finding = {
   command: 'sqlsync start',
 };
 
-function toProblem(finding: Finding, database: string | null, peer: string | null): Problem {
-  const { code, severity, message, command, since = null } = finding;
-  return { code, severity, database, peer, message, command, since };
+function toProblem(
+  { code, severity, message, command, since = null }: Finding,
+  { configFlag }: ProblemFacts,
+  database: string | null,
+  peer: string | null,
+): Problem {
+  const toType = command === null ? null : command + configFlag;
+  return { code, severity, database, peer, message, command: toType, since };
 }
 
 function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
   return [
-    ...(facts.failures.get(database.name) ?? []).map((failure) => fromFailure(database, failure)),
+    ...(facts.failures.get(database.name) ?? []).map((failure) => fromFailure(database, failure, facts)),
     ...inCoverage(database, facts),
     ...inQueues(database, facts),
     ...inSpace(database, facts),
@@ -66,10 +87,14 @@ function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
   ];
 }
 
-function fromFailure(database: DatabaseStatus, { code, message, hint }: ErrorBody): Finding {
+function fromFailure(
+  database: DatabaseStatus,
+  { code, message, hint, since = null }: Failure,
+  { configFlag }: ProblemFacts,
+): Finding {
   const command = commandFor(code, shellWord(database.path));
-  const advice = command === null && hint !== null ? ` (${hint})` : '';
-  return { code, severity: 'error', message: message + advice, command };
+  const advice = command === null && hint !== null ? ` (${withConfigFlag(hint, configFlag)})` : '';
+  return { code, severity: 'error', message: message + advice, command, since };
 }
 
 function commandFor(code: ErrorBody['code'], path: string): string | null {
@@ -91,16 +116,16 @@ function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps, n
   }
   const gap = gaps.get(name);
   const where = gap === undefined ? '' : ` to ${gap.tables.join(', ')}`;
-  const message = `writes${where} may have gone unrecorded: compare the rows with another node's`;
+  const message = `writes${where} may have gone unrecorded, until the rows have been compared with another node's`;
   const since = gap === undefined ? null : new Date(gap.since).toISOString();
-  return [{ code: 'coverage-unknown', severity: 'error', message, command: null, since }];
+  return [{ code: 'coverage-unknown', severity: 'error', message, command: 'sqlsync verify', since }];
 }
 
-function inQueues(database: DatabaseStatus, { health, held }: ProblemFacts): Finding[] {
+function inQueues(database: DatabaseStatus, { health, held, catchUps }: ProblemFacts): Finding[] {
   const { catchingUp, conflictsOpen, quarantined } = database;
   const found: Finding[] = [];
   if (catchingUp) {
-    const message = 'a large catch-up is being applied; until it is whole nothing is sent from here';
+    const message = describeCatchUp(catchUps.get(database.name) ?? { waiting: false, parked: 0 });
     found.push({ code: 'catching-up', severity: 'warning', message, command: null });
   }
   if (exceeds(conflictsOpen, health.conflictsOpenMax)) {
@@ -116,18 +141,27 @@ function inQueues(database: DatabaseStatus, { health, held }: ProblemFacts): Fin
   return [...found, ...inSchema(database, held.get(database.name))];
 }
 
+function describeCatchUp({ waiting, parked }: CatchUpFacts): string {
+  const what = waiting
+    ? 'a large catch-up broke off, and goes on when a peer that has it is in touch'
+    : 'a large catch-up is being applied';
+  const rows = renderCount(parked, 'row is', 'rows are');
+  const unseen = parked === 0 ? '' : `, and ${rows} in no table, waiting for UNIQUE values that others still have`;
+  return `${what}; until it is whole nothing is sent from here${unseen}. Nothing needs to be typed`;
+}
+
 function inSchema({ heldRows, schemaBehind }: DatabaseStatus, held: ReplicaStatus['held'] | undefined): Finding[] {
   const found: Finding[] = [];
   const isBehind = (heldRows ?? 0) > 0;
   if (isBehind) {
     const where = (held?.tables ?? []).map(({ name, why }) => ` ${name} (${why})`).join(',');
     const rows = renderCount(heldRows ?? 0, 'row waits', 'rows wait');
-    const message = `${rows} for the application's migration on this node:${where}`;
+    const message = `${rows} for the application's migration on this node: run it, and they go in by themselves:${where}`;
     found.push({ code: 'schema-differs', severity: 'error', message, command: null });
   }
   const others = isBehind ? schemaBehind.slice(1) : schemaBehind;
   if (others.length > 0) {
-    const message = `the application's migration has not run on ${others.join(', ')}: rows from here wait there`;
+    const message = `the application's migration has not run on ${others.join(', ')}: rows from here wait there until it has`;
     found.push({ code: 'schema-differs', severity: 'warning', message, command: null });
   }
   return found;

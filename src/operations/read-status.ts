@@ -5,6 +5,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Config, DatabaseConfig } from '../config.js';
+import { configFlag } from '../config-flag.js';
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
 import { readNodeIdentity } from '../replication/file-contents.js';
@@ -17,7 +18,7 @@ import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
 import { coverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
-import { findProblems } from './find-problems.js';
+import { type CatchUpFacts, type Failure, findProblems } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
@@ -44,11 +45,13 @@ export async function readStatus(
   const statuses = readings.map(({ status }) => status);
   const problems = findProblems({
     running: daemon !== null,
+    configFlag: configFlag(config.file),
     uptimeSeconds,
     databases: statuses,
     failures: new Map(readings.map(({ status, failures }) => [status.name, failures])),
     held: new Map(readings.flatMap(({ status, held }) => (held === null ? [] : [[status.name, held]]))),
     nullKeys: new Map(readings.map(({ status, nullKeys }) => [status.name, nullKeys])),
+    catchUps: new Map(readings.map(({ status, catchUp }) => [status.name, catchUp])),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
     diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
     now,
@@ -74,7 +77,8 @@ interface DatabaseReading {
   readonly held: ReplicaStatus['held'] | null;
   readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
-  readonly failures: readonly ErrorBody[];
+  readonly catchUp: CatchUpFacts;
+  readonly failures: readonly Failure[];
 }
 
 /** What a look into the file itself tells, whether a daemon runs or not. */
@@ -98,7 +102,7 @@ function readDatabase(
   const served = daemon?.databases.find((database) => database.name === name) ?? null;
   const read = attempt(() => readFile(path, served, deps));
   const file = 'value' in read ? read.value : null;
-  const failures = 'error' in read ? [read.error] : [];
+  const failures: Failure[] = 'error' in read ? [read.error] : [];
   if (identity === 'ask' && file?.mayBeCopy) failures.push(mayBeCopy(path));
   const replica = served?.replica ?? file?.replica ?? null;
   const paused = 'value' in read ? read.value.paused : [];
@@ -117,8 +121,14 @@ function readDatabase(
     held: replica?.held ?? null,
     nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
-    failures: [...failures, ...(served?.problems ?? [])],
+    catchUp: { waiting: replica?.catchUp?.stageId === null, parked: replica?.parked ?? 0 },
+    failures: onePerCode([...failures, ...(served?.problems ?? [])]),
   };
+}
+
+/** A lock that keeps out the daemon keeps out whoever looks beside it too: it is one problem. */
+function onePerCode(failures: readonly Failure[]): Failure[] {
+  return [...new Map(failures.map((failure) => [failure.code, failure])).values()];
 }
 
 function readFile(path: string, served: ServedFigures | null, deps: StatusDeps): FileReading {

@@ -39,8 +39,9 @@ export interface DaemonFigures {
 export interface ServedFigures {
   readonly name: string;
   readonly path: string;
-  readonly replica: ReplicaStatus;
-  readonly problems: readonly ErrorBody[];
+  /** Null: the file is locked. */
+  readonly replica: ReplicaStatus | null;
+  readonly problems: readonly (ErrorBody & { readonly since: string | null })[];
   readonly peers: readonly PeerFigures[];
 }
 

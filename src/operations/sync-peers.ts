@@ -1,9 +1,10 @@
 /** One exchange now: through the daemon that serves the files, or by this process while none does. */
-import { type Config, pickDatabase } from '../config.js';
+import { type Config, type DatabaseConfig, pickDatabase } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import { assertInitialised } from './assert-initialised.js';
 import { findAnyDaemon } from './find-any-daemon.js';
 import type { Machine } from './machine.js';
+import { readReplicaStatus } from './replica-figures.js';
 import type { FindDaemon, SyncProgress, SyncResult, SyncTargets } from './running-daemon.js';
 
 export interface SyncRequest {
@@ -13,7 +14,7 @@ export interface SyncRequest {
   readonly peers: readonly string[];
 }
 
-export interface SyncDeps extends Pick<Machine, 'files'> {
+export interface SyncDeps extends Pick<Machine, 'files' | 'now' | 'random'> {
   readonly findDaemon: FindDaemon;
   /** An exchange by this process, which takes the files' locks for it. */
   readonly syncOnce: (which: SyncTargets) => Promise<SyncResult[]>;
@@ -27,15 +28,41 @@ export async function syncPeers(config: Config, request: SyncRequest, deps: Sync
   const which = { databases: databases.map(({ name }) => name), peers: [...request.peers] };
   const daemon = await findAnyDaemon(databases, deps);
   if (daemon !== null) return daemon.sync(which, deps.onProgress, deps.signal);
-  const known = config.peers.map(({ name }) => name);
+  assertInitialised(databases, deps.files);
+  const silent = databases.flatMap((database) => membersThatDial(database, config, request.peers, deps));
+  const known = [...config.peers.map(({ name }) => name), ...silent.map(({ peer }) => peer)];
   const unknown = request.peers.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new SqlsyncError('peer-unknown', `${config.file} has no peer "${unknown}"`, {
-      hint: `It has: ${known.join(', ') || 'none'}. A member that dials this node is reached only while the daemon runs.`,
+      hint: `It has: ${config.peers.map(({ name }) => name).join(', ') || 'none'}.`,
     });
   }
-  assertInitialised(databases, deps.files);
-  return deps.syncOnce(which);
+  return [...(await deps.syncOnce(which)), ...silent];
+}
+
+/**
+ * Members that this node does not dial, and that were asked for; without names those of a database for which it dials
+ * nobody. They dial this node, if anybody: without a daemon here they cannot.
+ */
+function membersThatDial(
+  { name, path }: DatabaseConfig,
+  config: Config,
+  asked: readonly string[],
+  { files, now, random }: SyncDeps,
+): SyncResult[] {
+  const dialed = config.peers.filter(({ databases }) => databases.includes('*') || databases.includes(name));
+  if (asked.length === 0 && dialed.length > 0) return [];
+  const { members } = files.withSnapshot(path, (db) => readReplicaStatus(db, { now, random }));
+  return members
+    .filter((member) => member !== config.node && !dialed.some((peer) => peer.name === member))
+    .filter((member) => asked.length === 0 || asked.includes(member))
+    .map((member) => unreached(name, member));
+}
+
+function unreached(database: string, peer: string): SyncResult {
+  const message = `${peer} dials this node, and no daemon runs here that it could reach: only ${peer} can begin`;
+  const error = { code: 'peer-unreachable', message, hint: 'sqlsync start' } as const;
+  return { database, peer, rowsSent: 0, rowsReceived: 0, bytesSent: 0, bytesReceived: 0, error };
 }
 
 /** What a sync that did not reach everybody ends with; null: it did. */

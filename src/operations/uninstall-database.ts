@@ -1,7 +1,8 @@
 /**
  * Takes sqlsync out of a file: every trigger and table of ours, the folder beside it, and its entry in the configuration.
  * The file must not be served meanwhile. What no other node has yet stays in the application's tables; it only does not
- * travel any more, so that is refused unless it is forced.
+ * travel any more, so that is refused unless it is forced. So are rows that are in no table of the application yet: those
+ * that are parked for the time of a catch-up go back into theirs where they fit, and all others are lost here.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -10,6 +11,7 @@ import { removeDatabaseFromFile } from '../config-edit.js';
 import { SqlsyncError } from '../errors.js';
 import { renderCount } from '../render-figures.js';
 import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
+import { putParkedBack, type RowsAside, readRowsAside } from '../replication/rows-aside.js';
 import { uninstallCapture } from '../replication/uninstall-capture.js';
 import { configuredDatabase } from './configuration-target.js';
 import type { Machine } from './machine.js';
@@ -23,6 +25,10 @@ export interface UninstallTarget {
   readonly identity: NodeIdentity | null;
   /** Local changes that some member has not acknowledged. */
   readonly pendingChanges: number;
+  /** Is a catch-up half applied? */
+  readonly catchingUp: boolean;
+  /** Tables of which row versions exist only in sqlsync's own: how many go back into their table, how many are lost. */
+  readonly aside: readonly { readonly table: string; readonly placed: number; readonly lost: number }[];
 }
 
 export interface UninstallReport extends UninstallTarget {
@@ -32,8 +38,8 @@ export interface UninstallReport extends UninstallTarget {
 }
 
 /**
- * What an uninstall is about to remove. Throws database-not-initialised when there is nothing of ours, unsent-changes when
- * something would be left behind.
+ * What an uninstall is about to remove. Throws database-not-initialised when there is nothing of ours, and unless it is
+ * forced unsent-changes when something would be left behind, changes-aside when something would be lost.
  * @param nameOrPath a configured database's name, or a path
  */
 export function planUninstall(
@@ -47,8 +53,17 @@ export function planUninstall(
   const database = config && (configuredDatabase({ file: config.file, existing: config }, path)?.name ?? null);
   const found = machine.files.withSnapshot(path, (db) => {
     const identity = readNodeIdentity(db);
+    if (identity === null) return { identity, pendingChanges: 0, catchingUp: false, aside: [] };
+    const { isCatchingUp: catchingUp, tables } = readRowsAside(db);
+    const placed = force && tables.some(({ parked }) => parked > 0) ? putParkedBack(db) : new Map();
+    const aside = tables.map(({ table, parked, waiting }) => {
+      const back: number = placed.get(table) ?? 0;
+      return { table, placed: back, lost: parked + waiting - back };
+    });
+    if (!force) assertNothingAside(path, { isCatchingUp: catchingUp, tables });
     // A file of a newer format cannot be asked; whoever forces it does not ask.
-    return { identity, pendingChanges: identity === null || force ? 0 : readReplicaStatus(db, machine).pendingChanges };
+    const pendingChanges = force ? 0 : readReplicaStatus(db, machine).pendingChanges;
+    return { identity, pendingChanges, catchingUp, aside };
   });
   if (found.identity === null && database === null) {
     throw new SqlsyncError('database-not-initialised', `sqlsync is not installed in ${path}`, {
@@ -62,6 +77,21 @@ export function planUninstall(
     });
   }
   return { path, database, ...found };
+}
+
+function assertNothingAside(path: string, { isCatchingUp, tables }: RowsAside): void {
+  if (tables.length === 0 && !isCatchingUp) return;
+  const counts = tables.map(({ table, parked, waiting }) => `${table} ${parked + waiting}`);
+  const rows = counts.length === 0 ? '' : `rows that are in no table of the application yet: ${counts.join(', ')}`;
+  if (isCatchingUp) {
+    const parked = rows === '' ? '' : `; ${rows}`;
+    throw new SqlsyncError('changes-aside', `${path} is in the middle of a large catch-up${parked}`, {
+      hint: '`sqlsync start` and wait until it is whole. --force puts such rows back where they fit; --dry-run with it says what is lost.',
+    });
+  }
+  throw new SqlsyncError('changes-aside', `${path} keeps ${rows}`, {
+    hint: 'See `sqlsync status` for what they wait for; --force loses them here, --dry-run with it says how many.',
+  });
 }
 
 /** Throws database-in-use while a daemon serves the file. */

@@ -6,7 +6,7 @@ import { renderBytes } from '../render-figures.js';
 import { renderTable } from '../render-table.js';
 
 export function renderSync(results: readonly SyncResult[], paint: Ansis): string {
-  if (results.length === 0) return 'no peers to exchange with';
+  if (results.length === 0) return 'no peers to exchange with: this node is the only member';
   const right = 'right' as const;
   return renderTable(
     [

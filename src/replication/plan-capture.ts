@@ -74,9 +74,16 @@ export function assertNoneRefused(plan: CapturePlan): void {
   const refused = plan.tables.filter((table) => table.status === 'refused');
   if (refused.length === 0) return;
   const reasons = refused.map(({ name, reason }) => `${name}: ${reason}`).join('\n');
-  const flags = refused.map(({ name }) => `--exclude '${name.replaceAll("'", "'\\''")}'`).join(' ');
+  const clashing = refused.filter(({ name }) => isOurs(name));
+  const others = refused.filter(({ name }) => !isOurs(name));
+  const flags = others.map(({ name }) => `--exclude '${name.replaceAll("'", "'\\''")}'`).join(' ');
   throw new SqlsyncError('table-refused', `these tables cannot replicate:\n${reasons}`, {
-    hint: `give them a key, or leave them out with ${flags}`,
+    hint: [
+      ...(others.length === 0 ? [] : [`give them a key, or leave them out with ${flags}`]),
+      ...(clashing.length === 0
+        ? []
+        : [`rename ${clashing.map(({ name }) => name).join(', ')}: such names are sqlsync's own`]),
+    ].join('\n'),
   });
 }
 

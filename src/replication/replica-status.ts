@@ -36,6 +36,8 @@ export interface ReplicaStatus {
   /** Rows in which writes to different columns met and merged without a conflict. */
   readonly merged: number;
   readonly quarantined: number;
+  /** Rows that are in no table until the catch-up under way is whole. */
+  readonly parked: number;
   /** Rows that wait for the application's migration on this node. */
   readonly held: Omit<HeldSummary, 'hold'>;
   readonly horizon: number;
@@ -77,6 +79,7 @@ export function* readReplicaStatus(engine: Engine, membership: Members): Slices<
     conflictsEver: groups,
     merged: state.get('merged'),
     quarantined: quarantine.counts().kept,
+    parked: quarantine.counts().parked,
     held: { rows: held.summary().rows, tables: held.summary().tables },
     horizon: state.get('horizon'),
     catchUp: catchUpOf(state),

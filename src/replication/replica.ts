@@ -5,7 +5,7 @@
  */
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import { Application } from './application.js';
-import { type CatchUp, catchUpOf } from './catch-up.js';
+import { abandonStage, type CatchUp, catchUpOf, catchUpPhase } from './catch-up.js';
 import { Cut } from './cut.js';
 import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
 import { Engine, type EngineOptions } from './engine.js';
@@ -60,6 +60,11 @@ export class Replica {
     return this.engine.state.get('dataset');
   }
 
+  /** Names of all members, this node among them. */
+  get memberNames(): readonly string[] {
+    return this.members.names();
+  }
+
   /** Where the file was when it was last served; null: never, as far as it tells. */
   get place(): FilePlace | null {
     return parsePlace(this.engine.state.get('place'));
@@ -96,7 +101,7 @@ export class Replica {
         .summary()
         .tables.slice(0, TABLES_BEHIND_MAX)
         .map(({ name }) => name),
-      catchingUp: state.get('catch_up') !== '',
+      catchingUp: catchUpPhase(state),
       cursors: cursors.toJson(),
       acknowledged: acknowledgements.toJson(),
     };
@@ -123,6 +128,16 @@ export class Replica {
   /** Is a stage half applied? Until it is whole this node ships nothing. */
   get isCatchingUp(): boolean {
     return this.engine.state.get('catch_up') !== '';
+  }
+
+  /** As it is said to peers. */
+  get catchUpPhase(): Hello['catchingUp'] {
+    return catchUpPhase(this.engine.state);
+  }
+
+  /** The half applied stage is lost, or can be applied no more: the node waits for peers to bring the same again. */
+  abandonStage(stageId: string): void {
+    this.engine.writeTransaction(() => abandonStage(this.engine.state, stageId));
   }
 
   /** Has an application written what is not folded yet? A cheap read. */
@@ -153,10 +168,15 @@ export class Replica {
     return new Cut(this.engine, peer);
   }
 
-  /** Begins to apply a stage: one at a time, stepped until it is done or has thrown what is not 'database-locked'. */
+  /** Begins to apply a stage: one at a time, stepped until it is done or given up, which `endApply` says. */
   beginApply(stage: Stage): Application {
     this.application = new Application(this.engine, stage);
     return this.application;
+  }
+
+  /** The stage is stepped no more. Until it is whole, what of it is in keeps this node catching up. */
+  endApply(application: Application): void {
+    if (this.application === application) this.application = null;
   }
 
   /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */

@@ -59,8 +59,11 @@ export const helloSchema = z.strictObject({
   hold: hlc.nullable(),
   /** Tables of which this node keeps rows aside that it cannot hold before the application has migrated its file. */
   behind: z.array(z.string().max(1_000_000)).max(TABLES_BEHIND_MAX),
-  /** Half of a catch-up is applied: this node ships nothing and claims nothing until it is whole. */
-  catchingUp: z.boolean(),
+  /**
+   * Half of a catch-up is applied: this node ships nothing and claims nothing until it is whole. `applying`: it has all of
+   * it, and takes nothing more now; `waiting`: it has lost the rest, which peers must bring again.
+   */
+  catchingUp: z.enum(['applying', 'waiting']).nullable(),
   /** How far it has read in the other's arrival order, by the other's session. */
   cursors,
   /** What it has heard of the other members. */

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import Sqlite from 'better-sqlite3';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import type { NodeStatus } from '../../src/operations/status-report.js';
 import { makeFolder } from '../support/make-folder.js';
 import { ProcessNode } from '../support/process-node.js';
 import { RUN_JS, runCli } from '../support/run-cli.js';
@@ -198,4 +200,30 @@ test('without a configuration there is nothing to tell, and with several databas
   expect(await names('-d', 'second')).toEqual(['second']);
   expect((await paris.run(['status', '-d', 'third'])).exitCode).toBe(2);
   expect((await runCli(['status', '-c', 'nowhere.yml'], { cwd: folder })).exitCode).toBe(78);
+});
+
+test('a lock of the application is a state like others, not a failure', async () => {
+  const folder = makeFolder();
+  const paris = await ProcessNode.first(folder, 'paris', (path) => makeShop(path, 'PRAGMA journal_mode = delete;'));
+  onTestFinished(() => paris.dispose());
+  await paris.start();
+  const check = async () => {
+    const { exitCode, stdout } = await paris.run(['status', '--check', '--json']);
+    return { exitCode, ...(JSON.parse(stdout) as NodeStatus) };
+  };
+  const locked = (running: boolean) => ({
+    exitCode: 1,
+    running,
+    databases: [{ name: 'shop', pendingChanges: null, coverage: 'unknown' }],
+    problems: expect.arrayContaining([expect.objectContaining({ code: 'database-locked', severity: 'error' })]),
+  });
+  const application = new Sqlite(paris.path);
+  onTestFinished(() => void application.close());
+  application.exec('BEGIN EXCLUSIVE');
+  const served = await check();
+  expect(served).toMatchObject(locked(true));
+  expect(served.problems.filter(({ code }) => code === 'database-locked')).toHaveLength(1);
+  await paris.end('SIGKILL');
+  expect(await check()).toMatchObject(locked(false));
+  application.exec('COMMIT');
 });

@@ -87,3 +87,25 @@ test('a single peer that fails gives its own exit code', async () => {
   expect(unknown.exitCode).toBe(2);
   expect(JSON.parse(unknown.stdout).error.code).toBe('peer-unknown');
 });
+
+test('a node that only listens says who could not be reached, and why', async () => {
+  const { paris, lyon } = await makePair();
+  const failure = (text: string) => ({
+    peer: 'lyon',
+    error: { code: 'peer-unreachable', message: expect.stringContaining(text) },
+  });
+  const away = await paris.run(['sync', '--json']);
+  expect(away.exitCode).toBe(69);
+  expect(JSON.parse(away.stdout).items).toMatchObject([failure('lyon dials this node, and is not connected')]);
+  lyon.configure({ peer: { live: true } });
+  await lyon.start();
+  await vi.waitFor(async () => expect((await paris.peer('lyon')).state).toBe('online'), 20_000);
+  expect(JSON.parse((await paris.run(['sync', '--json'])).stdout).items).toMatchObject([{ peer: 'lyon', error: null }]);
+  await lyon.end('SIGTERM');
+  expect((await paris.run(['sync', 'lyon'])).exitCode).toBe(69);
+  await paris.end('SIGTERM');
+  const down = await paris.run(['sync', '--json']);
+  expect(down.exitCode).toBe(69);
+  expect(JSON.parse(down.stdout).items).toMatchObject([failure('only lyon can begin')]);
+  expect((await paris.run(['sync', 'nobody'])).exitCode).toBe(2);
+});

@@ -91,3 +91,50 @@ test('what has not reached every node keeps it back, and so does a daemon', asyn
   expect((await lyon.run(['uninstall', lyon.path, '--yes', '--force'])).exitCode).toBe(0);
   expect(rowsOf(lyon.path, 'SELECT count(*) FROM sale')).toEqual([[4]]);
 });
+
+test('rows that wait outside their tables keep it back, and --force says what is lost', async () => {
+  const folder = makeFolder();
+  const paris = await ProcessNode.first(folder, 'paris', (path) =>
+    makeShop(
+      path,
+      'CREATE TABLE seat(id INTEGER PRIMARY KEY, place UNIQUE); CREATE TABLE later(id INTEGER PRIMARY KEY, a)',
+    ),
+  );
+  onTestFinished(() => paris.dispose());
+  await paris.start();
+  const lyon = await ProcessNode.joining(paris, 'lyon', { change: { limits: { applyTransactionRowsMax: 1 } } });
+  onDatabase(paris.path, (db) => db.exec(`ALTER TABLE later ADD COLUMN b; INSERT INTO later VALUES(1, 2, 3)`));
+  await vi.waitFor(async () => {
+    await lyon.run(['sync']);
+    expect((await lyon.status()).databases[0]?.heldRows).toBe(1);
+  }, 30_000);
+  onDatabase(lyon.path, (db) => {
+    const { arrival, version, hlc, since } = db.prepare('SELECT * FROM _sqlsync_held').get() as Record<string, unknown>;
+    const tbl = db.prepare(`SELECT id FROM _sqlsync_table WHERE name = 'later'`).pluck().get();
+    db.prepare(`INSERT INTO _sqlsync_quarantine VALUES(?, x'01', ?, ?, 'parked', '', ?, ?)`).run(
+      tbl,
+      arrival,
+      version,
+      hlc,
+      since,
+    );
+    db.exec(
+      `UPDATE _sqlsync_state SET value = '{"stageId":"aa","sender":"paris","vector":{}}' WHERE name = 'catch_up'`,
+    );
+  });
+  const before = filesIn(lyon.folder);
+  const refused = await lyon.run(['uninstall', lyon.path, '--yes', '--json']);
+  expect(refused.exitCode).toBe(77);
+  expect(JSON.parse(refused.stdout).error).toMatchObject({
+    code: 'changes-aside',
+    message: expect.stringContaining('later 2'),
+  });
+  const dry = await lyon.run(['uninstall', lyon.path, '--force', '--dry-run', '--json']);
+  const expected = { catchingUp: true, aside: [{ table: 'later', placed: 1, lost: 1 }] };
+  expect(JSON.parse(dry.stdout)).toMatchObject({ ...expected, uninstalled: false });
+  expect(dry.stderr).toContain('later: 1 row goes back into the table; 1 row version is lost in this file');
+  expect(filesIn(lyon.folder)).toEqual(before);
+  const forced = await lyon.run(['uninstall', lyon.path, '--force', '--yes', '--json']);
+  expect(JSON.parse(forced.stdout)).toMatchObject({ ...expected, uninstalled: true });
+  expect(rowsOf(lyon.path, 'SELECT * FROM later')).toEqual([[1, 2]]);
+});

@@ -13,8 +13,8 @@ interface DaemonProcess {
   readonly log: () => string;
 }
 
-/** Runs a node's daemon in a process of its own. */
-async function spawnDaemon(node: TestNode, options: NodeOptions = {}): Promise<DaemonProcess> {
+/** Launches a node's daemon in a process of its own. */
+function launch(node: TestNode, options: NodeOptions = {}): { child: ChildProcess; log: () => string } {
   const script = join(import.meta.dirname, 'daemon-process.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(node.settings(options))], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -24,11 +24,17 @@ async function spawnDaemon(node: TestNode, options: NodeOptions = {}): Promise<D
   child.stderr?.on('data', (text) => {
     log += text;
   });
+  return { child, log: () => log };
+}
+
+/** The same, once it serves. */
+async function spawnDaemon(node: TestNode, options: NodeOptions = {}): Promise<DaemonProcess> {
+  const { child, log } = launch(node, options);
   const [port] = await Promise.race([
     once(child.stdout as NodeJS.ReadableStream, 'data'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`exited with ${code}: ${log}`))),
+    once(child, 'exit').then(([code]) => Promise.reject(new Error(`exited with ${code}: ${log()}`))),
   ]);
-  return { child, port: Number(port), log: () => log };
+  return { child, port: Number(port), log };
 }
 
 function fill(node: TestNode, rows: number): void {
@@ -69,6 +75,35 @@ describe('a daemon’s process', () => {
     expect((await paris.control()).pid).toBe(process.pid);
   });
 
+  it('waits at its start for an application that has the file locked, and stops at once when told to', async () => {
+    const paris = TestNode.first(makeFolder(), 'paris', { journalMode: 'delete' });
+    paris.application.exec('BEGIN EXCLUSIVE');
+    const { child, log } = launch(paris);
+    await vi.waitFor(() => expect(log()).toContain('which another program has locked'), soon);
+    paris.application.exec('COMMIT');
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+
+    paris.application.exec('BEGIN EXCLUSIVE');
+    const second = launch(paris);
+    await vi.waitFor(() => expect(second.log()).toContain('which another program has locked'), soon);
+    second.child.kill('SIGTERM');
+    expect(await once(second.child, 'exit')).toEqual([0, null]);
+    expect(second.log()).toContain('stopped before it served');
+    paris.application.exec('COMMIT');
+  });
+
+  it('gives up at its start after limits.lockWaitMsMax', async () => {
+    const paris = TestNode.first(makeFolder(), 'paris', { journalMode: 'delete' });
+    paris.application.exec('BEGIN EXCLUSIVE');
+    await expect(paris.start({ limits: { lockWaitMsMax: 200 } })).rejects.toThrow(
+      expect.objectContaining({ code: 'database-locked' }),
+    );
+    paris.application.exec('COMMIT');
+    await paris.start();
+  });
+
   it.each(['SIGKILL', 'SIGTERM'] as const)('goes on with a catch-up in which it was ended by %s', async (signal) => {
     const rows = 20_000;
     const paris = await TestNode.first(makeFolder(), 'paris').start();
@@ -89,7 +124,7 @@ describe('a daemon’s process', () => {
     await vi.waitFor(() => expect(count()).toBe(rows), soon);
     await vi.waitFor(async () => {
       const status = await (await lyon.control()).status();
-      expect(status.databases[0]?.replica.catchUp).toBeNull();
+      expect(status.databases[0]?.replica?.catchUp).toBeNull();
     }, soon);
   });
 
@@ -107,7 +142,7 @@ describe('a daemon’s process', () => {
     await once(first.child, 'exit');
     await spawnDaemon(lyon, options);
     await vi.waitFor(async () => expect((await paris.peer('lyon'))?.state).toBe('online'), soon);
-    expect((await (await lyon.control()).status()).databases[0]?.replica.catchUp).not.toBeNull();
+    expect((await (await lyon.control()).status()).databases[0]?.replica?.catchUp).not.toBeNull();
     paris.insert(1_000_000, 'meanwhile');
     await vi.waitFor(() => expect(lyon.names()).toEqual(paris.names()), soon);
   });

@@ -43,6 +43,8 @@ const DATABASE: DatabaseStatus = {
 };
 const WELL: ProblemFacts = {
   running: true,
+  configFlag: '',
+  catchUps: new Map(),
   uptimeSeconds: 1000,
   databases: [{ ...DATABASE, peers: [PEER] }],
   failures: new Map(),
@@ -151,6 +153,24 @@ test('ages count only where a limit is set, and what has never been is too old',
   ]);
   const fresh = { ...DATABASE, lastBackup: secondsAgo(10), peers: [{ ...PEER, lastVerify: secondsAgo(3_601) }] };
   expect(found({ health, databases: [fresh] })).toEqual([['verify-old', 'error', null]]);
+});
+
+test('a catch-up says how many rows are in no table, and that nothing needs to be typed', () => {
+  const databases = [{ ...DATABASE, catchingUp: true }];
+  const messageOf = (waiting: boolean, parked: number) =>
+    findProblems({ ...WELL, databases, catchUps: new Map([['shop', { waiting, parked }]]) })[0]?.message;
+  expect(messageOf(false, 0)).toBe(
+    'a large catch-up is being applied; until it is whole nothing is sent from here. Nothing needs to be typed',
+  );
+  expect(messageOf(true, 7)).toMatch(/broke off, and goes on .* 7 rows are in no table, .* Nothing needs to be typed/);
+});
+
+test('commands meet the configuration that is asked about', () => {
+  const configFlag = ' -c /srv/two.yml';
+  expect(found({ running: false, configFlag })).toEqual([['daemon-down', 'error', 'sqlsync start -c /srv/two.yml']]);
+  const failure = { code: 'schema-differs' as const, message: 'm', hint: 'see `sqlsync status`' };
+  const [problem] = findProblems({ ...WELL, configFlag, failures: new Map([['shop', [failure]]]) });
+  expect(problem?.message).toBe('m (see `sqlsync status -c /srv/two.yml`)');
 });
 
 test('what is to be pasted into a shell stays one word', () => {

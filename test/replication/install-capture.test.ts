@@ -83,6 +83,10 @@ describe('planCapture', () => {
       'CREATE TABLE t(i INTEGER PRIMARY KEY); CREATE INDEX _SqlSync_i ON t(i); CREATE VIEW _sqlsync_log AS SELECT 1',
     );
     expect(planned(db)).toMatchObject({ _SqlSync_i: { status: 'refused' }, _sqlsync_log: { status: 'refused' } });
+    const hint = `rename _SqlSync_i, _sqlsync_log: such names are sqlsync's own`;
+    expect(() => assertNoneRefused(planCapture(db, { include: [], exclude: ['_sqlsync_*'] }))).toThrow(
+      expect.objectContaining({ code: 'table-refused', hint }),
+    );
   });
 
   test('says how to leave refused tables out', () => {

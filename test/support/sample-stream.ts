@@ -36,7 +36,7 @@ export const HELLO: Hello = {
   dropped: 0,
   hold: null,
   behind: [],
-  catchingUp: false,
+  catchingUp: null,
   cursors: { [OSLO]: 17 },
   acknowledged: { oslo: { vector: { [BERLIN]: 3_583_000_000_000_000 }, horizon: 0, hold: null } },
 };

@@ -3,17 +3,21 @@
  * step by step; between two steps the application's writers get their turn. A stage that is half applied when the daemon
  * stops, or when a step fails, stays on the disk until it has been gone on with, or a later stream has brought the same.
  */
+import { type ErrorCode, SqlsyncError } from '../../errors.js';
+import type { Application } from '../../replication/application.js';
 import type { Replica } from '../../replication/replica.js';
 import type { LockedFile } from '../file/locked-file.js';
 import type { StreamStage } from '../stream/stage.js';
 import type { StageStore } from '../stream/stage-store.js';
 
 export interface ApplyQueueOptions {
-  readonly replica: Pick<Replica, 'beginApply' | 'catchUp'>;
+  readonly replica: Pick<Replica, 'beginApply' | 'endApply' | 'catchUp' | 'abandonStage'>;
   readonly stages: StageStore;
   readonly file: LockedFile;
   /** Called when a stage is in. */
   readonly onApplied: (applied: AppliedStage) => void;
+  /** Called when a half applied stage cannot be gone on with: peers must bring it again. */
+  readonly onAbandoned: (why: SqlsyncError) => void;
 }
 
 export interface AppliedStage {
@@ -22,6 +26,9 @@ export interface AppliedStage {
   /** How long it took, the pauses for others included. */
   readonly seconds: number;
 }
+
+/** What no later try at the same stage can mend. */
+const HOPELESS: readonly ErrorCode[] = ['batch-damaged', 'batch-refused', 'batch-outdated', 'stale'];
 
 /** Called after each step with the rows of the stage that are in. */
 export type ApplyProgress = (rows: number) => void;
@@ -39,12 +46,39 @@ export class ApplyQueue {
     return this.enqueue(() => this.applyNow(stage, onProgress));
   }
 
-  /** Goes on with the stage that an earlier run left half applied, if there is one. */
+  /** Goes on with the stage that an earlier run left half applied, if there is one, or gives it up. */
   resume(onProgress: ApplyProgress = () => {}): Promise<void> {
     return this.enqueue(async () => {
-      const { catchUp } = this.options.replica;
-      if (catchUp !== null) await this.applyNow(this.options.stages.resume(catchUp.stageId), onProgress);
+      const stageId = this.options.replica.catchUp?.stageId ?? null;
+      if (stageId === null) return;
+      const stage = await this.find(stageId);
+      if (stage === null) return;
+      try {
+        await this.applyNow(stage, onProgress);
+      } catch (error) {
+        if (!(error instanceof SqlsyncError) || !HOPELESS.includes(error.code)) throw error;
+        await this.abandon(stageId, error);
+      }
     });
+  }
+
+  /** The stage on the disk; null once it has been given up, since it cannot be read any more. */
+  private async find(stageId: string): Promise<StreamStage | null> {
+    try {
+      return this.options.stages.resume(stageId);
+    } catch (error) {
+      if (!(error instanceof SqlsyncError)) throw error;
+      await this.abandon(stageId, error);
+      return null;
+    }
+  }
+
+  private async abandon(stageId: string, why: SqlsyncError): Promise<void> {
+    const { replica, stages, file, onAbandoned } = this.options;
+    // The stage may still be there when the process dies in between: then it is given up once more.
+    await file.run(() => replica.abandonStage(stageId));
+    stages.discard({ id: stageId });
+    onAbandoned(why);
   }
 
   /** Resolves when nothing is being applied any more, once the file has been told to stop. */
@@ -65,12 +99,7 @@ export class ApplyQueue {
     try {
       file.stopSignal.throwIfAborted();
       const application = replica.beginApply(stage);
-      for (;;) {
-        const { done, rows } = await file.run(() => application.step());
-        onProgress(rows);
-        if (done) break;
-        await file.gap();
-      }
+      await this.step(application, onProgress);
       if (stage.rows > 0)
         onApplied({ rows: application.counts.applied, seconds: (performance.now() - startedMs) / 1000 });
     } catch (error) {
@@ -78,5 +107,20 @@ export class ApplyQueue {
       throw error;
     }
     stages.discard(stage);
+  }
+
+  /** Steps until it is done, or has thrown. */
+  private async step(application: Application, onProgress: ApplyProgress): Promise<void> {
+    const { replica, file } = this.options;
+    try {
+      for (;;) {
+        const { done, rows } = await file.run(() => application.step());
+        onProgress(rows);
+        if (done) return;
+        await file.gap();
+      }
+    } finally {
+      replica.endApply(application);
+    }
   }
 }

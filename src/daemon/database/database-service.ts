@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
 import type { DatabaseConfig } from '../../config-schema.js';
-import { SqlsyncError } from '../../errors.js';
+import { type ErrorCode, SqlsyncError } from '../../errors.js';
 import { isOtherPlace } from '../../replication/file-place.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
 import type { ReplicaStatus } from '../../replication/replica-status.js';
@@ -19,6 +19,7 @@ import { DatabaseLock } from '../file/database-lock.js';
 import { fileIdentity } from '../file/file-identity.js';
 import { LockedFile, replacedError } from '../file/locked-file.js';
 import { checkDatabaseFile, type DatabaseHandles, openDatabase } from '../file/open-database.js';
+import { retryWhileLocked } from '../file/retry-while-locked.js';
 import { SideDirectory } from '../file/side-directory.js';
 import type { LockedCut } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
@@ -28,7 +29,7 @@ import { type DatabaseFigures, readFigures } from './database-figures.js';
 import { type HistoryKept, pruneHistory } from './prune-history.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
 import { ShippingGate } from './shipping-gate.js';
-import { Upkeep } from './upkeep.js';
+import { type OpenProblem, Upkeep } from './upkeep.js';
 
 export interface DatabaseServiceOptions {
   /** The database's name in the data set's configuration. */
@@ -38,9 +39,24 @@ export interface DatabaseServiceOptions {
   readonly identity: DatabaseConfig['identity'];
   readonly limits: Limits;
   readonly logger: Logger;
+  /** Ends the wait for a lock that keeps the file from being opened. */
+  readonly signal: AbortSignal;
   /** A bug, or a file that is no longer the one that was opened: the daemon must stop. */
   readonly onFatal: (error: unknown) => void;
 }
+
+const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
+
+const OWN_TROUBLE: readonly ErrorCode[] = [
+  'disk-full',
+  'disk-io',
+  'database-read-only',
+  'database-permission',
+  'database-damaged',
+];
+
+/** How long a lock of the application's may keep an answer back. */
+const STATUS_WAIT_MS = 1_000;
 
 const clock = { nowMs: () => Date.now() };
 const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
@@ -54,6 +70,7 @@ export class DatabaseService {
   private readonly gate: ShippingGate;
   private readonly upkeep: Upkeep;
   private keep: HistoryKept | null = null;
+  private readonly logger: Logger;
   private readonly listeners = new Set<() => void>();
   private readonly appliedListeners: ((applied: AppliedStage) => void)[] = [];
   private watcher: ChangeWatcher | null = null;
@@ -71,6 +88,7 @@ export class DatabaseService {
   ) {
     const { limits } = options;
     this.name = options.name;
+    this.logger = options.logger.child({ database: options.name });
     const { writer, reader, install } = handles;
     this.replica = Replica.open({ writer, reader, install, clock, random, limits });
     this.stages = new StageStore(side, limits, random);
@@ -82,6 +100,7 @@ export class DatabaseService {
       onApplied: (applied) => {
         for (const listener of this.appliedListeners) listener(applied);
       },
+      onAbandoned: ({ code, message }) => this.logger.warn({ code }, `${STAGE_LOST}: ${message}`),
     });
     this.gate = new ShippingGate(limits.idleTimeoutMs);
     this.upkeep = new Upkeep({
@@ -92,29 +111,40 @@ export class DatabaseService {
         prune: () => this.prune(),
       },
       limits,
-      logger: options.logger.child({ database: options.name }),
+      logger: this.logger,
       onBug: options.onFatal,
     });
   }
 
   /**
-   * Takes the file's lock and opens it. Throws the registry's errors: database-in-use, database-missing …,
-   * database-not-initialised, format-newer, private-schema-unavailable, identity-unknown.
+   * Takes the file's lock and opens it, waiting for applications to let it up to limits.lockWaitMsMax. Throws the
+   * registry's errors: database-in-use, database-missing …, database-locked, database-not-initialised, format-newer,
+   * private-schema-unavailable, identity-unknown, and the signal's reason.
    */
-  static open(options: DatabaseServiceOptions): DatabaseService {
-    const side = SideDirectory.open(checkDatabaseFile(options.path));
+  static async open(options: DatabaseServiceOptions): Promise<DatabaseService> {
+    const { name, path, limits, logger, signal } = options;
+    const side = SideDirectory.open(checkDatabaseFile(path));
     const lock = DatabaseLock.take(side, new Date());
-    let handles: DatabaseHandles | undefined;
+    const onWait = () => logger.info({ database: name }, `waits for ${path}, which another program has locked`);
     try {
-      handles = openDatabase(options.path);
+      const attempt = () => DatabaseService.openNow(options, side, lock);
+      return await retryWhileLocked(attempt, { waitMsMax: limits.lockWaitMsMax, signal, onWait });
+    } catch (error) {
+      lock.release();
+      throw databaseError(error, path);
+    }
+  }
+
+  private static openNow(options: DatabaseServiceOptions, side: SideDirectory, lock: DatabaseLock): DatabaseService {
+    const handles = openDatabase(options.path);
+    try {
       const service = new DatabaseService(options, side, lock, handles);
       service.settleIdentity();
       side.removeLeftovers(service.replica.catchUp?.stageId ?? null);
       return service;
     } catch (error) {
-      handles?.close();
-      lock.release();
-      throw databaseError(error, options.path);
+      handles.close();
+      throw error;
     }
   }
 
@@ -192,10 +222,10 @@ export class DatabaseService {
 
   /**
    * What is here to be shipped that the peer lacks. Only what has been folded counts; and while one of the two is catching
-   * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks.
+   * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks, unless it waits for it.
    */
   surplusOver(peer: Hello): Surplus {
-    if (this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp) return 'nothing';
+    if (this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp === 'applying') return 'nothing';
     return this.replica.surplusOver(peer);
   }
 
@@ -211,7 +241,7 @@ export class DatabaseService {
 
   /** Begins to stage a stream. */
   receive(): StreamReceiver {
-    return this.stages.receive();
+    return this.stages.receive((error) => this.noteTrouble(error));
   }
 
   /** Applies a stage after those before it, and removes it. Its sender has been greeted when it began to come. */
@@ -219,7 +249,9 @@ export class DatabaseService {
     const apply = () => this.queue.apply(stage, onProgress);
     try {
       await (this.isLarge(stage) ? this.gate.whileShut(apply) : apply());
+      this.upkeep.note('apply', null);
     } catch (error) {
+      this.noteTrouble(error);
       // If it is half applied now.
       this.upkeep.resuming.request();
       throw error;
@@ -227,6 +259,13 @@ export class DatabaseService {
       this.upkeep.settling.request();
       this.tell();
     }
+  }
+
+  /** What is this machine's own trouble, and no peer's, is a problem of the database's until something could be applied. */
+  private noteTrouble(error: unknown): void {
+    if (!(error instanceof SqlsyncError) || !OWN_TROUBLE.includes(error.code)) return;
+    const message = `${error.message}; meanwhile nothing that peers send is applied here, and it waits with them`;
+    this.upkeep.note('apply', new SqlsyncError(error.code, message, error.hint === null ? {} : { hint: error.hint }));
   }
 
   private async resume(): Promise<void> {
@@ -288,13 +327,16 @@ export class DatabaseService {
   }
 
   /** What keeps this database from going on as it should, by job. */
-  get openProblems(): readonly SqlsyncError[] {
+  get openProblems(): readonly OpenProblem[] {
     return this.upkeep.openProblems;
   }
 
-  /** What this node can say of itself. */
+  /**
+   * What this node can say of itself. Throws `database-locked` soon: who asks how things are is not to wait for them to
+   * change.
+   */
   async status(): Promise<ReplicaStatus> {
-    return (await runSlices(this.file, () => this.replica.statusInSlices())).value;
+    return (await runSlices(this.file, () => this.replica.statusInSlices(), STATUS_WAIT_MS)).value;
   }
 
   /** The same, and what a look at the file tells besides. */

@@ -9,10 +9,14 @@ export interface SlicedReading<Result> {
   readonly busyMs: number;
 }
 
-/** @param begin begins the reading; again after a lock that was not to be had in the middle of it */
+/**
+ * @param begin begins the reading; again after a lock that was not to be had in the middle of it
+ * @param waitMsMax how long a slice waits for a lock; undefined: limits.lockWaitMsMax
+ */
 export async function runSlices<Result>(
   file: Pick<LockedFile, 'run'>,
   begin: () => Slices<Result>,
+  waitMsMax?: number,
 ): Promise<SlicedReading<Result>> {
   let busyMs = 0;
   let slices = begin();
@@ -29,7 +33,7 @@ export async function runSlices<Result>(
     }
   };
   for (;;) {
-    const { done, value } = await file.run(next);
+    const { done, value } = await file.run(next, waitMsMax);
     if (done) return { value, busyMs };
     await turn();
   }

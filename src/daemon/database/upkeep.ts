@@ -29,12 +29,18 @@ export interface UpkeepOptions {
   readonly onBug: (error: unknown) => void;
 }
 
+/** What keeps a job from being done, and since when. */
+export interface OpenProblem {
+  readonly error: SqlsyncError;
+  readonly since: Date;
+}
+
 export class Upkeep {
   readonly folding: CoalescedJob;
   readonly settling: CoalescedJob;
   readonly resuming: CoalescedJob;
   readonly pruning: CoalescedJob;
-  private readonly problems = new Map<string, SqlsyncError>();
+  private readonly problems = new Map<string, OpenProblem>();
   private isStopping = false;
 
   constructor(private readonly options: UpkeepOptions) {
@@ -52,7 +58,7 @@ export class Upkeep {
   }
 
   /** What keeps the database from going on as it should. */
-  get openProblems(): readonly SqlsyncError[] {
+  get openProblems(): readonly OpenProblem[] {
     return [...this.problems.values()];
   }
 
@@ -61,8 +67,8 @@ export class Upkeep {
     if (this.isStopping) return;
     const before = this.problems.get(job);
     if (error === null) this.problems.delete(job);
-    else this.problems.set(job, error);
-    if (before?.code === error?.code) return;
+    else this.problems.set(job, { error, since: before?.since ?? new Date() });
+    if (before?.error.code === error?.code) return;
     if (error === null) this.options.logger.info({ job }, 'goes on');
     else this.options.logger.warn({ job, code: error.code, hint: error.hint }, error.message);
   }

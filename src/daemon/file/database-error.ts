@@ -83,7 +83,9 @@ export function databaseError(error: unknown, path: string): unknown {
   if (error instanceof SqlsyncError) return error;
   const meaning = meaningOf(error);
   if (meaning === undefined) return error;
-  return new SqlsyncError(meaning.code, `${path} ${meaning.says}: ${(error as Error).message}`, {
+  // What the file system says names the path, and the same once more.
+  const words = error instanceof Sqlite.SqliteError ? `: ${error.message}` : '';
+  return new SqlsyncError(meaning.code, `${path} ${meaning.says}${words}`, {
     hint: meaning.hint,
     cause: error,
   });

@@ -1,19 +1,13 @@
 /**
  * One application's file as the daemon works on it: each piece of work waits its turn for the file's lock without
  * blocking the event loop, is done on the file that was opened and no other, and fails in the registry's words.
- *
- * The engine tries for a lock for a few milliseconds inside SQLite; between tries this pauses for a random time that
- * grows, so that neither the application's writers nor two databases of one daemon march in step.
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import Sqlite from 'better-sqlite3';
 import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
 import { databaseError } from './database-error.js';
 import { fileIdentity } from './file-identity.js';
+import { pause, retryWhileLocked } from './retry-while-locked.js';
 
-const PAUSE_MS_MIN = 2;
-const PAUSE_MS_MAX = 100;
 /** How long it is taken for granted that the path still leads to the same file: the pieces of one exchange. */
 const LOOK_EVERY_MS = 5;
 
@@ -41,18 +35,16 @@ export class LockedFile {
     this.stopping.abort(new SqlsyncError('interrupted', 'the daemon is stopping'));
   }
 
-  /** Does one piece of work, as soon as it gets the lock. Throws `database-locked` after limits.lockWaitMsMax. */
-  async run<Result>(attempt: () => Result): Promise<Result> {
-    const startedMs = performance.now();
-    for (let pauseMs = PAUSE_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
-      try {
-        this.assertNotReplaced();
-        return attempt();
-      } catch (error) {
-        const isOver = performance.now() - startedMs >= this.limits.lockWaitMsMax;
-        if (!isLocked(error) || isOver) throw this.told(databaseError(error, this.path));
-      }
-      await this.pause(pauseMs * (0.5 + Math.random()));
+  /** Does one piece of work, as soon as it gets the lock. Throws `database-locked` after limits.lockWaitMsMax, or sooner. */
+  async run<Result>(attempt: () => Result, waitMsMax = this.limits.lockWaitMsMax): Promise<Result> {
+    const attemptHere = () => {
+      this.assertNotReplaced();
+      return attempt();
+    };
+    try {
+      return await retryWhileLocked(attemptHere, { waitMsMax, signal: this.stopSignal });
+    } catch (error) {
+      throw this.told(databaseError(error, this.path));
     }
   }
 
@@ -63,18 +55,12 @@ export class LockedFile {
 
   /** Steps that each take the write lock for a bounded time; between two of them others have their turn. */
   async runSteps(step: () => { readonly more: boolean }): Promise<void> {
-    while ((await this.run(step)).more) await this.pause(this.limits.lockGapMs);
+    while ((await this.run(step)).more) await this.gap();
   }
 
   /** The time between two steps. */
   gap(): Promise<void> {
-    return this.pause(this.limits.lockGapMs);
-  }
-
-  private async pause(ms: number): Promise<void> {
-    this.stopSignal.throwIfAborted();
-    await delay(ms);
-    this.stopSignal.throwIfAborted();
+    return pause(this.limits.lockGapMs, this.stopSignal);
   }
 
   /** A file that has been replaced is written to no more: what went into it now would be lost. */
@@ -90,10 +76,4 @@ export function replacedError(path: string): SqlsyncError {
   return new SqlsyncError('database-replaced', `${path} has been replaced or removed while it was served`, {
     hint: 'stop the daemon before a file is replaced; start it again if the new file is meant',
   });
-}
-
-/** A write the engine could not begin, or a read that met a writer with the file to itself. */
-function isLocked(error: unknown): boolean {
-  if (error instanceof SqlsyncError) return error.code === 'database-locked';
-  return error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY');
 }

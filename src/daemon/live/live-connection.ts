@@ -11,6 +11,7 @@ import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
+import { assertNotCatchingUp } from '../peer/catching-up.js';
 import { answerOf, errorFromPeer } from '../peer/error-answer.js';
 import { greetingFor } from '../peer/greeting.js';
 import type { PeerConnection, PeerRecord } from '../peer/peer-record.js';
@@ -52,7 +53,7 @@ export class LiveConnection implements PeerConnection {
   private exchange: Exchange | null = null;
   /** The peer as it last described itself. */
   private peerHello: Hello | null = null;
-  private saidCatchingUp = false;
+  private saidCatchingUp: Hello['catchingUp'] = null;
   private readonly requests = new Map<number, () => void>();
   private requestNumber = 0;
 
@@ -91,6 +92,7 @@ export class LiveConnection implements PeerConnection {
     this.say({ type: 'request', number, verb: 'sync', hello: await database.hello() });
     await this.unlessClosed(replied);
     await this.unlessClosed(outbound.quiet());
+    assertNotCatchingUp(database.replica, this.peerHello as Hello);
   }
 
   /** Ends it in good order: the daemon stops, or the peer is paused or no longer configured. */
@@ -109,7 +111,7 @@ export class LiveConnection implements PeerConnection {
   private async onMessage(message: LiveMessage): Promise<void> {
     const act = this.stepBy(message.type);
     if (act === 'ignore') return;
-    if (message.type === 'refused') throw errorFromPeer(this.peerHello?.node ?? 'the peer', message.error);
+    if (message.type === 'refused') throw this.refusalBy(message.error);
     if (act === 'greet' && message.type === 'hello') return this.greet(message);
     const { database, peer, outbound } = this.greeted();
     this.peerHello = message.hello;
@@ -118,6 +120,12 @@ export class LiveConnection implements PeerConnection {
     outbound.on(act === 'acked' ? 'ack' : 'news');
     if (message.type === 'request') this.run(this.answerSync(message.number));
     if (message.type === 'reply') this.settleRequest(message.number);
+  }
+
+  private refusalBy(error: Parameters<typeof errorFromPeer>[1]): SqlsyncError {
+    const refusal = errorFromPeer(this.peerHello?.node ?? 'the peer', error);
+    this.exchange?.peer.refused(refusal);
+    return refusal;
   }
 
   private stepBy(event: LiveMessage['type'] | 'piece'): ConversationAct {
@@ -158,9 +166,10 @@ export class LiveConnection implements PeerConnection {
   private onAdvanced(): void {
     const { database, peer, outbound } = this.greeted();
     outbound.on('news');
-    // A peer ships nothing to a node that is catching up: it must hear when that is over.
-    if (!this.saidCatchingUp || database.replica.isCatchingUp) return;
-    this.saidCatchingUp = false;
+    // A peer ships nothing to a node that is catching up: it must hear when that is over, and when it is to ship again.
+    const { catchUpPhase } = database.replica;
+    if (this.saidCatchingUp === null || this.saidCatchingUp === catchUpPhase) return;
+    this.saidCatchingUp = catchUpPhase;
     this.run(this.sayHello({ database, peer }));
   }
 

@@ -62,6 +62,8 @@ export class LiveOutbound {
       return;
     }
     if (surplus === 'vector') this.lookSoon();
+    const { peer, peerHello } = this.options;
+    if (peerHello().catchingUp === null) peer.took();
     for (const resolve of this.quietWaiters.splice(0)) resolve();
   }
 

@@ -9,6 +9,7 @@ import { isWithin, vectorFromJson } from '../../replication/version-vector.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { helloAfter } from '../live/live-inbound.js';
+import { assertNotCatchingUp } from './catching-up.js';
 import type { HttpPeer } from './http-peer.js';
 import type { PeerRecord } from './peer-record.js';
 
@@ -51,12 +52,14 @@ async function exchangeOnce(options: ExchangeOptions): Promise<void> {
   await service.greet(greeting.hello);
   let theirs = hear(options, greeting.hello);
   const lacks = !isWithin(vectorFromJson(theirs.vector), vectorFromJson(mine.vector));
-  const pulls = lacks && peer.direction !== 'push' && greeting.ships;
+  const mayHave = lacks && theirs.catchingUp === null;
+  const pulls = mayHave && peer.direction !== 'push' && greeting.ships;
   if (pulls) theirs = hear(options, await pull(options));
   const pushes = peer.direction !== 'pull' && greeting.takes && service.surplusOver(theirs) !== 'nothing';
-  if (pushes) hear(options, await push(options, theirs));
+  if (pushes) theirs = hear(options, await push(options, theirs));
   // A push has told the peer what came by the pull; without one it is told for its own sake.
-  else if (pulls) hear(options, (await client.greet(await service.hello(), signal)).hello);
+  else if (pulls) theirs = hear(options, (await client.greet(await service.hello(), signal)).hello);
+  assertNotCatchingUp(service.replica, theirs);
 }
 
 function hear({ service, peer }: ExchangeOptions, hello: Hello): Hello {

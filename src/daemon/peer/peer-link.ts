@@ -14,7 +14,7 @@ import { type Scheduled, schedule } from '../timing/scheduler.js';
 import { type ExchangeProgress, exchange } from './exchange.js';
 import { HttpPeer } from './http-peer.js';
 import type { PeerAddress } from './peer-address.js';
-import type { PeerConnection, PeerRecord } from './peer-record.js';
+import { type PeerConnection, PeerRecord } from './peer-record.js';
 
 export interface PeerLinkOptions {
   readonly served: ServedDatabase;
@@ -84,12 +84,18 @@ export class PeerLink {
       else await exchange({ service, client, peer, ...(onProgress && { onProgress }), ...(signal && { signal }) });
       peer.succeeded();
     } catch (error) {
-      // Whoever gave up here says nothing of the peer.
-      if (error instanceof SqlsyncError && error.code !== 'interrupted') peer.failed(error);
+      if (error instanceof SqlsyncError) this.note(error);
       throw error;
     } finally {
       done();
     }
+  }
+
+  private note(error: SqlsyncError): void {
+    // The two have spoken, and nothing is wrong between them.
+    if (error.code === 'catching-up') this.peer.succeeded();
+    // Whoever gave up here says nothing of the peer.
+    else if (error.code !== 'interrupted') this.peer.failed(error);
   }
 
   private onSchedule(): void {
@@ -113,13 +119,14 @@ export class PeerLink {
     }
   }
 
-  /** Dials, and stays until the connection is over. Says whether the peer accepted it. */
+  /** Dials, and stays until the connection is over. Says whether it was a good one. */
   private async connectOnce(signal: AbortSignal): Promise<boolean> {
     try {
       const connection = await this.connect();
       const error = await untilClosed(connection, signal);
       if (error !== null && error !== undefined) this.peer.failed(error);
-      return connection.isGreeted;
+      // One that is refused again and again is tried less and less.
+      return connection.isGreeted && (error == null || PeerRecord.isOffline(error));
     } catch (error) {
       if (!(error instanceof SqlsyncError)) throw error;
       this.peer.failed(error);

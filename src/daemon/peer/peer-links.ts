@@ -6,7 +6,7 @@ import type { ServedDatabase, ServedDatabases } from '../database/served-databas
 import { pausedPeers, writePausedPeers } from '../file/paused-peers.js';
 import type { PeerAddress } from './peer-address.js';
 import { PeerLink, type PeerLinkOptions } from './peer-link.js';
-import type { PeerRecord } from './peer-record.js';
+import { PeerRecord } from './peer-record.js';
 
 export interface PeerLinksOptions extends Pick<PeerLinkOptions, 'limits' | 'onBug'> {
   readonly databases: ServedDatabases;
@@ -45,11 +45,11 @@ export class PeerLinks {
     onProgress: (progress: SyncProgress) => void,
     signal: AbortSignal,
   ): Promise<SyncResult[]> {
-    const wanted = this.exchangeable().filter(
-      ({ database, peer }) =>
-        (asked.databases.length === 0 || asked.databases.includes(database)) &&
-        (asked.peers.length === 0 || asked.peers.includes(peer.name)),
-    );
+    const served = this.options.databases
+      .all()
+      .filter(({ service }) => asked.databases.length === 0 || asked.databases.includes(service.name));
+    const targets = await Promise.all(served.map((database) => this.targetsOf(database, asked.peers)));
+    const wanted = targets.flat();
     for (const name of asked.peers) {
       if (!wanted.some(({ peer }) => peer.name === name)) throw unknownPeer(name);
     }
@@ -74,24 +74,30 @@ export class PeerLinks {
     return new PeerLink({ served, address: addressOf(peer), live, schedule, limits, onBug });
   }
 
-  /** Peers that this node dials, and those that have dialed it and are connected. */
-  private exchangeable(): SyncTarget[] {
-    const dialed = this.links.map(
-      (link): SyncTarget => ({
-        database: link.database,
-        peer: link.peer,
-        run: (onProgress, signal) => link.sync(onProgress, signal),
-      }),
+  /**
+   * Peers that this node dials, and members that have dialed it: those that are not connected are told of, since only
+   * they can begin. Where there is nobody else, that goes for every other member.
+   * @param names empty: all
+   */
+  private async targetsOf(served: ServedDatabase, names: readonly string[]): Promise<SyncTarget[]> {
+    const { service, peers } = served;
+    const database = service.name;
+    const links = this.links.filter((link) => link.database === database);
+    const dialed = links.map(
+      (link): SyncTarget => ({ database, peer: link.peer, run: (onProgress, signal) => link.sync(onProgress, signal) }),
     );
-    const known = new Set(dialed.map(({ peer }) => peer));
-    const dialing = this.options.databases.all().flatMap(({ service, peers }) =>
-      peers.all().flatMap((peer): SyncTarget[] => {
-        const { connection } = peer;
-        if (known.has(peer) || connection === null) return [];
-        return [{ database: service.name, peer, run: () => connection.sync() }];
-      }),
-    );
-    return [...dialed, ...dialing];
+    const dialing = peers
+      .all()
+      .filter((peer) => !links.some((link) => link.peer === peer))
+      .map((peer) => dialingTarget(database, peer));
+    const known = [...dialed, ...dialing];
+    const isKnown = (name: string) => known.some(({ peer }) => peer.name === name);
+    const isWanted = (name: string) => (names.length === 0 ? known.length === 0 : names.includes(name));
+    const members = await service.work(() => service.replica.memberNames);
+    const silent = members
+      .filter((name) => name !== service.replica.node && !isKnown(name) && isWanted(name))
+      .map((name) => dialingTarget(database, new PeerRecord(name)));
+    return [...known.filter(({ peer }) => names.length === 0 || names.includes(peer.name)), ...silent];
   }
 
   private linksTo(name: string): PeerLink[] {
@@ -122,6 +128,24 @@ interface SyncTarget {
   readonly run: (onProgress: Parameters<PeerLink['sync']>[0], signal: AbortSignal) => Promise<void>;
 }
 
+function dialingTarget(database: string, peer: PeerRecord): SyncTarget {
+  const run = async () => {
+    if (peer.connection === null) throw notConnected(peer);
+    await peer.connection.sync();
+  };
+  return { database, peer, run };
+}
+
+function notConnected({ name, isPaused, lastError }: PeerRecord): SqlsyncError {
+  if (isPaused) {
+    return new SqlsyncError('peer-paused', `exchange with ${name} is paused`, { hint: `sqlsync peers resume ${name}` });
+  }
+  const why = lastError === null ? '' : `: ${lastError.message}`;
+  return new SqlsyncError('peer-unreachable', `${name} dials this node, and is not connected now${why}`, {
+    hint: `only ${name} can begin: see that its daemon runs, or type there: sqlsync sync`,
+  });
+}
+
 async function syncOne(
   { database, peer, run }: SyncTarget,
   onProgress: (progress: SyncProgress) => void,
@@ -148,6 +172,6 @@ async function syncOne(
 
 function unknownPeer(name: string): SqlsyncError {
   return new SqlsyncError('peer-unknown', `there is no peer "${name}" to exchange with`, {
-    hint: 'see `sqlsync peers`; one that only dials this node must be connected',
+    hint: 'see `sqlsync peers`',
   });
 }

@@ -45,6 +45,8 @@ export class PeerRecord {
   bytesSent = 0;
   bytesReceived = 0;
   lastError: ErrorBody | null = null;
+  /** Why the peer does not take what this node sends over a connection that both keep making; null: it does. */
+  private refusal: ErrorBody | null = null;
   private exchanging = 0;
   private isReachable = false;
   private live: PeerConnection | null = null;
@@ -64,9 +66,11 @@ export class PeerRecord {
 
   get state(): PeerState {
     if (this.isPaused) return 'paused';
+    // Another try is under way, or will be: that is no news.
+    if (this.isReachable && this.refusal !== null) return 'error';
     if (this.exchanging > 0) return 'syncing';
     if (this.isReachable) return 'online';
-    if (this.lastError === null || OFFLINE_CODES.includes(this.lastError.code)) return 'offline';
+    if (this.lastError === null || PeerRecord.isOffline(this.lastError)) return 'offline';
     return this.lastError.code === 'stale' ? 'stale' : 'error';
   }
 
@@ -95,12 +99,26 @@ export class PeerRecord {
     };
   }
 
-  /** An exchange came to its end, or a live connection has been made. */
+  /** An exchange came to its end. */
   succeeded(): void {
     this.change(() => {
+      this.refusal = null;
       this.isReachable = true;
       this.lastError = null;
     }, null);
+  }
+
+  /** The peer has broken off a connection over what this node sent: to make another proves nothing. */
+  refused(error: SqlsyncError): void {
+    this.change(() => {
+      this.refusal = error.toBody();
+      this.lastError = this.refusal;
+    }, error);
+  }
+
+  /** The peer has taken what this node sent, or lacks nothing. */
+  took(): void {
+    if (this.refusal !== null) this.succeeded();
   }
 
   failed(error: SqlsyncError): void {
@@ -125,7 +143,10 @@ export class PeerRecord {
     this.live = connection;
     this.adoptedMs = nowMs;
     held?.closeAsDuplicate();
-    this.succeeded();
+    this.change(() => {
+      this.isReachable = true;
+      this.lastError = this.refusal;
+    }, null);
     return true;
   }
 
@@ -139,6 +160,11 @@ export class PeerRecord {
     }, error);
   }
 
+  /** Is this a failure that only says that the peer cannot be reached just now? */
+  static isOffline({ code }: Pick<ErrorBody, 'code'>): boolean {
+    return OFFLINE_CODES.includes(code);
+  }
+
   private change(apply: () => void, error: SqlsyncError | null): void {
     const before = this.key();
     apply();
@@ -147,6 +173,6 @@ export class PeerRecord {
 
   /** What counts as a change worth telling: the state, and in trouble which trouble. */
   private key(): string {
-    return this.isReachable ? 'online' : `down ${this.lastError?.code}`;
+    return this.isReachable && this.refusal === null ? 'online' : `down ${this.lastError?.code}`;
   }
 }

@@ -19,8 +19,8 @@ export function routeProbes(app: FastifyInstance, databases: ServedDatabases): v
 
 function readiness(service: {
   readonly name: string;
-  readonly openProblems: readonly { readonly code: string }[];
+  readonly openProblems: readonly { readonly error: { readonly code: string } }[];
 }): string {
-  const codes = service.openProblems.map(({ code }) => code);
+  const codes = service.openProblems.map(({ error }) => error.code);
   return codes.length === 0 ? `[+]database ${service.name}` : `[-]database ${service.name}: ${codes.join(', ')}`;
 }

@@ -35,10 +35,10 @@ export class StageStore {
     private readonly random: { hex(bytes: number): string },
   ) {}
 
-  /** Begins a stage. */
-  receive(): StreamReceiver {
+  /** Begins a stage. `onTrouble` hears why it cannot be written down, which is thrown too. */
+  receive(onTrouble: (error: unknown) => void = () => {}): StreamReceiver {
     const id = this.random.hex(8);
-    return new StreamReceiver(id, this.side.stagePath(id), this.limits);
+    return new StreamReceiver(id, this.side.stagePath(id), this.limits, onTrouble);
   }
 
   /** The stage that a daemon left half applied. Throws `batch-damaged` or `disk-io` when it cannot be read any more. */
@@ -71,6 +71,7 @@ export class StreamReceiver {
     private readonly id: string,
     private readonly path: string,
     private readonly limits: StageLimits,
+    private readonly onTrouble: (error: unknown) => void,
   ) {
     this.reading = new StreamReading(limits);
     this.trickle = new TrickleGuard(limits.idleTimeoutMs);
@@ -115,8 +116,10 @@ export class StreamReceiver {
     const stage = reading.stage(this.id, { path: this.path });
     try {
       await syncData(this.fd);
-    } catch (error) {
-      throw databaseError(error, this.path);
+    } catch (cause) {
+      const error = databaseError(cause, this.path);
+      this.onTrouble(error);
+      throw error;
     }
     this.closeFile();
     return stage;
@@ -138,16 +141,25 @@ export class StreamReceiver {
 
   private spool(): void {
     if (this.fd !== null) return;
-    this.fd = withDatabaseErrors(this.path, () => openSync(this.path, 'wx', 0o600));
+    this.fd = this.onDisk(() => openSync(this.path, 'wx', 0o600));
     for (const frame of this.frames.splice(0)) this.write(frame);
   }
 
   private write(frame: Buffer): void {
     const { fd } = this;
     if (fd === null) return;
-    withDatabaseErrors(this.path, () => {
+    this.onDisk(() => {
       for (let written = 0; written < frame.length; ) written += writeSync(fd, frame, written);
     });
+  }
+
+  private onDisk<Result>(work: () => Result): Result {
+    try {
+      return withDatabaseErrors(this.path, work);
+    } catch (error) {
+      this.onTrouble(error);
+      throw error;
+    }
   }
 
   private closeFile(): void {

@@ -47,6 +47,7 @@ describe('openDatabase', () => {
 
   it('says that there is no file, and makes none', () => {
     expect(codeOf(() => openDatabase(join(scratch, 'absent.db')))).toBe('database-missing');
+    expect(() => openDatabase(join(scratch, 'absent.db'))).toThrow(/absent\.db does not exist$/);
     expect(codeOf(() => readFileSync(join(scratch, 'absent.db')))).toBe('ENOENT');
   });
 

@@ -44,7 +44,7 @@ describe('live connections', () => {
     paris.insert(1, 'waits for the lock');
     await vi.waitFor(async () => expect((await paris.peer('lyon'))?.rowsSent).toBe(1), soon);
     paris.insert(2, 'waits for the ack');
-    await vi.waitFor(async () => expect((await paris.daemon?.status())?.databases[0]?.replica.unfolded).toBe(0), soon);
+    await vi.waitFor(async () => expect((await paris.daemon?.status())?.databases[0]?.replica?.unfolded).toBe(0), soon);
     lyon.application.exec('COMMIT');
     await vi.waitFor(() => expect(lyon.names()).toEqual(paris.names()), soon);
   });

@@ -31,6 +31,28 @@ describe('PeerRecord', () => {
     expect(told).toEqual(['offline peer-unreachable', 'stale stale', 'online ', 'offline peer-unreachable']);
   });
 
+  it('stays in error when a peer that takes nothing connects again, until it takes something', () => {
+    const told: string[] = [];
+    const record = new PeerRecord('lyon', ({ state }, error) => told.push(`${state} ${error?.code ?? ''}`));
+    const full = new SqlsyncError('peer-failed', 'lyon answers: the disk is full (disk-full)');
+    const ids = { here: 'a', there: 'b' };
+    for (let n = 0; n < 3; n += 1) {
+      const live = connection(false);
+      record.adopt(live, ids);
+      const done = record.begin();
+      record.refused(full);
+      expect(record).toMatchObject({ state: 'error', lastError: { code: 'peer-failed' } });
+      done();
+      record.release(live, full);
+      expect(record.state).toBe('error');
+    }
+    record.adopt(connection(false), ids);
+    expect(record.state).toBe('error');
+    record.took();
+    expect(record).toMatchObject({ state: 'online', lastError: null });
+    expect(told).toEqual(['online ', 'error peer-failed', 'online ']);
+  });
+
   it('is syncing while a stream is under way, and paused whatever else', () => {
     const record = new PeerRecord('lyon');
     const done = record.begin();
