@@ -7,8 +7,8 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { type ApplyContext, constraintOf, noCounts } from './apply-context.js';
-import { repairCapture, widenGap } from './capture-repair.js';
+import { type ApplyContext, noCounts } from './apply-context.js';
+import { repairCapture } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
 import { Cursors } from './cursors.js';
@@ -17,6 +17,7 @@ import { FormerParents } from './former-parents.js';
 import { HeldRows } from './held-rows.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
+import { MissedWrites } from './missed-writes.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
 import { hasNullKey } from './null-keys.js';
 import { Orphans } from './orphans.js';
@@ -26,8 +27,9 @@ import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { placeHeld, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
-import { ShipReader } from './ship-reader.js';
+import { type ShipReader, ShipReaders } from './ship-reader.js';
 import { highestHlc } from './version-vector.js';
+import { attemptWrites, beginImmediate, isBusy, locked } from './write-lock.js';
 
 /** Bounds on the engine's single pieces of work. */
 export interface EngineLimits {
@@ -79,14 +81,13 @@ export class Engine {
   schema!: ReplicatedSchema;
   /** Raised with every reading of the schema: what was prepared before is stale. */
   schemaGeneration = 0;
-  /** Tables found without capture, until the gap is written down. */
-  private missedTables: string[] = [];
+  private readonly missed = new MissedWrites();
   private folding!: Fold;
   /** Quarantined versions that may find room now; judged when all is folded. */
   private retriesDue: KeptRowName[] = [];
   /** Makes memory what it was before the transaction under way, or the last one. */
   private putBack = () => {};
-  private shipReaders = new Map<Database, Map<ReplicatedTable, ShipReader>>();
+  private shipReaders!: ShipReaders;
   private schemaVersion = -1;
   private readonly selectSchemaVersion: Statement<[], number>;
 
@@ -108,7 +109,7 @@ export class Engine {
    */
   readSchema(): void {
     const { writer, install } = this.options;
-    this.missedTables.push(...this.repairCapture(install));
+    this.missed.add(this.repairCapture(install));
     this.schemaVersion = this.selectSchemaVersion.get() as number;
     // `init` beside this process notes what it found in the file.
     this.state.refresh('gap');
@@ -124,7 +125,7 @@ export class Engine {
     for (const table of this.tables.all)
       if (hasNullKey(install, table.captured.schema)) this.folding.nullKeyTables.add(table);
     this.retriesDue = this.quarantine.names();
-    this.shipReaders = new Map();
+    this.shipReaders = new ShipReaders(this.state);
   }
 
   /** Names of tables with rows whose key holds NULL: they have no identity and do not replicate. */
@@ -145,17 +146,7 @@ export class Engine {
 
   /** What reads a table's rows out of snapshots of this connection. */
   shipReader(db: Database, table: ReplicatedTable): ShipReader {
-    let readers = this.shipReaders.get(db);
-    if (readers === undefined) {
-      readers = new Map();
-      this.shipReaders.set(db, readers);
-    }
-    let reader = readers.get(table);
-    if (reader === undefined) {
-      reader = new ShipReader(db, table, this.state);
-      readers.set(table, reader);
-    }
-    return reader;
+    return this.shipReaders.of(db, table);
   }
 
   /**
@@ -217,7 +208,7 @@ export class Engine {
       this.state.assertUnchanged();
       this.ensurePrivateSchema();
       this.restoreLog();
-      this.noteGap();
+      this.missed.note(this.state, this.clock.nowMs());
     } catch (error) {
       this.rollBack();
       throw error;
@@ -232,21 +223,7 @@ export class Engine {
     const folded = this.state.get('folded');
     if (this.log.last() >= folded) return;
     this.log.appendMarker(nextHlc(Math.max(folded, highestHlc(this.state.vector)), this.clock.nowMs()));
-    this.missedTables.push(
-      ...this.tables.all
-        .map(({ captured }) => captured)
-        .filter((t) => !t.internal)
-        .map((t) => t.name),
-    );
-  }
-
-  /** Forgets what was missed only once it is known to be written down: this transaction may be rolled back. */
-  private noteGap(): void {
-    if (this.missedTables.length === 0) return;
-    const stored = this.state.get('gap');
-    const gap = widenGap(stored, this.missedTables, this.clock.nowMs());
-    if (gap === stored) this.missedTables = [];
-    else this.state.set('gap', gap);
+    this.missed.add(this.tables.all.filter(({ captured }) => !captured.internal).map(({ captured }) => captured.name));
   }
 
   private ensurePrivateSchema(): void {
@@ -258,16 +235,17 @@ export class Engine {
    * Is there anything to fold, or has the schema changed: then capture may have to be put right before anything is.
    */
   get isFoldDue(): boolean {
-    return this.isSchemaStale || this.isWorkDue;
+    return this.isSchemaStale || this.missed.isDue || this.isWorkDue;
   }
 
   private get isSchemaStale(): boolean {
     return this.selectSchemaVersion.get() !== this.schemaVersion;
   }
 
+  /** What steps inside a transaction bring to an end. */
   private get isWorkDue(): boolean {
-    const { folding, retriesDue, held, missedTables, orphans } = this;
-    return folding.isDue || retriesDue.length > 0 || held.isDue || missedTables.length > 0 || orphans.isDue;
+    const { folding, retriesDue, held, orphans } = this;
+    return folding.isDue || retriesDue.length > 0 || held.isDue || orphans.isDue;
   }
 
   /** Folds a bounded number of entries, inside the caller's transaction; at the log's end what was waiting for that. */
@@ -333,7 +311,7 @@ export class Engine {
 
   /** Folds to the log's end, inside the caller's transaction; the caller knows that little is left. */
   foldToEnd(): void {
-    while (this.isFoldDue) this.foldStep();
+    while (this.isWorkDue) this.foldStep();
   }
 
   /** One fold transaction. Says whether more is left. */
@@ -354,17 +332,7 @@ export class Engine {
 
   /** Does what a constraint may refuse, whole or not at all. Returns SQLite's words if it was refused. */
   attempt(work: () => void): string | null {
-    const { writer } = this.options;
-    writer.exec('SAVEPOINT own_writes');
-    try {
-      work();
-      writer.exec('RELEASE own_writes');
-      return null;
-    } catch (error) {
-      if (constraintOf(error) === null) throw error;
-      writer.exec('ROLLBACK TO own_writes; RELEASE own_writes');
-      return (error as Error).message;
-    }
+    return attemptWrites(this.options.writer, work);
   }
 
   /**
@@ -416,24 +384,5 @@ export class Engine {
       this.rollBack();
       throw error;
     }
-  }
-}
-
-function isBusy(error: unknown): boolean {
-  return String((error as { code?: unknown } | null)?.code).startsWith('SQLITE_BUSY');
-}
-
-function locked(cause: unknown): SqlsyncError {
-  return new SqlsyncError('database-locked', 'another process holds the file’s write lock', {
-    cause,
-    hint: 'try again',
-  });
-}
-
-function beginImmediate(db: Database): void {
-  try {
-    db.exec('BEGIN IMMEDIATE');
-  } catch (error) {
-    throw isBusy(error) ? locked(error) : error;
   }
 }

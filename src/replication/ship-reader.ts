@@ -108,3 +108,18 @@ export class ShipReader {
     return withRawText(key, this.db.prepare(sql).raw().get(arrival) as (Buffer | null)[]);
   }
 }
+
+/** One reader for each connection and table. */
+export class ShipReaders {
+  private readonly readers = new Map<Database, Map<ReplicatedTable, ShipReader>>();
+
+  constructor(private readonly state: NodeState) {}
+
+  of(db: Database, table: ReplicatedTable): ShipReader {
+    const known = this.readers.get(db) ?? new Map<ReplicatedTable, ShipReader>();
+    this.readers.set(db, known);
+    const reader = known.get(table) ?? new ShipReader(db, table, this.state);
+    known.set(table, reader);
+    return reader;
+  }
+}

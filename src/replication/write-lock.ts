@@ -1,0 +1,38 @@
+/** The file's write lock as SQLite gives it, and what a constraint may refuse under it. */
+import type { Database } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
+import { constraintOf } from './apply-context.js';
+
+export function isBusy(error: unknown): boolean {
+  return String((error as { code?: unknown } | null)?.code).startsWith('SQLITE_BUSY');
+}
+
+export function locked(cause: unknown): SqlsyncError {
+  return new SqlsyncError('database-locked', 'another process holds the file’s write lock', {
+    cause,
+    hint: 'try again',
+  });
+}
+
+/** Throws 'database-locked' when the lock is not to be had within the connection's busy time-out. */
+export function beginImmediate(db: Database): void {
+  try {
+    db.exec('BEGIN IMMEDIATE');
+  } catch (error) {
+    throw isBusy(error) ? locked(error) : error;
+  }
+}
+
+/** Does what a constraint may refuse, whole or not at all. Returns SQLite's words if it was refused. */
+export function attemptWrites(db: Database, work: () => void): string | null {
+  db.exec('SAVEPOINT own_writes');
+  try {
+    work();
+    db.exec('RELEASE own_writes');
+    return null;
+  } catch (error) {
+    if (constraintOf(error) === null) throw error;
+    db.exec('ROLLBACK TO own_writes; RELEASE own_writes');
+    return (error as Error).message;
+  }
+}
