@@ -17,6 +17,7 @@ const total = {
   rowsCrossed: 0,
   conflicts: 0,
   orphans: 0,
+  rekeyed: 0,
   restarts: 0,
   restores: 0,
   stale: 0,

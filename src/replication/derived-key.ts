@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { type Stamp, stampText } from './stamp.js';
 
-/** Derived keys are from -2^52 + 1 to -2^51. */
+/** Derived keys are from -2^52 to -2^51, and multiples of this: what SQLite allocates beside one, where no other is left, is none. */
+const STEP = 64n;
 const MAGNITUDE_MIN = 2n ** 51n;
 const MAGNITUDE_END = 2n ** 52n;
 
@@ -15,9 +16,10 @@ export function derivedKey(table: string, key: bigint, life: Stamp): bigint {
   const hash = createHash('sha256')
     .update(JSON.stringify([table, key.toString(), stampText(life)]))
     .digest();
-  return -(MAGNITUDE_MIN + (hash.readBigUInt64BE() % (MAGNITUDE_END - MAGNITUDE_MIN)));
+  const steps = (MAGNITUDE_END - MAGNITUDE_MIN) / STEP;
+  return -(MAGNITUDE_MIN + (hash.readBigUInt64BE() % steps) * STEP);
 }
 
 export function isDerivedKey(key: bigint): boolean {
-  return key <= -MAGNITUDE_MIN && key > -MAGNITUDE_END;
+  return key <= -MAGNITUDE_MIN && key > -MAGNITUDE_END && key % STEP === 0n;
 }

@@ -16,7 +16,7 @@ import { changedPlaces, isOfMaker, ReferenceMoves } from './move-references.js';
 import { homeOf, isIn, type NewHome, underNewKey } from './new-home.js';
 import { insertByItself, takePlace, writeColumns } from './own-writes.js';
 import { columnStampOf, type RowVersion, type SqlValue, vectorOf } from './row-version.js';
-import { isAfter, type Stamp } from './stamp.js';
+import { isAfter } from './stamp.js';
 import { nodeOf } from './version-vector.js';
 
 /** The losing row under its new key. */
@@ -93,15 +93,20 @@ function insertUnderNewKey(home: NewHome, { winner, loser }: JoinConflict, conte
   if (current !== null && isSameImage(current, loser.image)) takePlace(table, key, winner.image ?? [], context);
   insertByItself(table, newKey, underNewKey(home, loser.image ?? []), context);
   // A node that has seen less of the row gives it the same key: what was written to it later counts as later here too.
-  const later = [...(loser.version.columnStamps ?? new Map<number, Stamp>()).keys()];
+  const isMerged = table.captured.rules.strategy === 'merge';
+  const later = isMerged ? laterColumns(loser.version) : [];
   if (later.length > 0) context.logOwnWrite(table.captured.id, OP.update, newKey, later);
+}
+
+/** Columns that were written after the row was inserted. */
+function laterColumns({ columnStamps }: RowVersion): number[] {
+  return columnStamps === null ? [] : [...columnStamps.keys()];
 }
 
 /** The same row, given its key by two nodes that had seen different writes to it. */
 function bringTogether({ table, key, conflict }: MetLives, context: ApplyContext): Outcome {
   const { winner, loser } = conflict;
-  const columns = [...(loser.version.columnStamps ?? new Map<number, Stamp>()).keys()];
-  const unwritten = columns.filter((id) => !winner.version.columnStamps?.has(id));
+  const unwritten = laterColumns(loser.version).filter((id) => !winner.version.columnStamps?.has(id));
   const isMerged = table.captured.rules.strategy === 'merge' && unwritten.length > 0;
   const refused = isMerged ? writeColumns(table, key, loser.image ?? [], unwritten, context) : null;
   return { kept: refused ?? 'its key is one that was given to it before' };

@@ -12,6 +12,10 @@ export const FAMILY_SCHEMA = `
   CREATE INDEX book_author ON book(author);
   CREATE TABLE chapter(book INTEGER REFERENCES book(id) ON DELETE CASCADE ON UPDATE CASCADE, n INT, note,
     PRIMARY KEY(book, n)) WITHOUT ROWID;
+  CREATE TABLE ticket(id INTEGER PRIMARY KEY, name, title);
+  CREATE TABLE stub(ticket INTEGER REFERENCES ticket(id) ON DELETE CASCADE ON UPDATE CASCADE, n INT, meant, note,
+    PRIMARY KEY(ticket, n, meant));
+  CREATE TABLE seat_of(id TEXT PRIMARY KEY, ticket INTEGER REFERENCES ticket(id) ON DELETE CASCADE, meant, note);
   CREATE TABLE fan(id TEXT PRIMARY KEY, code TEXT REFERENCES author(code) ON DELETE SET NULL ON UPDATE CASCADE, note);
 `;
 
@@ -21,6 +25,9 @@ export const FAMILY_VALUES = [
   'SELECT title FROM book',
   'SELECT note FROM chapter',
   'SELECT note FROM fan',
+  'SELECT name, title FROM ticket',
+  'SELECT note FROM stub',
+  'SELECT note FROM seat_of',
 ];
 
 export function familyStatements(random: Random, value: () => string): [string, unknown[]][] {
@@ -49,6 +56,21 @@ export function familyStatements(random: Random, value: () => string): [string, 
     ['UPDATE chapter SET note = ? WHERE book = ?', [value(), book()]],
     ['UPDATE OR IGNORE chapter SET book = ? WHERE book = ?', [book(), book()]],
     ['DELETE FROM chapter WHERE book = ? AND n = ?', [book(), random.int(2)]],
+    ...Array.from({ length: 4 }, (): [string, unknown[]] => [
+      'INSERT INTO ticket(name, title) VALUES(?, ?)',
+      [value(), value()],
+    ]),
+    ...Array.from({ length: 2 }, (): [string, unknown[]] => [
+      'INSERT OR IGNORE INTO stub SELECT id, ?, name, ? FROM ticket WHERE id > 0 ORDER BY id DESC LIMIT 1',
+      [random.int(2), value()],
+    ]),
+    ...Array.from({ length: 2 }, (): [string, unknown[]] => [
+      'INSERT INTO seat_of SELECT ?, id, name, ? FROM ticket WHERE id > 0 ORDER BY id DESC LIMIT 1',
+      [value(), value()],
+    ]),
+    ['UPDATE ticket SET title = ? WHERE id = (SELECT max(id) FROM ticket)', [value()]],
+    ['UPDATE seat_of SET note = ? WHERE id = (SELECT max(id) FROM seat_of)', [value()]],
+    ['DELETE FROM ticket WHERE id = (SELECT min(id) FROM ticket WHERE id > 0)', []],
     ['INSERT OR IGNORE INTO fan VALUES(?, ?, ?)', [fan(), code(), value()]],
     ['UPDATE fan SET code = ? WHERE id = ?', [code(), fan()]],
     ['UPDATE fan SET note = ? WHERE id = ?', [value(), fan()]],
@@ -74,4 +96,24 @@ const DANGLING = [
 /** Rows whose parent, by its key, is not there: table and key as in conflict records. */
 export function danglingRows(db: Database): { table: string; key: string }[] {
   return DANGLING.flatMap(([table, sql]) => (db.prepare(sql).pluck().all() as string[]).map((key) => ({ table, key })));
+}
+
+/** A row whose ticket is another than the one that was meant when it was written. */
+export interface MisledRow {
+  readonly table: string;
+  /** As in conflict records. */
+  readonly key: string;
+  /** Values of the row's, of the ticket's that was meant, and of the ticket's that it has now. */
+  readonly own: string;
+  readonly meant: string;
+  readonly has: string;
+  readonly ticket: number;
+}
+
+export function misledRows(db: Database): MisledRow[] {
+  const select = (table: string, key: string, own: string) =>
+    `SELECT '${table}' AS "table", json_object(${key}) AS "key", ${own} AS own, meant, name AS has, ticket.id AS ticket
+     FROM ${table} AS c JOIN ticket ON ticket.id = c.ticket WHERE meant <> name`;
+  const stubs = select('stub', `'ticket', c.ticket, 'n', c.n, 'meant', c.meant`, 'c.note');
+  return db.prepare(`${stubs} UNION ALL ${select('seat_of', `'id', c.id`, 'c.id')}`).all() as MisledRow[];
 }

@@ -9,7 +9,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { EngineCluster, type EngineNode, stageOf } from './engine-node.js';
-import { danglingRows, FAMILY_SCHEMA, FAMILY_VALUES, familyStatements } from './history-family.js';
+import { danglingRows, FAMILY_SCHEMA, FAMILY_VALUES, familyStatements, misledRows } from './history-family.js';
 import { type Random, seededRandom } from './seeded-random.js';
 
 const SCHEMA = `
@@ -52,6 +52,7 @@ export interface HistoryResult {
   readonly rowsCrossed: number;
   readonly conflicts: number;
   readonly orphans: number;
+  readonly rekeyed: number;
   readonly restarts: number;
   readonly restores: number;
   readonly stale: number;
@@ -66,7 +67,8 @@ class History {
   private readonly random: Random;
   private readonly cluster: EngineCluster;
   private readonly shape: (typeof SHAPES)[number];
-  private readonly issued = new Set<string>();
+  /** Value → the node where an application wrote it. */
+  private readonly issuedBy = new Map<string, string>();
   private readonly overwritten = new Set<string>();
   private values = 0;
   private trails = 0;
@@ -78,6 +80,7 @@ class History {
   private readonly families: number;
   private readonly enforces: boolean;
   private readonly orphanRule: string;
+  private readonly rekeys: boolean;
   private counts = { writes: 0, rowsCrossed: 0, restarts: 0, restores: 0, stale: 0, cutShort: 0, quarantined: 0 };
 
   constructor(seed: number) {
@@ -88,11 +91,15 @@ class History {
     this.families = this.random.pick([0, 0.3, 0.9]);
     this.enforces = this.random.chance(0.8);
     this.orphanRule = this.random.pick(ORPHAN_RULES);
+    this.rekeys = this.random.chance(0.5);
     const ofBooks = this.random.chance(0.8) ? this.orphanRule : this.random.pick(ORPHAN_RULES);
     this.cluster = new EngineCluster(SCHEMA, 2 + this.random.int(4), {
       // Only a merge can make a row that no node has written.
       strategies: { '*': strategy, span: 'merge' },
-      rules: { '*': { orphan: this.orphanRule }, book: { orphan: ofBooks } },
+      rules: {
+        '*': { orphan: this.orphanRule, key_collision: this.rekeys ? 'rekey' : 'keep' },
+        book: { orphan: ofBooks },
+      },
       journalMode: this.random.chance(0.25) ? 'delete' : 'wal',
       // Small limits make catch-ups of many parts out of short streams.
       limits: small ? { applyTransactionRowsMax: 1, lockHoldMsMax: 0, foldEntriesMax: 3 } : {},
@@ -188,7 +195,7 @@ class History {
     }
     node.app.exec('COMMIT');
     this.trails += trailsIn(node.app) - trails;
-    for (const value of after) if (!before.has(value)) this.issued.add(value);
+    for (const value of after) if (!before.has(value)) this.issuedBy.set(value, node.name);
     for (const value of before) if (!after.has(value)) this.overwritten.add(value);
     this.counts.writes += 1;
   }
@@ -331,9 +338,31 @@ class History {
     if (trailsIn(app) !== this.trails) throw new Error(`triggers wrote ${this.trails} rows, now ${trailsIn(app)}`);
     const visible = valuesIn(app);
     const records = JSON.stringify(app.prepare('SELECT winner, loser FROM _sqlsync_conflict').raw().all());
-    const lost = [...this.issued].filter((v) => !visible.has(v) && !this.overwritten.has(v) && !records.includes(v));
+    const lost = [...this.issuedBy.keys()].filter(
+      (v) => !visible.has(v) && !this.overwritten.has(v) && !records.includes(v),
+    );
     if (lost.length > 0) throw new Error(`lost without a trace: ${lost.join(' ')}`);
     if (this.enforces) this.checkOrphans(app);
+    if (this.rekeys && this.enforces) this.checkReferences(app);
+    const twice = valuesOfAllocated(app).filter((value, i, all) => all.indexOf(value) !== i);
+    if (twice.length > 0) throw new Error(`rows that are there twice: ${twice.join(' ')}`);
+  }
+
+  /**
+   * What a node wrote to a row of its own has followed it, unless a record says why the row was kept, or that what meant
+   * it had lost it before.
+   */
+  private checkReferences(app: Database): void {
+    const isKept = app.prepare(
+      `SELECT 1 FROM _sqlsync_conflict WHERE kind = 'key-collision' AND tbl = 'ticket'
+        AND json_extract(key, '$.id') = ? AND detail LIKE '%kept%'`,
+    );
+    const isOrphan = app.prepare("SELECT 1 FROM _sqlsync_conflict WHERE kind = 'orphan' AND tbl = ? AND key = ?");
+    for (const { table, key, own, meant, has, ticket } of misledRows(app)) {
+      if (this.issuedBy.get(own) !== this.issuedBy.get(meant)) continue;
+      if (isKept.get(ticket) !== undefined || isOrphan.get(table, key) !== undefined) continue;
+      throw new Error(`${table} ${key} means ${meant}, has ${has}`);
+    }
   }
 
   /** What dangles although every node enforces foreign keys was written while its parent was deleted elsewhere. */
@@ -348,8 +377,8 @@ class History {
     const { app } = this.cluster.nodes[0] as EngineNode;
     const count = (where: string) =>
       app.prepare(`SELECT count(*) FROM _sqlsync_conflict WHERE ${where}`).pluck().get() as number;
-    const [conflicts, orphans] = [count('true'), count("kind = 'orphan'")];
-    return { nodes: this.cluster.nodes.length, conflicts, orphans, ...this.counts };
+    const [conflicts, orphans, rekeyed] = [count('true'), count("kind = 'orphan'"), count("detail LIKE '%rekeyedTo%'")];
+    return { nodes: this.cluster.nodes.length, conflicts, orphans, rekeyed, ...this.counts };
   }
 }
 
@@ -383,6 +412,13 @@ function valuesIn(db: Database): Set<string> {
     ...FAMILY_VALUES.flatMap((sql) => db.prepare(sql).raw().all() as string[][]),
   ];
   return new Set(rows.flat().filter((value) => typeof value === 'string' && value.startsWith('v')));
+}
+
+/** Values of which an application has written each to one row, in tables whose keys SQLite allocates. */
+function valuesOfAllocated(db: Database): string[] {
+  const sql =
+    'SELECT n FROM counter WHERE n IS NOT NULL UNION ALL SELECT title FROM book WHERE title IS NOT NULL UNION ALL SELECT name FROM ticket';
+  return db.prepare(sql).pluck().all() as string[];
 }
 
 /** Runs the history of a seed. Throws when an invariant fails, naming how to replay it. */
