@@ -81,6 +81,7 @@ test('a node joins: the file is the peer’s, the identity its own, and the conf
     peer: 'paris',
     bytes: size,
     setAside: null,
+    merge: null,
     configFile: join(cwd, 'sqlsync.yml'),
   });
   expect(rowsOf(path, PRODUCTS)).toEqual(rowsOf(paris.path, PRODUCTS));
