@@ -13,6 +13,7 @@ import { inspectCapture } from '../replication/inspect-capture.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { readRetainedBytes } from '../replication/retained-bytes.js';
 import { allAtOnce } from '../replication/slices.js';
+import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
 import { coverageOf } from './capture-coverage.js';
@@ -50,6 +51,7 @@ export async function readStatus(
     held: new Map(readings.flatMap(({ status, held }) => (held === null ? [] : [[status.name, held]]))),
     nullKeys: new Map(readings.map(({ status, nullKeys }) => [status.name, nullKeys])),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
+    verified: new Map(readings.map(({ status, verified }) => [status.name, verified])),
     diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
     now,
     health: config.health,
@@ -74,6 +76,7 @@ interface DatabaseReading {
   readonly held: ReplicaStatus['held'] | null;
   readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
+  readonly verified: VerifiedPeers;
   readonly failures: readonly ErrorBody[];
 }
 
@@ -117,6 +120,7 @@ function readDatabase(
     held: replica?.held ?? null,
     nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
+    verified: replica?.verified ?? {},
     failures: [...failures, ...(served?.problems ?? [])],
   };
 }

@@ -77,7 +77,10 @@ export class Engine {
   former!: FormerParents;
   orphans!: Orphans;
   schema!: ReplicatedSchema;
-  /** Raised with every reading of the schema: what was prepared before is stale. */
+  /**
+   * Raised with every reading of the schema, after which what was prepared before is stale, and when somebody has emptied
+   * the log: as long as it stays the same, no writes can have gone unrecorded.
+   */
   schemaGeneration = 0;
   /** Tables found without capture, until the gap is written down. */
   private missedTables: string[] = [];
@@ -87,7 +90,8 @@ export class Engine {
   /** Makes memory what it was before the transaction under way, or the last one. */
   private putBack = () => {};
   private shipReaders = new Map<Database, Map<ReplicatedTable, ShipReader>>();
-  private schemaVersion = -1;
+  /** SQLite's own, as it was when the schema was read last. */
+  schemaVersion = -1;
   private readonly selectSchemaVersion: Statement<[], number>;
 
   constructor(readonly options: EngineOptions) {
@@ -232,12 +236,9 @@ export class Engine {
     const folded = this.state.get('folded');
     if (this.log.last() >= folded) return;
     this.log.appendMarker(nextHlc(Math.max(folded, highestHlc(this.state.vector)), this.clock.nowMs()));
-    this.missedTables.push(
-      ...this.tables.all
-        .map(({ captured }) => captured)
-        .filter((t) => !t.internal)
-        .map((t) => t.name),
-    );
+    this.schemaGeneration += 1;
+    const own = this.tables.all.filter(({ captured }) => !captured.internal);
+    this.missedTables.push(...own.map(({ captured }) => captured.name));
   }
 
   /** Forgets what was missed only once it is known to be written down: this transaction may be rolled back. */

@@ -2,11 +2,13 @@
 import type { PeerConfig } from '../../config-schema.js';
 import { SqlsyncError } from '../../errors.js';
 import type { SyncProgress, SyncResult } from '../control/control-protocol.js';
+import type { DatabaseService } from '../database/database-service.js';
 import type { ServedDatabase, ServedDatabases } from '../database/served-databases.js';
 import { pausedPeers, writePausedPeers } from '../file/paused-peers.js';
 import type { PeerAddress } from './peer-address.js';
 import { PeerLink, type PeerLinkOptions } from './peer-link.js';
 import type { PeerRecord } from './peer-record.js';
+import type { PeerTarget } from './peer-target.js';
 
 export interface PeerLinksOptions extends Pick<PeerLinkOptions, 'limits' | 'onBug'> {
   readonly databases: ServedDatabases;
@@ -40,20 +42,21 @@ export class PeerLinks {
   }
 
   /** One exchange for each of the peers and databases asked for (empty: all); what fails is told in its result. */
-  async sync(
-    asked: { readonly databases: readonly string[]; readonly peers: readonly string[] },
-    onProgress: (progress: SyncProgress) => void,
-    signal: AbortSignal,
-  ): Promise<SyncResult[]> {
-    const wanted = this.exchangeable().filter(
-      ({ database, peer }) =>
-        (asked.databases.length === 0 || asked.databases.includes(database)) &&
-        (asked.peers.length === 0 || asked.peers.includes(peer.name)),
-    );
-    for (const name of asked.peers) {
-      if (!wanted.some(({ peer }) => peer.name === name)) throw unknownPeer(name);
-    }
+  async sync(asked: Asked, onProgress: (progress: SyncProgress) => void, signal: AbortSignal): Promise<SyncResult[]> {
+    const wanted = chosen(this.reachable(), asked);
     return Promise.all(wanted.map((target) => syncOne(target, onProgress, signal)));
+  }
+
+  /** The peers asked for (empty: all), those among them too that have dialed this node and are not connected now. */
+  targets(asked: Asked): PeerTarget[] {
+    const reachable = this.reachable();
+    const known = new Set(reachable.map(({ peer }) => peer));
+    const absent = this.options.databases
+      .all()
+      .flatMap(({ service, peers }) =>
+        peers.all().flatMap((peer): PeerTarget[] => (known.has(peer) ? [] : [absentTarget(service, peer)])),
+      );
+    return chosen([...reachable, ...absent], asked);
   }
 
   /** Stops all exchange with a peer until it is resumed, also by a daemon that starts later. */
@@ -75,23 +78,16 @@ export class PeerLinks {
   }
 
   /** Peers that this node dials, and those that have dialed it and are connected. */
-  private exchangeable(): SyncTarget[] {
-    const dialed = this.links.map(
-      (link): SyncTarget => ({
-        database: link.database,
-        peer: link.peer,
-        run: (onProgress, signal) => link.sync(onProgress, signal),
-      }),
-    );
-    const known = new Set(dialed.map(({ peer }) => peer));
+  private reachable(): PeerTarget[] {
+    const known = new Set(this.links.map(({ peer }) => peer));
     const dialing = this.options.databases.all().flatMap(({ service, peers }) =>
-      peers.all().flatMap((peer): SyncTarget[] => {
+      peers.all().flatMap((peer): PeerTarget[] => {
         const { connection } = peer;
         if (known.has(peer) || connection === null) return [];
-        return [{ database: service.name, peer, run: () => connection.sync() }];
+        return [{ service, peer, exchange: () => connection.sync(), ask: (question) => connection.ask(question) }];
       }),
     );
-    return [...dialed, ...dialing];
+    return [...this.links, ...dialing];
   }
 
   private linksTo(name: string): PeerLink[] {
@@ -116,21 +112,45 @@ export class PeerLinks {
   }
 }
 
-interface SyncTarget {
-  readonly database: string;
-  readonly peer: PeerRecord;
-  readonly run: (onProgress: Parameters<PeerLink['sync']>[0], signal: AbortSignal) => Promise<void>;
+/** Empty lists: all. */
+interface Asked {
+  readonly databases: readonly string[];
+  readonly peers: readonly string[];
+}
+
+/** Throws `peer-unknown` for a name that none of them has. */
+function chosen(targets: readonly PeerTarget[], asked: Asked): PeerTarget[] {
+  const wanted = targets.filter(
+    ({ service, peer }) =>
+      (asked.databases.length === 0 || asked.databases.includes(service.name)) &&
+      (asked.peers.length === 0 || asked.peers.includes(peer.name)),
+  );
+  for (const name of asked.peers) {
+    if (!wanted.some(({ peer }) => peer.name === name)) throw unknownPeer(name);
+  }
+  return wanted;
+}
+
+function absentTarget(service: DatabaseService, peer: PeerRecord): PeerTarget {
+  const refuse = async (): Promise<never> => {
+    throw new SqlsyncError('peer-unreachable', `${peer.name} dials this node, and is not connected`, {
+      hint: `start its daemon: this node has no URL for it (\`sqlsync peers add ${peer.name}=URL\`)`,
+    });
+  };
+  return { service, peer, exchange: refuse, ask: refuse };
 }
 
 async function syncOne(
-  { database, peer, run }: SyncTarget,
+  target: PeerTarget,
   onProgress: (progress: SyncProgress) => void,
   signal: AbortSignal,
 ): Promise<SyncResult> {
+  const { service, peer } = target;
+  const database = service.name;
   const before = { ...peer };
   let error: SqlsyncError | null = null;
   try {
-    await run((progress) => onProgress({ ...progress, database, peer: peer.name }), signal);
+    await target.exchange((progress) => onProgress({ ...progress, database, peer: peer.name }), signal);
   } catch (caught) {
     if (!(caught instanceof SqlsyncError)) throw caught;
     error = caught;
