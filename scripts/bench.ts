@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const ALL = ['capture', 'wire', 'ship', 'live', 'catch-up', 'rest'];
+const ALL = ['capture', 'wire', 'ship', 'live', 'catch-up', 'rest', 'verify'];
 const names = process.argv.length > 2 ? process.argv.slice(2) : ALL;
 for (const name of names) {
   const program = fileURLToPath(new URL(`bench/${name}.ts`, import.meta.url));

@@ -51,6 +51,9 @@ export const limitsSchema = z.strictObject({
   retryMsMax: wholeNumber(1, 24 * HOUR_MS)
     .default(30_000)
     .describe('Longest pause between two attempts.'),
+  verifyWaitMsMax: wholeNumber(0, HOUR_MS)
+    .default(30_000)
+    .describe('How long a comparison of nodes waits for writes on their way; then it says that it does not know.'),
   pollMs: wholeNumber(10, HOUR_MS)
     .default(1_000)
     .describe('How often a database is looked at for changes that no file event has told of.'),

@@ -80,6 +80,7 @@ export const ERROR_CODES = {
   'history-large': EXIT.no,
   'backup-old': EXIT.no,
   'verify-old': EXIT.no,
+  'nodes-differ': EXIT.no,
   'timed-out': EXIT.tryAgain,
   interrupted: EXIT.interrupted,
   bug: EXIT.bug,

@@ -7,6 +7,10 @@ import type { Config } from '../config.js';
 import type { PeerConfig } from '../config-schema.js';
 import { SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
+import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.js';
+import { GapClosing } from './compare/gap-closing.js';
+import { scheduleVerification } from './compare/scheduled-verification.js';
+import { Verification } from './compare/verification.js';
 import type { ControlRequest, SyncProgress } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
 import { type DaemonStatus, statusOf } from './daemon-status.js';
@@ -27,7 +31,7 @@ import { type Scheduled, schedule } from './timing/scheduler.js';
 
 /** What a daemon needs of the configuration, and what the configuration only points to. */
 export interface DaemonSettings
-  extends Pick<Config, 'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune'> {
+  extends Pick<Config, 'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune' | 'verify'> {
   readonly secrets: readonly string[];
   readonly serverTls: ServerTls | null;
   readonly clientTls: ClientTls | null;
@@ -48,6 +52,9 @@ export class Daemon {
   private readonly databases: ServedDatabases;
   private readonly pruning: Scheduled | null;
   private readonly metrics: Metrics;
+  private readonly verification = new Verification();
+  private readonly gapClosing: GapClosing;
+  private readonly verifying: Scheduled;
   private server: RunningServer | null = null;
   private admin: RunningServer | null = null;
   private control: ControlServer | null = null;
@@ -75,6 +82,16 @@ export class Daemon {
       isConfigTaken: () => this.isConfigTaken,
     });
     this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.pruneHistory(prune));
+    const comparisons = {
+      services: this.databases.all().map(({ service }) => service),
+      targetsOf: (database: string) => this.links.targets({ databases: [database], peers: [] }),
+      verification: this.verification,
+      waitMsMax: limits.verifyWaitMsMax,
+      logger,
+      onBug: onFatal,
+    };
+    this.gapClosing = new GapClosing(comparisons);
+    this.verifying = scheduleVerification({ ...comparisons, schedule: settings.verify?.schedule ?? null });
   }
 
   /**
@@ -160,8 +177,11 @@ export class Daemon {
       service.lock.announce(this.control.path);
       service.start();
     }
+    for (const { service } of databases.all()) service.onAdvanced(() => this.gapClosing.request());
     await this.links.configure(settings.peers);
+    this.gapClosing.request();
     this.pruning?.start();
+    this.verifying.start();
     const listen = this.address === null ? 'nowhere' : formatListenAddress(this.address);
     logger.info(
       { node: settings.node, listen, databases: databases.all().map(({ service }) => service.name) },
@@ -179,6 +199,8 @@ export class Daemon {
         return this.status();
       case 'sync':
         return this.links.sync(request, onProgress, signal);
+      case 'compare':
+        return this.compare(request, onProgress, signal);
       case 'pause':
         return this.links.pause(request.peer);
       case 'resume':
@@ -192,11 +214,24 @@ export class Daemon {
     }
   }
 
+  private compare(
+    { database, peers, tables, mode }: CompareRequest,
+    onProgress: (progress: SyncProgress) => void,
+    signal: AbortSignal,
+  ): Promise<VerifiedPeer[]> {
+    const { verifyWaitMsMax: waitMsMax } = this.settings.limits;
+    const targets = this.links.targets({ databases: [database], peers });
+    return this.verification.run(targets, { tables, mode, waitMsMax, onProgress, signal });
+  }
+
   private async drain(): Promise<void> {
     this.logger.info('stopping');
     this.pruning?.stop();
+    this.verifying.stop();
     const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);
     await this.links.close();
+    await this.verification.stop();
+    await this.gapClosing.stop();
     await this.server?.close(deadline);
     await this.admin?.close(deadline);
     await Promise.all(this.databases.all().map(({ service }) => service.stop()));
@@ -215,6 +250,7 @@ export class Daemon {
     const log = this.logger.child({ database: service.name });
     const onChange = ({ name, state }: PeerRecord, error: SqlsyncError | null) => {
       if (this.stopping !== null) return;
+      this.gapClosing.request();
       if (error === null) log.info({ peer: name }, `peer ${state}`);
       else log.warn({ peer: name, code: error.code, hint: error.hint }, `peer ${state}: ${error.message}`);
     };

@@ -36,7 +36,8 @@ export async function syncOnce(settings: DaemonSettings, options: SyncOnceOption
   return results;
 }
 
-function peersFor(settings: DaemonSettings, database: string, { databases, peers }: SyncTargets): PeerConfig[] {
+/** The configured peers that are asked for. */
+export function peersFor(settings: DaemonSettings, database: string, { databases, peers }: SyncTargets): PeerConfig[] {
   if (databases.length > 0 && !databases.includes(database)) return [];
   return settings.peers.filter(
     (peer) =>

@@ -8,6 +8,7 @@ import type { ErrorBody } from '../errors.js';
 import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
+import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { shellWord } from '../shell-word.js';
 import type { DatabaseStatus, PeerStatus, Problem } from './status-report.js';
 
@@ -26,6 +27,8 @@ export interface ProblemFacts {
   readonly gaps: ReadonlyMap<string, CaptureGap>;
   /** Tables with rows whose key holds NULL, by the database's name. */
   readonly nullKeys: ReadonlyMap<string, readonly string[]>;
+  /** How the last comparisons with other nodes ended, by the database's name. */
+  readonly verified: ReadonlyMap<string, VerifiedPeers>;
   /** Free bytes of the file system that a database is on, by its name; null: not known. */
   readonly diskFreeBytes: ReadonlyMap<string, number | null>;
   readonly now: Date;
@@ -116,7 +119,7 @@ function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps, n
   }
   const gap = gaps.get(name);
   const where = gap === undefined ? '' : ` to ${gap.tables.join(', ')}`;
-  const message = `writes${where} may have gone unrecorded, until the rows have been compared with another node's`;
+  const message = `writes${where} may have gone unrecorded: found by comparing the rows with another node's, once one is in reach`;
   const since = gap === undefined ? null : new Date(gap.since).toISOString();
   return [{ code: 'coverage-unknown', severity: 'error', message, command: 'sqlsync verify', since }];
 }
@@ -189,9 +192,20 @@ function inPeer(database: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts)
     peer.lastVerify,
     health.verifyAgeMsMax,
     now,
+    `sqlsync verify ${peer.name}`,
   );
+  const compared = [...inComparison(database, peer, facts), ...verified];
   // Without a daemon nobody has tried to reach a peer: that it is not reached says nothing about it.
-  return facts.running ? [...inLink(database, peer, facts), ...verified] : verified;
+  return facts.running ? [...inLink(database, peer, facts), ...compared] : compared;
+}
+
+function inComparison({ name: database }: DatabaseStatus, { name }: PeerStatus, { verified }: ProblemFacts): Finding[] {
+  const last = verified.get(database)?.[name];
+  if (last === undefined || last.differences === 0) return [];
+  const rows = renderCount(last.differences, 'row differed', 'rows differed');
+  const message = `${rows} from those of ${name} when they were last compared`;
+  const since = last.atMs === null ? null : new Date(last.atMs).toISOString();
+  return [{ code: 'nodes-differ', severity: 'error', message, command: `sqlsync verify ${name}`, since }];
 }
 
 function inLink({ path }: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts): Finding[] {
@@ -239,14 +253,13 @@ function inAge(
   at: string | null,
   ageMsMax: number | null,
   now: Date,
+  command: string | null = null,
 ): Finding[] {
   if (ageMsMax === null) return [];
-  if (at === null) return [{ code, severity: 'error', message: `${what} is not known`, command: null }];
+  if (at === null) return [{ code, severity: 'error', message: `${what} is not known`, command }];
   const ageMs = now.getTime() - Date.parse(at);
   if (ageMs <= ageMsMax) return [];
-  return [
-    { code, severity: 'error', message: `${what} was ${renderSeconds(ageMs / 1000)} ago`, command: null, since: at },
-  ];
+  return [{ code, severity: 'error', message: `${what} was ${renderSeconds(ageMs / 1000)} ago`, command, since: at }];
 }
 
 function exceeds(value: number | null, max: number | null): boolean {

@@ -43,9 +43,15 @@ function peerStatus(name: string, configured: PeerStatus['direction'], facts: Pe
     inbound: inboundFrom(name, state, facts),
     rowsSent: figures?.rowsSent ?? null,
     rowsReceived: figures?.rowsReceived ?? null,
-    lastVerify: null,
+    lastVerify: lastVerifyOf(name, facts),
     lastError: figures?.lastError ?? null,
   };
+}
+
+/** When all tables were last compared with the peer's, whatever came of it. */
+function lastVerifyOf(name: string, { replica }: PeerFacts): string | null {
+  const atMs = replica?.verified[name]?.atMs ?? null;
+  return atMs === null ? null : new Date(atMs).toISOString();
 }
 
 const UNKNOWN: Backlog = { changes: null, oldestSeconds: null };

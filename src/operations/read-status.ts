@@ -14,6 +14,7 @@ import { inspectCapture } from '../replication/inspect-capture.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { readRetainedBytes } from '../replication/retained-bytes.js';
 import { allAtOnce } from '../replication/slices.js';
+import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
 import { coverageOf } from './capture-coverage.js';
@@ -53,6 +54,7 @@ export async function readStatus(
     nullKeys: new Map(readings.map(({ status, nullKeys }) => [status.name, nullKeys])),
     catchUps: new Map(readings.map(({ status, catchUp }) => [status.name, catchUp])),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
+    verified: new Map(readings.map(({ status, verified }) => [status.name, verified])),
     diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
     now,
     health: config.health,
@@ -78,6 +80,7 @@ interface DatabaseReading {
   readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
   readonly catchUp: CatchUpFacts;
+  readonly verified: VerifiedPeers;
   readonly failures: readonly Failure[];
 }
 
@@ -122,6 +125,7 @@ function readDatabase(
     nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
     catchUp: { waiting: replica?.catchUp?.stageId === null, parked: replica?.parked ?? 0 },
+    verified: replica?.verified ?? {},
     failures: onePerCode([...failures, ...(served?.problems ?? [])]),
   };
 }

@@ -3,6 +3,7 @@ import type { ErrorBody } from '../errors.js';
 import type { KeptDecision } from '../replication/decide-kept.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { PeerDirection, PeerState } from './status-report.js';
+import type { CompareRequest, VerifiedPeer } from './verify-report.js';
 
 /** Finds the daemon that serves the file, by its real path; null when none answers. */
 export type FindDaemon = (realPath: string) => Promise<RunningDaemon | null>;
@@ -12,6 +13,11 @@ export interface RunningDaemon {
   status(): Promise<DaemonFigures>;
   /** Empty lists: all databases, all peers. */
   sync(which: SyncTargets, onProgress?: (progress: SyncProgress) => void, signal?: AbortSignal): Promise<SyncResult[]>;
+  compare(
+    request: CompareRequest,
+    onProgress?: (progress: SyncProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<VerifiedPeer[]>;
   pause(peer: string): Promise<void>;
   resume(peer: string): Promise<void>;
   decideQuarantine(request: QuarantineRequest): Promise<QuarantineDecision[]>;
@@ -66,7 +72,7 @@ export interface SyncTargets {
 export interface SyncProgress {
   readonly database: string;
   readonly peer: string;
-  readonly phase: 'pull' | 'apply' | 'push' | 'peer-applies';
+  readonly phase: 'pull' | 'apply' | 'push' | 'peer-applies' | 'compare';
   readonly bytes: number;
   readonly rows: number;
   readonly rowsTotal: number | null;

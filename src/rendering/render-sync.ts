@@ -38,5 +38,7 @@ export function toProgress({ phase, peer, bytes, rows, rowsTotal }: SyncProgress
       return { label: `sending to ${peer}`, unit: 'bytes', done: bytes, total: null };
     case 'peer-applies':
       return { label: `${peer} applies`, unit: 'rows', done: rows, total: rowsTotal };
+    case 'compare':
+      return { label: `comparing with ${peer}`, unit: 'rows', done: rows, total: rowsTotal };
   }
 }

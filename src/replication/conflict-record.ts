@@ -4,7 +4,7 @@
  *   id           hex; see conflictId
  *   tbl, key     the table's name; JSON object of the key's columns
  *   kind         update-update, insert-insert, update-delete, key-collision, unique, orphan
- *   strategy     the strategy that settled it
+ *   strategy     the strategy that settled it; `repair`: an operator's word, or the closing of a gap
  *   columns      JSON array of the colliding columns; [] when whole rows collided
  *   winner, loser  JSON: {node, session, hlc, row}; row null for a deletion; node null when the write is settled.
  *                  The loser's `stands`: colliding columns in which its value is the later one and stands, since merge
@@ -21,7 +21,7 @@ import { INTERNAL_TABLES } from './metadata-schema.js';
 import { canonicalKey } from './row-key.js';
 import { columnStampOf, type SqlValue, type VersionedRow } from './row-version.js';
 import { isAfter, SETTLED_SESSION, type Stamp, stampText } from './stamp.js';
-import type { CapturedTable, TableRules } from './table-schema.js';
+import type { CapturedTable, Strategy, TableRules } from './table-schema.js';
 import { nodeOf } from './version-vector.js';
 
 export const CONFLICT_KINDS = [
@@ -119,6 +119,21 @@ function columnsOfLoser({ table, kind, columns, winner, loser }: DetectedConflic
     .map(({ name }) => name);
 }
 
+/** A record as it is stored, but for when it was made. */
+export interface StoredConflict {
+  readonly id: string;
+  readonly table: string;
+  readonly key: Record<string, JsonValue>;
+  readonly kind: ConflictKind;
+  /** The strategy that settled it, or `repair`: an operator's word, or what closed a gap of capture. */
+  readonly strategy: Strategy | 'repair';
+  /** Names. */
+  readonly columns: readonly string[];
+  readonly winner: RecordedSide;
+  readonly loser: RecordedSide;
+  readonly detail?: ConflictDetail | undefined;
+}
+
 export class ConflictRecords {
   private readonly insert: ExactStatement;
 
@@ -139,22 +154,36 @@ export class ConflictRecords {
   /** Writes the record down unless it is known. Says whether it is new. */
   record(conflict: DetectedConflict, nowMs: number): boolean {
     const { table, kind, winner, loser, winnerStamp, loserStamp, detail } = conflict;
-    const id = conflictId(conflict);
-    const key = toJsonRow(
-      table.schema.identity.columns.map((c) => c.name),
-      conflict.key,
-    );
     const stands = columnsOfLoser(conflict);
     const lost = recordedSide(table, loser, loserStamp);
+    const keyNames = table.schema.identity.columns.map((c) => c.name);
+    return this.put(
+      {
+        id: conflictId(conflict),
+        table: table.name,
+        key: toJsonRow(keyNames, conflict.key),
+        kind,
+        strategy: table.rules.strategy,
+        columns: columnNames(conflict),
+        winner: recordedSide(conflict.winnerTable ?? table, winner, winnerStamp),
+        loser: stands.length === 0 ? lost : { ...lost, stands },
+        detail,
+      },
+      nowMs,
+    );
+  }
+
+  /** Writes down what need not be a join's: see row-repair.ts. */
+  put({ id, table, key, kind, strategy, columns, winner, loser, detail }: StoredConflict, nowMs: number): boolean {
     const changes = this.insert.run([
       id,
-      table.name,
+      table,
       JSON.stringify(key),
       kind,
-      table.rules.strategy,
-      JSON.stringify(columnNames(conflict)),
-      JSON.stringify(recordedSide(conflict.winnerTable ?? table, winner, winnerStamp)),
-      JSON.stringify(stands.length === 0 ? lost : { ...lost, stands }),
+      strategy,
+      JSON.stringify(columns),
+      JSON.stringify(winner),
+      JSON.stringify(loser),
       detail === undefined ? null : JSON.stringify(detail),
       BigInt(nowMs),
     ]);

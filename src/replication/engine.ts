@@ -79,7 +79,10 @@ export class Engine {
   former!: FormerParents;
   orphans!: Orphans;
   schema!: ReplicatedSchema;
-  /** Raised with every reading of the schema: what was prepared before is stale. */
+  /**
+   * Raised with every reading of the schema, after which what was prepared before is stale, and when somebody has emptied
+   * the log: as long as it stays the same, no writes can have gone unrecorded.
+   */
   schemaGeneration = 0;
   private readonly missed = new MissedWrites();
   private folding!: Fold;
@@ -88,7 +91,8 @@ export class Engine {
   /** Makes memory what it was before the transaction under way, or the last one. */
   private putBack = () => {};
   private shipReaders!: ShipReaders;
-  private schemaVersion = -1;
+  /** SQLite's own, as it was when the schema was read last. */
+  schemaVersion = -1;
   private readonly selectSchemaVersion: Statement<[], number>;
 
   constructor(readonly options: EngineOptions) {
@@ -223,6 +227,7 @@ export class Engine {
     const folded = this.state.get('folded');
     if (this.log.last() >= folded) return;
     this.log.appendMarker(nextHlc(Math.max(folded, highestHlc(this.state.vector)), this.clock.nowMs()));
+    this.schemaGeneration += 1;
     this.missed.add(this.tables.all.filter(({ captured }) => !captured.internal).map(({ captured }) => captured.name));
   }
 

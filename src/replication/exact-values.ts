@@ -87,4 +87,10 @@ export class ExactStatement<Result = unknown> {
     if (!this.hasRaw(values)) return this.plain.all(values as unknown[]);
     return this.variantFor(values).all(values.map(bound));
   }
+
+  /** Rows one at a time: a single one may be large. */
+  iterate(values: readonly SqlValue[]): IterableIterator<Result> {
+    if (!this.hasRaw(values)) return this.plain.iterate(values as unknown[]);
+    return this.variantFor(values).iterate(values.map(bound));
+  }
 }

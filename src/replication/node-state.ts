@@ -31,6 +31,7 @@ export interface Clock {
  *   gap          JSON CaptureGap while writes may have gone unrecorded, else ''
  *   place        JSON FilePlace: where the file was when a daemon last served it; '' before the first time
  *   removed_conflicts  JSON ConflictGroup[]: closed conflicts that retention has removed, counted
+ *   verified     JSON VerifiedPeers: how the last comparisons with other nodes ended
  *   merged       rows in which writes to different columns met and merged without a conflict
  *   unjudged     arrival beyond which rows have not been judged for a parent that they lack; -1: all have
  */
@@ -47,6 +48,7 @@ export interface StateFacts {
   catch_up: string;
   merged: number;
   gap: string;
+  verified: string;
   place: string;
   removed_conflicts: string;
   unjudged: number;
@@ -56,7 +58,7 @@ export interface StateFacts {
 export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
   const { dataset, node, nodeId, folded } = identity;
   const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
-  const none = { catch_up: '', gap: '', place: '', removed_conflicts: '', unjudged: -1 };
+  const none = { catch_up: '', gap: '', verified: '', place: '', removed_conflicts: '', unjudged: -1 };
   return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...zero };
 }
 

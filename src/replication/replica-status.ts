@@ -10,6 +10,7 @@ import type { Members } from './members.js';
 import { PREFIX } from './metadata-schema.js';
 import { removedConflicts } from './prune-records.js';
 import type { Slices } from './slices.js';
+import { type VerifiedPeers, verifiedPeersOf } from './verified-peers.js';
 
 export interface ReplicaStatus {
   readonly node: string;
@@ -46,6 +47,8 @@ export interface ReplicaStatus {
   readonly gap: CaptureGap | null;
   /** Tables with rows whose key holds NULL: they have no identity and do not replicate. */
   readonly withoutIdentity: readonly string[];
+  /** How the last comparisons with other nodes ended, by their names. */
+  readonly verified: VerifiedPeers;
 }
 
 /** What takes long in a large file is done in slices. */
@@ -85,5 +88,6 @@ export function* readReplicaStatus(engine: Engine, membership: Members): Slices<
     catchUp: catchUpOf(state),
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
     withoutIdentity: engine.tablesWithNullKeys(),
+    verified: verifiedPeersOf(state.get('verified')),
   };
 }

@@ -6,6 +6,7 @@
 import { type ErrorBody, SqlsyncError } from '../errors.js';
 import { Application } from './application.js';
 import { abandonStage, type CatchUp, catchUpOf, catchUpPhase } from './catch-up.js';
+import { Comparison } from './comparison.js';
 import { Cut } from './cut.js';
 import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
 import { Engine, type EngineOptions } from './engine.js';
@@ -21,6 +22,7 @@ import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
 import { allAtOnce, type Slices } from './slices.js';
 import type { Stage } from './stage.js';
 import type { Standing } from './staleness.js';
+import { noteVerification } from './verified-peers.js';
 import { CAPABILITIES, type Hello, TABLES_BEHIND_MAX, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
 
 /** Rows looked at, and log entries removed, in one transaction of upkeep. */
@@ -30,6 +32,8 @@ const UPKEEP_ROWS_MAX = 5000;
 export type Surplus = 'rows' | 'vector' | 'nothing';
 
 export class Replica {
+  /** This node's rows, for a comparison with another's. */
+  readonly comparison: Comparison;
   private readonly engine: Engine;
   private readonly members: Members;
   private application: Application | null = null;
@@ -39,6 +43,7 @@ export class Replica {
 
   private constructor(options: EngineOptions) {
     this.engine = new Engine(options);
+    this.comparison = new Comparison(this.engine);
     this.members = new Members(options.writer, this.engine);
   }
 
@@ -75,6 +80,11 @@ export class Replica {
     const text = JSON.stringify(place);
     if (this.engine.state.get('place') === text) return;
     this.engine.writeTransaction(() => this.engine.state.set('place', text));
+  }
+
+  /** Does nobody else belong to the data set? */
+  get isOnlyMember(): boolean {
+    return this.members.names().length === 1;
   }
 
   /** What this node says of itself to a peer. `database` is its name in the configuration. */
@@ -275,6 +285,11 @@ export class Replica {
       engine.acknowledgements.save();
       engine.cursors.save();
     });
+  }
+
+  /** Keeps how a comparison with another node ended. */
+  noteVerification(peer: string, differences: number, isWhole: boolean): void {
+    noteVerification(this.engine, peer, differences, isWhole);
   }
 
   /** In one go, however long it takes. */

@@ -36,6 +36,7 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
     set.run(identity.node, 'node');
     set.run(identity.nodeId, 'node_id');
     set.run(BigInt(marker), 'folded');
+    set.run('', 'verified');
     writePlace(db, null);
   })();
 }

@@ -50,6 +50,8 @@ export interface NodeOptions {
   readonly port?: number;
   readonly admin?: DaemonSettings['admin'];
   readonly prune?: Partial<DaemonSettings['prune']>;
+  /** A cron expression: none without it. */
+  readonly verifySchedule?: string;
   readonly serverTls?: DaemonSettings['serverTls'];
   readonly clientTls?: DaemonSettings['clientTls'];
 }
@@ -118,6 +120,7 @@ export class TestNode {
       ),
       limits: { ...LIMITS, ...limits },
       prune: { ...NO_PRUNING, ...options.prune },
+      verify: options.verifySchedule === undefined ? null : { schedule: options.verifySchedule },
       secrets,
       serverTls: options.serverTls ?? null,
       clientTls: options.clientTls ?? null,

@@ -51,6 +51,7 @@ const WELL: ProblemFacts = {
   held: new Map(),
   nullKeys: new Map(),
   gaps: new Map(),
+  verified: new Map(),
   diskFreeBytes: new Map([['shop', 2 ** 40]]),
   now: NOW,
   health: {
@@ -149,10 +150,25 @@ test('ages count only where a limit is set, and what has never been is too old',
   const health = { ...WELL.health, backupAgeMsMax: 3_600_000, verifyAgeMsMax: 3_600_000 };
   expect(found({ health })).toEqual([
     ['backup-old', 'error', null],
-    ['verify-old', 'error', null],
+    ['verify-old', 'error', 'sqlsync verify lyon'],
   ]);
   const fresh = { ...DATABASE, lastBackup: secondsAgo(10), peers: [{ ...PEER, lastVerify: secondsAgo(3_601) }] };
-  expect(found({ health, databases: [fresh] })).toEqual([['verify-old', 'error', null]]);
+  expect(found({ health, databases: [fresh] })).toEqual([['verify-old', 'error', 'sqlsync verify lyon']]);
+});
+
+test('rows that differed when nodes were last compared are a problem until they do not', () => {
+  const last = { atMs: NOW.getTime() - 1000, equalAtMs: null, differences: 2 };
+  const [problem, ...others] = findProblems({ ...WELL, verified: new Map([['shop', { lyon: last }]]) });
+  expect(others).toEqual([]);
+  expect(problem).toMatchObject({
+    code: 'nodes-differ',
+    severity: 'error',
+    peer: 'lyon',
+    message: '2 rows differed from those of lyon when they were last compared',
+    command: 'sqlsync verify lyon',
+    since: secondsAgo(1),
+  });
+  expect(found({ verified: new Map([['shop', { lyon: { ...last, differences: 0 } }]]) })).toEqual([]);
 });
 
 test('a catch-up says how many rows are in no table, and that nothing needs to be typed', () => {

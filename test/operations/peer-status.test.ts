@@ -19,13 +19,14 @@ function facts(change: {
   backlogs?: object;
   served?: object;
   paused?: string[];
+  verified?: object;
 }): PeerFacts {
-  const { members = [], backlogs = {}, served = null } = change;
+  const { members = [], backlogs = {}, served = null, verified = {} } = change;
   return {
     database: 'shop',
     config: { node: 'paris', peers: (change.peers ?? []) as never },
     served: served as PeerFacts['served'],
-    replica: { members, backlogs } as unknown as PeerFacts['replica'],
+    replica: { members, backlogs, verified } as unknown as PeerFacts['replica'],
     paused: change.paused ?? [],
     now: NOW,
   };
@@ -69,4 +70,13 @@ test('that a peer has nothing for this node is known only while it is in touch a
   expect(inbound('online', false)).toBe(0);
   expect(inbound('online', true)).toBeNull();
   expect(inbound('offline', false)).toBeNull();
+});
+
+test('when a peer was last compared with, whatever came of it', () => {
+  const verified = { lyon: { atMs: NOW.getTime() - 1000, equalAtMs: null, differences: 3 }, nice: { atMs: null } };
+  const peers = peersOf(facts({ peers: [lyon], members: ['nice'], verified }));
+  expect(peers.map(({ name, lastVerify }) => [name, lastVerify])).toEqual([
+    ['lyon', '2026-01-02T11:59:59.000Z'],
+    ['nice', null],
+  ]);
 });

@@ -2,6 +2,7 @@
 import { Client } from 'undici';
 import { isErrorCode, SqlsyncError } from '../../errors.js';
 import type { QuarantineDecision, QuarantineRequest } from '../../operations/running-daemon.js';
+import type { CompareRequest, VerifiedPeer } from '../../operations/verify-report.js';
 import type { DaemonStatus } from '../daemon-status.js';
 import { readLockHolder } from '../file/database-lock.js';
 import { SideDirectory } from '../file/side-directory.js';
@@ -44,6 +45,21 @@ export class ControlClient {
     signal?: AbortSignal,
   ): Promise<SyncResult[]> {
     return this.ask({ verb: 'sync', ...which }, onProgress, signal) as Promise<SyncResult[]>;
+  }
+
+  compare(
+    { database, peers, tables, mode }: CompareRequest,
+    onProgress?: (progress: SyncProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<VerifiedPeer[]> {
+    const request: ControlRequest = {
+      verb: 'compare',
+      database,
+      peers: [...peers],
+      tables: tables && [...tables],
+      mode,
+    };
+    return this.ask(request, onProgress, signal) as Promise<VerifiedPeer[]>;
   }
 
   async pause(peer: string): Promise<void> {

@@ -4,6 +4,7 @@
  *
  *   status   what the daemon knows                                   → DaemonStatus
  *   sync     an exchange now, with some peers or all                 → SyncResult[]
+ *   compare  rows with those of some peers or all, and what mode says → VerifiedPeer[]
  *   pause    no exchange with a peer until resumed; survives restart → null
  *   resume                                                           → null
  *   quarantine  changes that wait there: tried again, or given up    → KeptDecision[]
@@ -23,6 +24,13 @@ export const controlRequestSchema = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('status') }),
   /** Empty lists: all of them. */
   z.strictObject({ verb: z.literal('sync'), databases: names, peers: names }),
+  z.strictObject({
+    verb: z.literal('compare'),
+    database: z.string().max(128),
+    peers: names,
+    tables: z.array(z.string().max(1_000_000)).max(100_000).nullable(),
+    mode: z.enum(['verify', 'look', 'use-here', 'use-there']),
+  }),
   z.strictObject({ verb: z.literal('pause'), peer: z.string().max(128) }),
   z.strictObject({ verb: z.literal('resume'), peer: z.string().max(128) }),
   z.strictObject({

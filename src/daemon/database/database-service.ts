@@ -8,11 +8,14 @@ import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
 import type { DatabaseConfig } from '../../config-schema.js';
 import { type ErrorCode, SqlsyncError } from '../../errors.js';
+import type { VerifiedPeer } from '../../operations/verify-report.js';
 import { isOtherPlace } from '../../replication/file-place.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
 import type { ReplicaStatus } from '../../replication/replica-status.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import { shellWord } from '../../shell-word.js';
+import type { Asker } from '../compare/compare-request.js';
+import { ComparisonAnswers } from '../compare/comparison-answers.js';
 import { ChangeWatcher } from '../file/change-watcher.js';
 import { databaseError } from '../file/database-error.js';
 import { DatabaseLock } from '../file/database-lock.js';
@@ -64,6 +67,8 @@ const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
 export class DatabaseService {
   readonly name: string;
   readonly replica: Replica;
+  /** This node's rows, for whoever compares them. */
+  readonly answers = new ComparisonAnswers(this);
   private readonly file: LockedFile;
   private readonly stages: StageStore;
   private readonly queue: ApplyQueue;
@@ -192,6 +197,32 @@ export class DatabaseService {
     return this.file.run(attempt);
   }
 
+  get lockHoldMsMax(): number {
+    return this.options.limits.lockHoldMsMax;
+  }
+
+  /** The time that the application's writers get between two pieces of work. */
+  gap(): Promise<void> {
+    return this.file.gap();
+  }
+
+  /** Aborts when nothing more is to be done on the file. */
+  get stopSignal(): AbortSignal {
+    return this.file.stopSignal;
+  }
+
+  /** Keeps how a comparison with a peer ended, if it came to an end. */
+  async noteVerified({ name, equal, differencesTotal }: VerifiedPeer, isWhole: boolean): Promise<void> {
+    if (equal === null || this.stopSignal.aborted) return;
+    await this.file.run(() => this.replica.noteVerification(name, differencesTotal, isWhole));
+  }
+
+  /** Who asks, when this node compares its rows with a peer's. */
+  get asker(): Asker {
+    const { dataset, node } = this.replica;
+    return { database: this.name, dataset, node };
+  }
+
   /** What this node says of itself to a peer. */
   hello(): Promise<Hello> {
     return this.file.run(() => this.replica.hello(this.name));
@@ -257,7 +288,7 @@ export class DatabaseService {
       throw error;
     } finally {
       this.upkeep.settling.request();
-      this.tell();
+      this.tellAdvanced();
     }
   }
 
@@ -270,7 +301,7 @@ export class DatabaseService {
 
   private async resume(): Promise<void> {
     await this.queue.resume();
-    this.tell();
+    this.tellAdvanced();
   }
 
   /** Goes in part by part: until the last, this node may not ship. */
@@ -294,7 +325,7 @@ export class DatabaseService {
   /** Folds what the application has committed so far. Tells in any case: a cut may have folded before. */
   async fold(): Promise<void> {
     await this.file.runSteps(() => this.replica.fold());
-    this.tell();
+    this.tellAdvanced();
   }
 
   /** The same, but not for longer than this. Says whether all is folded. */
@@ -305,7 +336,7 @@ export class DatabaseService {
       more = (await this.file.run(() => this.replica.fold())).more;
       if (more) await this.file.gap();
     }
-    this.tell();
+    this.tellAdvanced();
     return !more;
   }
 
@@ -344,7 +375,8 @@ export class DatabaseService {
     return runSlices(this.file, () => readFigures(this.replica, this.handles.reader));
   }
 
-  private tell(): void {
+  /** This node may have something new for its peers. */
+  tellAdvanced(): void {
     for (const listener of this.listeners) listener();
   }
 

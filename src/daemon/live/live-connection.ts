@@ -9,6 +9,7 @@
 import type { WebSocket } from 'ws';
 import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
+import type { Answer, Question } from '../../replication/compare-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { assertNotCatchingUp } from '../peer/catching-up.js';
@@ -18,6 +19,7 @@ import type { PeerConnection, PeerRecord } from '../peer/peer-record.js';
 import { LiveInbound } from './live-inbound.js';
 import { type LiveMessage, parseLiveMessage } from './live-messages.js';
 import { LiveOutbound } from './live-outbound.js';
+import { LiveQuestions } from './live-questions.js';
 import { CLOSE_CODE, LiveSocket } from './live-socket.js';
 import { CONVERSATION, type ConversationAct, type ConversationState, take } from './live-states.js';
 
@@ -56,6 +58,10 @@ export class LiveConnection implements PeerConnection {
   private saidCatchingUp: Hello['catchingUp'] = null;
   private readonly requests = new Map<number, () => void>();
   private requestNumber = 0;
+  private readonly questions = new LiveQuestions({
+    send: (message) => this.socket.sendText(message),
+    onFailure: (error) => this.fail(error),
+  });
 
   constructor(private readonly options: LiveConnectionOptions) {
     const { dialed, limits } = options;
@@ -95,6 +101,11 @@ export class LiveConnection implements PeerConnection {
     assertNotCatchingUp(database.replica, this.peerHello as Hello);
   }
 
+  async ask(question: Question): Promise<Answer> {
+    const { peer } = this.greeted();
+    return this.unlessClosed(this.questions.ask(peer.name, question));
+  }
+
   /** Ends it in good order: the daemon stops, or the peer is paused or no longer configured. */
   close(): void {
     this.shut(CLOSE_CODE.goingAway, null);
@@ -111,6 +122,8 @@ export class LiveConnection implements PeerConnection {
   private async onMessage(message: LiveMessage): Promise<void> {
     const act = this.stepBy(message.type);
     if (act === 'ignore') return;
+    if (message.type === 'question') return this.questions.take(this.greeted().database, message);
+    if (message.type === 'answer') return this.questions.settle(message);
     if (message.type === 'refused') throw this.refusalBy(message.error);
     if (act === 'greet' && message.type === 'hello') return this.greet(message);
     const { database, peer, outbound } = this.greeted();
@@ -177,7 +190,7 @@ export class LiveConnection implements PeerConnection {
     this.say({ type: 'hello', ...greetingFor(peer, hello) });
   }
 
-  private say(message: Exclude<LiveMessage, { readonly type: 'refused' }>): void {
+  private say(message: Extract<LiveMessage, { readonly hello: Hello }>): void {
     this.saidCatchingUp = message.hello.catchingUp;
     this.socket.sendText(message);
   }
@@ -237,10 +250,10 @@ export class LiveConnection implements PeerConnection {
     return this.exchange;
   }
 
-  private async unlessClosed(work: Promise<void>): Promise<void> {
-    const over = this.closed.then((error) => {
+  private async unlessClosed<Result>(work: Promise<Result>): Promise<Result> {
+    const over = this.closed.then((error): never => {
       throw error ?? new SqlsyncError('interrupted', 'the connection was closed');
     });
-    await Promise.race([work, over]);
+    return Promise.race([work, over]);
   }
 }

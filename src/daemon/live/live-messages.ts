@@ -7,9 +7,12 @@
  *   refused  nothing of the stream (or of this connection) is taken, and why; the sender of it closes
  *   request  `sync`: ship me what I lack, and say when I have it all. Carries the asker's hello
  *   reply    to the request of that number
+ *   question about the peer's rows, which this side compares with its own (replication/compare-messages.ts)
+ *   answer   to the question of that number, or why there is none
  */
 import { z } from 'zod';
 import { SqlsyncError } from '../../errors.js';
+import { answerSchema, questionSchema } from '../../replication/compare-messages.js';
 import { parseHello } from '../../replication/stream-reader.js';
 import { helloSchema } from '../../replication/wire-messages.js';
 import { errorBodySchema } from '../peer/error-answer.js';
@@ -22,12 +25,17 @@ export const LIVE_PIECE_BYTES = 64 * 1024;
 
 const requestNumber = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
+/** Why a question has no answer. */
+const failureSchema = z.strictObject({ kind: z.literal('error'), error: errorBodySchema });
+
 const liveMessageSchema = z.discriminatedUnion('type', [
   greetingSchema.extend({ type: z.literal('hello') }),
   z.strictObject({ type: z.literal('ack'), hello: helloSchema }),
   z.strictObject({ type: z.literal('refused'), error: errorBodySchema }),
   z.strictObject({ type: z.literal('request'), number: requestNumber, verb: z.literal('sync'), hello: helloSchema }),
   z.strictObject({ type: z.literal('reply'), number: requestNumber, hello: helloSchema }),
+  z.strictObject({ type: z.literal('question'), number: requestNumber, question: questionSchema }),
+  z.strictObject({ type: z.literal('answer'), number: requestNumber, answer: z.union([answerSchema, failureSchema]) }),
 ]);
 
 export type LiveMessage = z.infer<typeof liveMessageSchema>;

@@ -27,6 +27,8 @@ export type ConversationAct =
   | 'take-piece'
   | 'answer'
   | 'settle-request'
+  | 'answer-question'
+  | 'settle-question'
   | 'fail'
   | 'ignore';
 
@@ -43,6 +45,8 @@ export const CONVERSATION: Record<
     refused: { to: 'greeting', act: 'fail' },
     request: EARLY,
     reply: EARLY,
+    question: EARLY,
+    answer: EARLY,
     piece: EARLY,
   },
   exchanging: {
@@ -51,9 +55,20 @@ export const CONVERSATION: Record<
     refused: { to: 'exchanging', act: 'fail' },
     request: { to: 'exchanging', act: 'answer' },
     reply: { to: 'exchanging', act: 'settle-request' },
+    question: { to: 'exchanging', act: 'answer-question' },
+    answer: { to: 'exchanging', act: 'settle-question' },
     piece: { to: 'exchanging', act: 'take-piece' },
   },
-  closed: { hello: IGNORED, ack: IGNORED, refused: IGNORED, request: IGNORED, reply: IGNORED, piece: IGNORED },
+  closed: {
+    hello: IGNORED,
+    ack: IGNORED,
+    refused: IGNORED,
+    request: IGNORED,
+    reply: IGNORED,
+    question: IGNORED,
+    answer: IGNORED,
+    piece: IGNORED,
+  },
 };
 
 export type OutboundState = 'idle' | 'shipping' | 'awaiting-ack' | 'closed';

@@ -24,6 +24,11 @@ const GAUGES = {
   peer_inbound_oldest_seconds: [['database', 'peer'], 'Age of the oldest change that the peer has for this node.'],
   peer_last_contact_timestamp_seconds: [['database', 'peer'], 'When the peer was last heard, in Unix time.'],
   peer_clock_skew_seconds: [['database', 'peer'], 'How far the clock of the peer is ahead of this machine.'],
+  verify_last_equal_timestamp_seconds: [
+    ['database', 'peer'],
+    'When all rows were last found equal to those of the peer, in Unix time.',
+  ],
+  verify_differing_rows: [['database', 'peer'], 'Rows that differed from those of the peer when last compared.'],
   pending_changes: [['database'], 'Changes that some member has not acknowledged.'],
   unsettled_rows: [['database'], 'Rows with metadata: not known to be everywhere yet.'],
   conflicts_open: [['database'], 'Conflicts that wait for a person to decide.'],

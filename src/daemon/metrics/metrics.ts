@@ -129,6 +129,14 @@ export class Metrics {
     for (const { kind, strategy, count } of replica.conflictsEver)
       set.total('conflicts_total', { database, kind, strategy }, count);
     set.total('rows_merged_total', labels, replica.merged);
+    for (const [peer, { equalAtMs, differences }] of Object.entries(replica.verified)) {
+      set.gauge(
+        'verify_last_equal_timestamp_seconds',
+        { database, peer },
+        equalAtMs === null ? null : equalAtMs / 1000,
+      );
+      set.gauge('verify_differing_rows', { database, peer }, differences);
+    }
   }
 
   private setPeer(database: string, peer: PeerStatus, { peers }: ServedStatus): void {

@@ -15,7 +15,7 @@ import type { PeerRecord } from './peer-record.js';
 
 /** What an exchange is doing, for whoever watches. Totals that are not known yet are null. */
 export interface ExchangeProgress {
-  readonly phase: 'pull' | 'apply' | 'push' | 'peer-applies';
+  readonly phase: 'pull' | 'apply' | 'push' | 'peer-applies' | 'compare';
   readonly bytes: number;
   readonly rows: number;
   readonly rowsTotal: number | null;

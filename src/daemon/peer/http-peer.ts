@@ -6,7 +6,9 @@
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import { SqlsyncError } from '../../errors.js';
+import { ANSWER_BYTES_MAX, type Answer, type Question } from '../../replication/compare-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
+import { type Asker, COMPARE_PATH, parseAnswer } from '../compare/compare-request.js';
 import { cutBody, type LockedCut } from '../stream/send-stream.js';
 import type { SnapshotRequest } from '../stream/snapshot-request.js';
 import { errorAnswerSchema, errorFromPeer } from './error-answer.js';
@@ -54,6 +56,14 @@ export class HttpPeer {
   /** A snapshot for a node that joins, in pieces. */
   async *snapshot(request: SnapshotRequest, signal?: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
     yield* this.stream('/v1/snapshot', { json: request, ...(signal && { signal }) });
+  }
+
+  /** Asks the peer about its rows. */
+  ask(asker: Asker, question: Question, signal?: AbortSignal): Promise<Answer> {
+    return this.attempt(async () => {
+      const body = await this.post(COMPARE_PATH, { json: { ...asker, question }, ...(signal && { signal }) });
+      return parseAnswer(await readJson(body, ANSWER_BYTES_MAX));
+    });
   }
 
   /** Sends a cut, and waits until the peer has applied it. `onProgress` hears of bytes sent, then of rows applied. */

@@ -35,10 +35,15 @@ export class PeerBook {
 
   /** The record of a peer that dials this node. Throws `peer-refused` while an operator has paused it. */
   admit(peer: Hello): PeerRecord {
-    const record = this.of(peer.node);
-    if (!record.isPaused) return record;
-    throw new SqlsyncError('peer-refused', `exchange with ${peer.node} is paused here`, {
-      hint: `there: sqlsync peers resume ${peer.node}`,
+    this.refusePaused(peer.node);
+    return this.of(peer.node);
+  }
+
+  /** Throws `peer-refused` while an operator has paused the exchange with this peer. */
+  refusePaused(name: string): void {
+    if (this.records.get(name)?.isPaused !== true) return;
+    throw new SqlsyncError('peer-refused', `exchange with ${name} is paused here`, {
+      hint: `there: sqlsync peers resume ${name}`,
     });
   }
 

@@ -6,6 +6,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
+import type { Answer, Question } from '../../replication/compare-messages.js';
+import type { DatabaseService } from '../database/database-service.js';
 import type { ServedDatabase } from '../database/served-databases.js';
 import { dialLive } from '../live/dial-live.js';
 import { LiveConnection } from '../live/live-connection.js';
@@ -15,6 +17,7 @@ import { type ExchangeProgress, exchange } from './exchange.js';
 import { HttpPeer } from './http-peer.js';
 import type { PeerAddress } from './peer-address.js';
 import { type PeerConnection, PeerRecord } from './peer-record.js';
+import type { PeerTarget } from './peer-target.js';
 
 export interface PeerLinkOptions {
   readonly served: ServedDatabase;
@@ -26,7 +29,7 @@ export interface PeerLinkOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-export class PeerLink {
+export class PeerLink implements PeerTarget {
   readonly peer: PeerRecord;
   private readonly client: HttpPeer;
   private readonly cron: Scheduled | null;
@@ -40,8 +43,8 @@ export class PeerLink {
     this.cron = options.schedule === null ? null : schedule(options.schedule, () => this.onSchedule());
   }
 
-  get database(): string {
-    return this.options.served.service.name;
+  get service(): DatabaseService {
+    return this.options.served.service;
   }
 
   start(): void {
@@ -67,8 +70,12 @@ export class PeerLink {
     await this.client.close();
   }
 
+  ask(question: Question, signal: AbortSignal): Promise<Answer> {
+    return this.client.ask(this.service.asker, question, signal);
+  }
+
   /** One exchange now, over whatever there is; at most one at a time. Throws what the peer's record then shows. */
-  sync(onProgress?: (progress: ExchangeProgress) => void, signal?: AbortSignal): Promise<void> {
+  exchange(onProgress?: (progress: ExchangeProgress) => void, signal?: AbortSignal): Promise<void> {
     this.syncing ??= this.syncNow(onProgress, signal).finally(() => {
       this.syncing = null;
     });
@@ -100,7 +107,7 @@ export class PeerLink {
 
   private onSchedule(): void {
     if (this.peer.isPaused) return;
-    this.sync().catch((error: unknown) => {
+    this.exchange().catch((error: unknown) => {
       // The record tells it; the next tick tries again.
       if (!(error instanceof SqlsyncError)) this.options.onBug(error);
     });

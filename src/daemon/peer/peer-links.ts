@@ -2,11 +2,13 @@
 import type { PeerConfig } from '../../config-schema.js';
 import { SqlsyncError } from '../../errors.js';
 import type { SyncProgress, SyncResult } from '../control/control-protocol.js';
+import type { DatabaseService } from '../database/database-service.js';
 import type { ServedDatabase, ServedDatabases } from '../database/served-databases.js';
 import { pausedPeers, writePausedPeers } from '../file/paused-peers.js';
 import type { PeerAddress } from './peer-address.js';
 import { PeerLink, type PeerLinkOptions } from './peer-link.js';
 import { PeerRecord } from './peer-record.js';
+import type { PeerTarget } from './peer-target.js';
 
 export interface PeerLinksOptions extends Pick<PeerLinkOptions, 'limits' | 'onBug'> {
   readonly databases: ServedDatabases;
@@ -40,11 +42,7 @@ export class PeerLinks {
   }
 
   /** One exchange for each of the peers and databases asked for (empty: all); what fails is told in its result. */
-  async sync(
-    asked: { readonly databases: readonly string[]; readonly peers: readonly string[] },
-    onProgress: (progress: SyncProgress) => void,
-    signal: AbortSignal,
-  ): Promise<SyncResult[]> {
+  async sync(asked: Asked, onProgress: (progress: SyncProgress) => void, signal: AbortSignal): Promise<SyncResult[]> {
     const served = this.options.databases
       .all()
       .filter(({ service }) => asked.databases.length === 0 || asked.databases.includes(service.name));
@@ -54,6 +52,14 @@ export class PeerLinks {
       if (!wanted.some(({ peer }) => peer.name === name)) throw unknownPeer(name);
     }
     return Promise.all(wanted.map((target) => syncOne(target, onProgress, signal)));
+  }
+
+  /** The peers asked for (empty: all), those among them too that have dialed this node and are not connected now. */
+  targets(asked: Asked): PeerTarget[] {
+    return chosen(
+      this.options.databases.all().flatMap((served) => this.targetsIn(served)),
+      asked,
+    );
   }
 
   /** Stops all exchange with a peer until it is resumed, also by a daemon that starts later. */
@@ -79,25 +85,26 @@ export class PeerLinks {
    * they can begin. Where there is nobody else, that goes for every other member.
    * @param names empty: all
    */
-  private async targetsOf(served: ServedDatabase, names: readonly string[]): Promise<SyncTarget[]> {
-    const { service, peers } = served;
-    const database = service.name;
-    const links = this.links.filter((link) => link.database === database);
-    const dialed = links.map(
-      (link): SyncTarget => ({ database, peer: link.peer, run: (onProgress, signal) => link.sync(onProgress, signal) }),
-    );
-    const dialing = peers
-      .all()
-      .filter((peer) => !links.some((link) => link.peer === peer))
-      .map((peer) => dialingTarget(database, peer));
-    const known = [...dialed, ...dialing];
+  private async targetsOf(served: ServedDatabase, names: readonly string[]): Promise<PeerTarget[]> {
+    const { service } = served;
+    const known = this.targetsIn(served);
     const isKnown = (name: string) => known.some(({ peer }) => peer.name === name);
     const isWanted = (name: string) => (names.length === 0 ? known.length === 0 : names.includes(name));
     const members = await service.work(() => service.replica.memberNames);
     const silent = members
       .filter((name) => name !== service.replica.node && !isKnown(name) && isWanted(name))
-      .map((name) => dialingTarget(database, new PeerRecord(name)));
+      .map((name) => dialingTarget(service, new PeerRecord(name)));
     return [...known.filter(({ peer }) => names.length === 0 || names.includes(peer.name)), ...silent];
+  }
+
+  /** Peers that this node dials, and those that have dialed it. */
+  private targetsIn({ service, peers }: ServedDatabase): PeerTarget[] {
+    const links = this.links.filter((link) => link.service === service);
+    const dialing = peers
+      .all()
+      .filter((peer) => !links.some((link) => link.peer === peer))
+      .map((peer) => dialingTarget(service, peer));
+    return [...links, ...dialing];
   }
 
   private linksTo(name: string): PeerLink[] {
@@ -122,18 +129,36 @@ export class PeerLinks {
   }
 }
 
-interface SyncTarget {
-  readonly database: string;
-  readonly peer: PeerRecord;
-  readonly run: (onProgress: Parameters<PeerLink['sync']>[0], signal: AbortSignal) => Promise<void>;
+/** Empty lists: all. */
+interface Asked {
+  readonly databases: readonly string[];
+  readonly peers: readonly string[];
 }
 
-function dialingTarget(database: string, peer: PeerRecord): SyncTarget {
-  const run = async () => {
+/** Throws `peer-unknown` for a name that none of them has. */
+function chosen(targets: readonly PeerTarget[], asked: Asked): PeerTarget[] {
+  const wanted = targets.filter(
+    ({ service, peer }) =>
+      (asked.databases.length === 0 || asked.databases.includes(service.name)) &&
+      (asked.peers.length === 0 || asked.peers.includes(peer.name)),
+  );
+  for (const name of asked.peers) {
+    if (!wanted.some(({ peer }) => peer.name === name)) throw unknownPeer(name);
+  }
+  return wanted;
+}
+
+function dialingTarget(service: DatabaseService, peer: PeerRecord): PeerTarget {
+  const connected = async () => {
     if (peer.connection === null) throw notConnected(peer);
-    await peer.connection.sync();
+    return peer.connection;
   };
-  return { database, peer, run };
+  return {
+    service,
+    peer,
+    exchange: async () => (await connected()).sync(),
+    ask: async (question) => (await connected()).ask(question),
+  };
 }
 
 function notConnected({ name, isPaused, lastError }: PeerRecord): SqlsyncError {
@@ -147,14 +172,16 @@ function notConnected({ name, isPaused, lastError }: PeerRecord): SqlsyncError {
 }
 
 async function syncOne(
-  { database, peer, run }: SyncTarget,
+  target: PeerTarget,
   onProgress: (progress: SyncProgress) => void,
   signal: AbortSignal,
 ): Promise<SyncResult> {
+  const { service, peer } = target;
+  const database = service.name;
   const before = { ...peer };
   let error: SqlsyncError | null = null;
   try {
-    await run((progress) => onProgress({ ...progress, database, peer: peer.name }), signal);
+    await target.exchange((progress) => onProgress({ ...progress, database, peer: peer.name }), signal);
   } catch (caught) {
     if (!(caught instanceof SqlsyncError)) throw caught;
     error = caught;

@@ -3,6 +3,7 @@
  * live connection between the two.
  */
 import { type ErrorBody, SqlsyncError } from '../../errors.js';
+import type { Answer, Question } from '../../replication/compare-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import { PeerSessions } from './peer-sessions.js';
 
@@ -16,6 +17,8 @@ export interface PeerConnection {
   readonly closed: Promise<SqlsyncError | null>;
   /** Both sides then have what the other had when this was called. Rejects when the connection ends before. */
   sync(): Promise<void>;
+  /** Asks the peer about its rows. Rejects when the connection ends before the answer. */
+  ask(question: Question): Promise<Answer>;
   close(): void;
   /** Closes it because another one between the same two nodes is kept. */
   closeAsDuplicate(): void;

@@ -10,6 +10,7 @@ import { LIVE_MESSAGE_BYTES_MAX } from '../live/live-messages.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { BearerSecrets } from './bearer-secrets.js';
 import { createHttpServer, listen, type RunningServer, type ServerTls } from './http-listener.js';
+import { routeCompare } from './route-compare.js';
 import type { RouteDependencies } from './route-dependencies.js';
 import { routeExchange } from './route-exchange.js';
 import { routeLive } from './route-live.js';
@@ -35,6 +36,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     requireSecret(peers, options.secrets);
     routeExchange(peers, options);
     routeSnapshot(peers, options);
+    routeCompare(peers, options);
     routeLive(peers, options);
   });
   return listen(app, options.address, 'listen');

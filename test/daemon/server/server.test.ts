@@ -55,7 +55,7 @@ describe('the server', () => {
     ['the secret without its scheme', { authorization: SECRET }],
   ])('refuses %s on every route of peers', async (_what, headers) => {
     const node = await start();
-    for (const path of ['/v1/hello', '/v1/pull', '/v1/push', '/v1/snapshot']) {
+    for (const path of ['/v1/hello', '/v1/pull', '/v1/push', '/v1/snapshot', '/v1/compare']) {
       const type = { 'content-type': 'application/json' };
       expect(await post(node, path, { ...type, ...headers }, '{}')).toMatchObject({
         status: 401,

@@ -1,0 +1,106 @@
+/**
+ * Whether rows that may differ do. Each side reads them out of a snapshot in which all is folded, and says what had gone
+ * into them and what it had at all. Where each had what went into the other's row, both rows are made of the same writes,
+ * and must be equal: if they are not, they differ for good. Otherwise a write is on its way, and nothing is known yet.
+ */
+import { SqlsyncError } from '../../errors.js';
+import { type AnsweredRow, type ComparedTable, KEY_CHARS_MAX } from '../../replication/compare-messages.js';
+import {
+  type ComparedValue,
+  hashOfValues,
+  isSameCompared,
+  packValues,
+  unpackRow,
+} from '../../replication/compared-values.js';
+import type { JudgedRow } from '../../replication/comparison.js';
+import type { SqlValue } from '../../replication/row-version.js';
+import { type Standing, standingOf } from '../../replication/staleness.js';
+import type { Hello } from '../../replication/wire-messages.js';
+import { ask, type CompareChannel } from './compare-channel.js';
+import type { ComparisonAnswers } from './comparison-answers.js';
+import type { Key } from './find-candidates.js';
+
+/** A row that two nodes have unlike. */
+export interface DifferingRow {
+  readonly key: Key;
+  /** Names of the columns that differ; empty where one side has no row. */
+  readonly columns: readonly string[];
+  /** In the order of the compared columns; null: no row. */
+  readonly here: readonly SqlValue[] | null;
+  readonly there: readonly ComparedValue[] | null;
+}
+
+export interface Judgement {
+  readonly differing: readonly DifferingRow[];
+  /** Keys of rows on which a write is on its way. */
+  readonly unsettled: readonly Key[];
+  /** What the other node had when it was asked. */
+  readonly hello: Hello;
+}
+
+/** A judgement, or why none of the rows can be judged. */
+export type JudgementOrReason = Judgement | { readonly reason: string };
+
+export async function judgeRows(
+  own: ComparisonAnswers,
+  channel: CompareChannel,
+  table: ComparedTable,
+  keys: readonly Key[],
+): Promise<JudgementOrReason> {
+  const differing: DifferingRow[] = [];
+  const unsettled: Key[] = [];
+  for (let from = 0; ; ) {
+    const packed = firstThatFit(keys.slice(from).map(packValues));
+    const rest = keys.slice(from, from + packed.length);
+    const here = await own.judge(table, rest);
+    const there = await ask(channel, { kind: 'rows', table, keys: packed });
+    const reason = whyNotComparable(here.hello) ?? whyNotComparable(there.hello);
+    if (reason !== null) return { reason };
+    if (there.rows.length > rest.length) throw new SqlsyncError('batch-damaged', 'more rows came than were asked for');
+    const [mine, theirs] = [standingOf(here.hello), standingOf(there.hello)];
+    for (const [i, answered] of there.rows.entries()) {
+      const judged = here.rows[i] as JudgedRow;
+      const key = rest[i] as Key;
+      if (isSameRow(judged, answered)) continue;
+      const isSettled = has(mine, answered.dots) && has(theirs, judged.vector ?? []);
+      if (isSettled) differing.push(differingRow(table, key, judged, answered));
+      else unsettled.push(key);
+    }
+    from += there.rows.length;
+    if (from >= keys.length) return { differing, unsettled, hello: there.hello };
+  }
+}
+
+/** As many keys as a question holds, at least one. */
+function firstThatFit(keys: readonly string[]): string[] {
+  let room = KEY_CHARS_MAX;
+  const end = keys.findIndex((key) => {
+    room -= key.length;
+    return room < 0;
+  });
+  return keys.slice(0, end < 0 ? keys.length : Math.max(1, end));
+}
+
+/** Why a node's rows say nothing of what it holds; null: they do. */
+export function whyNotComparable({ node, hold, catchingUp }: Hello): string | null {
+  if (catchingUp) return `${node} is in the middle of a large catch-up`;
+  if (hold !== null) return `${node} keeps changes aside that it could not apply (see sqlsync status there)`;
+  return null;
+}
+
+function has(side: Standing, dots: Iterable<readonly [session: string, hlc: number]>): boolean {
+  for (const [session, hlc] of dots) if (side.has(session) < hlc) return false;
+  return true;
+}
+
+function isSameRow({ image }: JudgedRow, { row }: AnsweredRow): boolean {
+  if (image === null || row === null) return image === row;
+  return hashOfValues(image) === row.hash;
+}
+
+function differingRow({ columns }: ComparedTable, key: Key, { image }: JudgedRow, { row }: AnsweredRow): DifferingRow {
+  const there = row === null ? null : unpackRow(row, columns.length);
+  if (image === null || there === null) return { key, columns: [], here: image, there };
+  const unlike = columns.filter((_, i) => !isSameCompared(image[i] as SqlValue, there[i] as ComparedValue));
+  return { key, columns: unlike, here: image, there };
+}

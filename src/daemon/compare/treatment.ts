@@ -1,0 +1,83 @@
+/**
+ * What is done about rows that differ: they are told, or written again by the node that is right, after which they are
+ * equal as soon as that write has crossed. Why the one that is right writes them, and not the other: docs/decisions,
+ * "A node repairs by writing its own rows again".
+ */
+import type { ComparedTable } from '../../replication/compare-messages.js';
+import { packValues } from '../../replication/compared-values.js';
+import { canBeKept, type OtherNode } from '../../replication/row-repair.js';
+import type { Hello } from '../../replication/wire-messages.js';
+import { ask, type CompareChannel } from './compare-channel.js';
+import type { ComparisonAnswers } from './comparison-answers.js';
+import type { DifferingRow } from './judge-rows.js';
+
+export interface Treated {
+  /** Written again, by one side or the other. */
+  readonly written: readonly DifferingRow[];
+  /** They differ on. */
+  readonly left: readonly DifferingRow[];
+}
+
+/** `hello`: what the other node had when the rows were judged. */
+export type Treatment = (table: ComparedTable, rows: readonly DifferingRow[], hello: Hello) => Promise<Treated>;
+
+export interface TreatmentSides {
+  readonly own: ComparisonAnswers;
+  readonly channel: CompareChannel;
+}
+
+/** Nothing is written. */
+export const onlyTell: Treatment = async (_table, rows) => ({ written: [], left: rows });
+
+/** This node's rows are right. What cannot be kept of the other's stays. */
+export function useHere({ own }: TreatmentSides): Treatment {
+  return async (table, rows, hello) => {
+    const written = rows.filter(canBeKept);
+    if (written.length > 0) await own.overrule(table, written, otherNode(hello), 'repair');
+    return { written, left: rows.filter((row) => !canBeKept(row)) };
+  };
+}
+
+/** The other node's rows are right: it writes them again, when what they replace is kept here. */
+export function useThere({ own, channel }: TreatmentSides): Treatment {
+  return async (table, rows, hello) => {
+    await own.keepBeforeYielding(table, rows, otherNode(hello));
+    await askToRewrite(channel, table, rows);
+    return { written: rows, left: [] };
+  };
+}
+
+/**
+ * Rows of tables of which writes here went unrecorded: what is found to differ are those writes. Where the other node has
+ * missed some too, what is present beats what is absent, and of two different rows the other's is kept in a record.
+ */
+export function closeGap(
+  { own, channel }: TreatmentSides,
+  gap: { readonly here: readonly string[]; readonly there: readonly string[] },
+): Treatment {
+  return async (table, rows, hello) => {
+    if (!gap.here.includes(table.name)) return { written: [], left: rows };
+    if (!gap.there.includes(table.name)) {
+      await own.rewrite(table, rows);
+      return { written: rows, left: [] };
+    }
+    const theirs = rows.filter(({ here }) => here === null);
+    const both = rows.filter((row) => row.here !== null && canBeKept(row));
+    if (both.length > 0) await own.overrule(table, both, otherNode(hello), 'own');
+    if (theirs.length > 0) await askToRewrite(channel, table, theirs);
+    return { written: [...both, ...theirs], left: rows.filter((row) => row.here !== null && !canBeKept(row)) };
+  };
+}
+
+async function askToRewrite(
+  channel: CompareChannel,
+  table: ComparedTable,
+  rows: readonly DifferingRow[],
+): Promise<void> {
+  const packed = rows.map(({ key, columns }) => ({ key: packValues(key), columns: [...columns] }));
+  await ask(channel, { kind: 'rewrite', table, rows: packed });
+}
+
+function otherNode({ session, vector }: Hello): OtherNode {
+  return session === null ? null : { session, hlc: vector[session] ?? 0 };
+}

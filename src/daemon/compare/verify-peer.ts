@@ -1,0 +1,180 @@
+/**
+ * One comparison of this node with one peer, as an operator asks for it, and what is done on the way: `verify` closes
+ * this node's gap of capture, `repair` has differing rows written again. What fails with the peer is told in the result.
+ */
+import { EXIT, SqlsyncError } from '../../errors.js';
+import type { CompareMode, VerifiedPeer, VerifiedTable } from '../../operations/verify-report.js';
+import type { Answer, ComparedTable, Question } from '../../replication/compare-messages.js';
+import type { PeerTarget } from '../peer/peer-target.js';
+import { chooseTables, comparableTables } from './comparable-tables.js';
+import { ask } from './compare-channel.js';
+import { type ComparedTableResult, type Comparison, NodeComparison } from './compare-nodes.js';
+import { whyNotComparable } from './judge-rows.js';
+import { closeGap, onlyTell, type Treatment, useHere, useThere } from './treatment.js';
+
+export interface VerifyPeerOptions {
+  /** Null: all. */
+  readonly tables: readonly string[] | null;
+  readonly mode: CompareMode;
+  /** How long rows are judged again on which a write is on its way. */
+  readonly waitMsMax: number;
+  /** Called with rows that have been looked at here. */
+  readonly onRows: (rows: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Throws `interrupted`, `usage` for a table that there is not, and what keeps this node's own file from being read. */
+export async function verifyPeer(target: PeerTarget, options: VerifyPeerOptions): Promise<VerifiedPeer> {
+  const verification = new PeerVerification(target, options);
+  try {
+    return await verification.run();
+  } catch (error) {
+    if (!(error instanceof SqlsyncError) || options.signal.aborted || error.code === 'usage') throw error;
+    // What passes leaves the question open; anything else is the answer.
+    const isPassing = error.exitCode === EXIT.tryAgain;
+    const { rowsWritten } = verification;
+    const failure = isPassing ? null : error.toBody();
+    return { ...NOTHING, name: target.peer.name, rowsWritten, reason: error.message, error: failure };
+  }
+}
+
+const NOTHING = {
+  equal: null,
+  differencesTotal: 0,
+  truncated: false,
+  tables: [],
+  rowsWritten: 0,
+  gapClosed: false,
+} as const;
+
+class PeerVerification {
+  private comparison: NodeComparison | null = null;
+
+  constructor(
+    private readonly target: PeerTarget,
+    private readonly options: VerifyPeerOptions,
+  ) {}
+
+  private readonly channel = (question: Question): Promise<Answer> => this.target.ask(question, this.options.signal);
+
+  async run(): Promise<VerifiedPeer> {
+    const { service, peer } = this.target;
+    const { answers } = service;
+    this.refuseIfPaused();
+    const gap = answers.gap;
+    const mine = await service.hello();
+    const theirs = await ask(this.channel, { kind: 'hello', hello: mine });
+    await service.greet(theirs.hello);
+    peer.heard(theirs.hello, Date.now());
+    const ours = await answers.tables();
+    const { tables, lacking } = comparableTables(ours, theirs.tables, peer.name);
+    const chosen = chooseTables(tables, ours, this.options.tables);
+    const reason = whyNotComparable(theirs.hello);
+    if (reason !== null) return { ...NOTHING, name: peer.name, reason, error: null };
+    const treat = this.treatment({ here: gap.tables, there: theirs.gap });
+    const compared = await this.compare(chosen, treat);
+    const outcome = compared.hasUnchecked ? await this.lookAgain(compared) : compared;
+    const { rowsWritten } = this;
+    const gapClosed =
+      gap.isOpen &&
+      this.covers(gap.tables, outcome) &&
+      (await answers.closeGap(gap.mark, { peer: peer.name, rowsWritten }));
+    return toReport(peer.name, outcome, lacking, gapClosed);
+  }
+
+  private refuseIfPaused(): void {
+    const { peer } = this.target;
+    const { mode } = this.options;
+    if (peer.isPaused) {
+      throw new SqlsyncError('peer-paused', `exchange with ${peer.name} is paused`, {
+        hint: `sqlsync peers resume ${peer.name}`,
+      });
+    }
+    const crosses = mode === 'use-here' ? peer.direction !== 'pull' : mode !== 'use-there' || peer.direction !== 'push';
+    if (!crosses) {
+      throw new SqlsyncError('peer-refused', `rows do not cross that way between this node and ${peer.name}`, {
+        hint: 'look at `direction` in sqlsync.yml',
+      });
+    }
+  }
+
+  private treatment(gap: { readonly here: readonly string[]; readonly there: readonly string[] }): Treatment {
+    const sides = { own: this.target.service.answers, channel: this.channel };
+    switch (this.options.mode) {
+      case 'look':
+        return onlyTell;
+      case 'verify':
+        return gap.here.length === 0 ? onlyTell : closeGap(sides, gap);
+      case 'use-here':
+        return useHere(sides);
+      case 'use-there':
+        return useThere(sides);
+    }
+  }
+
+  /** So far. */
+  get rowsWritten(): number {
+    return this.comparison?.rowsWritten ?? 0;
+  }
+
+  private compare(tables: readonly ComparedTable[], treat: Treatment): Promise<Comparison> {
+    const { target, channel } = this;
+    const { signal, waitMsMax, onRows } = this.options;
+    this.comparison = new NodeComparison({
+      own: target.service.answers,
+      channel,
+      tables,
+      bringTogether: () => target.exchange(() => {}, signal),
+      treat,
+      waitMsMax,
+      onRows,
+      signal,
+    });
+    return this.comparison.run();
+  }
+
+  /** So much was written that it has not been looked at again: all of it is. */
+  private async lookAgain(first: Comparison): Promise<Comparison> {
+    const again = await this.compare(
+      first.tables.map(({ table }) => table),
+      onlyTell,
+    );
+    const written = new Map(first.tables.map((result) => [result.table.name, result.written]));
+    for (const result of again.tables) result.written = written.get(result.table.name) ?? 0;
+    return again;
+  }
+
+  /** Has all that a gap may hide been compared, and found equal or written down? */
+  private covers(gap: readonly string[], { tables, reason }: Comparison): boolean {
+    if (reason !== null || this.options.mode === 'look') return false;
+    const equal = new Set(tables.filter(({ differing }) => differing === 0).map(({ table }) => table.name));
+    return gap.every((name) => equal.has(name));
+  }
+}
+
+function toReport(
+  name: string,
+  { equal, reason, tables }: Comparison,
+  lacking: string | null,
+  gapClosed: boolean,
+): VerifiedPeer {
+  const differencesTotal = tables.reduce((sum, { differing }) => sum + differing, 0);
+  // Rows that are equal in what both sides have do not make two schemas one.
+  const isUnlike = equal === true && lacking !== null;
+  return {
+    name,
+    equal: isUnlike ? null : equal,
+    reason: isUnlike ? lacking : reason,
+    differencesTotal,
+    truncated: tables.some(({ differing, told }) => told.length < differing),
+    tables: tables.map((result) => toTable(result, reason)),
+    rowsWritten: tables.reduce((sum, { written }) => sum + written, 0),
+    gapClosed,
+    error: null,
+  };
+}
+
+function toTable({ table, rows, differing, told }: ComparedTableResult, reason: string | null): VerifiedTable {
+  const equal = differing > 0 ? false : reason === null ? true : null;
+  return { name: table.name, rows, equal, differences: told };
+}
