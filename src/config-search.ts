@@ -44,9 +44,14 @@ export function findConfigFile(options: SearchOptions = {}): string {
   });
 }
 
-/** The user a file belongs to; null: there is no such file. */
+/** The user a file belongs to; null: there is none, as far as this user may look (a HOME can be another user's). */
 function ownerOf(path: string): number | null {
-  return statSync(path, { throwIfNoEntry: false })?.uid ?? null;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.uid ?? null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null;
+    throw error;
+  }
 }
 
 function assertReadable(path: string): string {

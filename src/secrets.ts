@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { isAbsolute, relative } from 'node:path';
+import { isAbsolute } from 'node:path';
 import type { Environment } from './config-document.js';
 import { SqlsyncError } from './errors.js';
+import { isWithin, mountPointOf } from './mount-points.js';
 
 const SECRET_CHARS_MIN = 16;
 const SECRET_BYTES = 32;
@@ -79,11 +80,6 @@ function isHandedIn(path: string, env: Environment): boolean {
   return isOnReadOnlyMount(path, readMounts());
 }
 
-function isWithin(path: string, folder: string): boolean {
-  const steps = relative(folder, path);
-  return steps !== '' && !steps.startsWith('..') && !isAbsolute(steps);
-}
-
 /** Linux tells its mounts here (proc_pid_mountinfo(5)); elsewhere nothing counts as read-only. */
 function readMounts(): string {
   try {
@@ -95,18 +91,5 @@ function readMounts(): string {
 
 /** Does the mount that holds `path` allow no writing? `mountinfo` is the text of /proc/self/mountinfo. */
 export function isOnReadOnlyMount(path: string, mountinfo: string): boolean {
-  let longest = '';
-  let readOnly = false;
-  for (const line of mountinfo.split('\n')) {
-    const [, , , , escaped, options] = line.split(' ');
-    if (escaped === undefined || options === undefined) continue;
-    const mount = escaped.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    // Of two mounts on one folder the later one is seen.
-    if (mount.length < longest.length || (path !== mount && !isWithin(path, mount))) continue;
-    longest = mount;
-    readOnly = options.split(',').includes('ro');
-  }
-  return readOnly;
+  return mountPointOf(path, mountinfo)?.options.includes('ro') ?? false;
 }

@@ -4,6 +4,7 @@ import { hostname, userInfo } from 'node:os';
 import type { Config } from '../config.js';
 import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { DecideQuarantineDeps } from '../operations/decide-quarantine.js';
+import type { DoctorDeps } from '../operations/doctor/doctor-deps.js';
 import type { Machine } from '../operations/machine.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { OperationDeps } from '../operations/record-operation.js';
@@ -12,6 +13,7 @@ import { ControlClient } from './control/control-client.js';
 import { decideKept } from './database/decide-kept.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
+import { thisHost } from './host/this-host.js';
 import { localFiles } from './local-files.js';
 import { createLogger } from './logger.js';
 import { serveOnce } from './serve-once.js';
@@ -61,4 +63,9 @@ export function decideQuarantineDeps({ limits }: Pick<Config, 'limits'>): Decide
 /** @param version of the program */
 export function statusDeps(version: string): StatusDeps & OperationDeps {
   return { ...thisMachine, findDaemon, version };
+}
+
+/** @param version of the program */
+export function doctorDeps(version: string): DoctorDeps {
+  return { ...thisMachine, host: thisHost, findDaemon, version };
 }
