@@ -13,7 +13,6 @@ import { isOtherPlace } from '../../replication/file-place.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
 import type { ReplicaStatus } from '../../replication/replica-status.js';
 import type { Hello } from '../../replication/wire-messages.js';
-import { shellWord } from '../../shell-word.js';
 import type { Asker } from '../compare/compare-request.js';
 import { ComparisonAnswers } from '../compare/comparison-answers.js';
 import { ChangeWatcher } from '../file/change-watcher.js';
@@ -31,6 +30,7 @@ import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue
 import { type DatabaseFigures, readFigures } from './database-figures.js';
 import { type HistoryKept, pruneHistory } from './prune-history.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
+import { eventsLost, identityUnknown } from './service-errors.js';
 import { ShippingGate } from './shipping-gate.js';
 import { type OpenProblem, Upkeep } from './upkeep.js';
 
@@ -383,22 +383,4 @@ export class DatabaseService {
   private async prune(): Promise<void> {
     if (this.keep !== null) await pruneHistory(this.file, this.replica, this.keep, clock.nowMs());
   }
-}
-
-function identityUnknown({ node, place }: Replica, path: string): SqlsyncError {
-  const command = `sqlsync identity ${shellWord(path)}`;
-  return new SqlsyncError(
-    'identity-unknown',
-    `${path} says it is node ${node}, last served as ${place?.path}: is it a copy?`,
-    {
-      hint: `type ${command} --moved, if that file is gone; --restored, if this one is a backup of it; --copied, if both go on`,
-    },
-  );
-}
-
-function eventsLost(path: string, cause: unknown): SqlsyncError {
-  return new SqlsyncError('disk-io', `changes of ${path} are only noticed by polling: ${(cause as Error).message}`, {
-    hint: 'raise fs.inotify.max_user_watches (sysctl)',
-    cause,
-  });
 }

@@ -1,0 +1,23 @@
+/** What a database in the daemon has to say when it cannot be served as it should. */
+import { SqlsyncError } from '../../errors.js';
+import type { Replica } from '../../replication/replica.js';
+import { shellWord } from '../../shell-word.js';
+
+/** A file that may be a copy says nothing to anybody before it is known what it is. */
+export function identityUnknown({ node, place }: Pick<Replica, 'node' | 'place'>, path: string): SqlsyncError {
+  const command = `sqlsync identity ${shellWord(path)}`;
+  return new SqlsyncError(
+    'identity-unknown',
+    `${path} says it is node ${node}, last served as ${place?.path}: is it a copy?`,
+    {
+      hint: `type ${command} --moved, if that file is gone; --restored, if this one is a backup of it; --copied, if both go on`,
+    },
+  );
+}
+
+export function eventsLost(path: string, cause: unknown): SqlsyncError {
+  return new SqlsyncError('disk-io', `changes of ${path} are only noticed by polling: ${(cause as Error).message}`, {
+    hint: 'raise fs.inotify.max_user_watches (sysctl)',
+    cause,
+  });
+}
