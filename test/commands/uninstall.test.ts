@@ -111,13 +111,8 @@ test('rows that wait outside their tables keep it back, and --force says what is
   onDatabase(lyon.path, (db) => {
     const { arrival, version, hlc, since } = db.prepare('SELECT * FROM _sqlsync_held').get() as Record<string, unknown>;
     const tbl = db.prepare(`SELECT id FROM _sqlsync_table WHERE name = 'later'`).pluck().get();
-    db.prepare(`INSERT INTO _sqlsync_quarantine VALUES(?, x'01', ?, ?, 'parked', '', ?, ?)`).run(
-      tbl,
-      arrival,
-      version,
-      hlc,
-      since,
-    );
+    db.prepare(`INSERT INTO _sqlsync_quarantine(tbl, key, id, arrival, version, reason, error, hlc, since)
+      VALUES(?, x'01', 'f00d', ?, ?, 'parked', '', ?, ?)`).run(tbl, arrival, version, hlc, since);
     db.exec(
       `UPDATE _sqlsync_state SET value = '{"stageId":"aa","sender":"paris","vector":{}}' WHERE name = 'catch_up'`,
     );

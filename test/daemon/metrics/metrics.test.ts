@@ -101,7 +101,8 @@ describe('metrics', () => {
     // Only the peer could tell.
     for (const what of ['changes', 'oldest_seconds'])
       expect(samplesOf(text, `sqlsync_peer_inbound_${what}`)).toEqual({});
-    for (const what of ['backup_last_success', 'verify_last_equal']) expect(text).not.toContain(`${what}_timestamp`);
+    expect(samplesOf(text, 'sqlsync_verify_last_equal_timestamp_seconds')).toEqual({});
+    expect(text).not.toContain('backup_last_success_timestamp');
   });
 
   it('count conflicts by kind and strategy, and what is in quarantine', async () => {
