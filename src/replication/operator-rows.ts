@@ -10,7 +10,7 @@ import { isSameValue } from './join-rows.js';
 import { fromJsonValue, isSameJson, type JsonValue, toJsonRow, toJsonValue } from './json-values.js';
 import { PREFIX } from './metadata-schema.js';
 import { SENTINEL_VIEW } from './private-schema.js';
-import type { JsonRow } from './recorded-conflict.js';
+import type { JsonRow, RowState } from './recorded-conflict.js';
 import { canonicalKey } from './row-key.js';
 import { keyCondition, RowTable } from './row-table.js';
 import type { SqlValue } from './row-version.js';
@@ -166,16 +166,16 @@ export class OperatorTables {
     return this.find(this.tables.find((table) => table.id === id && !table.internal));
   }
 
-  /** What tells rows apart in records about this table; of a table that is gone, the key as it is spelled. */
+  /** The same text for the same row; of a table that is gone, the key as it is spelled. */
+  nameOf({ table, key: json }: Pick<RowState, 'table' | 'key'>): string {
+    const rows = this.named(table);
+    const key = rows?.keyFrom(json) ?? null;
+    return rows === null || key === null ? JSON.stringify([table, json]) : rows.nameOf(key);
+  }
+
+  /** What tells rows apart in records about this table. */
   namesFor({ keyColumns }: OperatorRows): RowNames {
-    return {
-      keyColumns,
-      nameOf: ({ table, key: json }) => {
-        const rows = this.named(table);
-        const key = rows?.keyFrom(json) ?? null;
-        return rows === null || key === null ? JSON.stringify([table, json]) : rows.nameOf(key);
-      },
-    };
+    return { keyColumns, nameOf: (row) => this.nameOf(row) };
   }
 
   private find(table: CapturedTable | undefined): OperatorRows | null {

@@ -98,8 +98,8 @@ export function isAsExpected(rows: OperatorRows, image: Image | null, { states }
 
 /** @param concerned names of the rows that are to be written: others may hold anything */
 function assertExpected(tables: OperatorTables, expected: ExpectedRow, concerned: ReadonlySet<string>): void {
-  const { rows, key, name, image } = locate(tables, expected);
-  if (!concerned.has(name)) return;
+  if (!concerned.has(tables.nameOf(expected))) return;
+  const { rows, key, image } = locate(tables, expected);
   if (isAsExpected(rows, image, expected)) return;
   const what = `${expected.table} ${JSON.stringify(expected.key)}`;
   if (rows.isKeptAside(key)) {
