@@ -5,6 +5,9 @@ import { writeUnseen } from '../support/compare-engines.js';
 import type { ProcessNode } from '../support/process-node.js';
 import { joinHub, names, soon, startHub, untilState, write } from '../system/start-nodes.js';
 
+// Every step is a process of its own, and machines that run tests are busy.
+vi.setConfig({ testTimeout: 180_000 });
+
 function unseen(node: ProcessNode, sql: string): void {
   const app = new Sqlite(node.path, { timeout: 30_000 });
   try {

@@ -6,6 +6,9 @@ import { differencesBetween, readContents } from '../support/compare-files.js';
 import type { ProcessNode } from '../support/process-node.js';
 import { joinHub, names, soon, startHub, startPair, untilState, write } from '../system/start-nodes.js';
 
+// Every step is a process of its own, and machines that run tests are busy.
+vi.setConfig({ testTimeout: 180_000 });
+
 /** Writes on a connection that fires no triggers. */
 function unseen(node: ProcessNode, sql: string, ...parameters: unknown[]): void {
   const app = new Sqlite(node.path, { timeout: 30_000 });
