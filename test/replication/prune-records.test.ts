@@ -154,7 +154,8 @@ test('many go in steps, and one that stays in between is no obstacle', () => {
   const [a] = pair();
   const rows = 12_000;
   a.app.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
-    INSERT INTO ${CONFLICTS.name} SELECT printf('%032x', i), 'item', '{}', 'unique',
+    INSERT INTO ${CONFLICTS.name}(id, tbl, key, kind, strategy, columns, winner, loser, detected_at)
+      SELECT printf('%032x', i), 'item', '{}', 'unique',
       CASE WHEN i % 100 THEN 'merge' ELSE 'manual' END, '[]', '{}', '{}', 1 FROM n`);
   expect(a.replica.status().conflicts).toMatchObject({ auto: 11_880, open: 120, byKind: { unique: rows } });
   const first = a.replica.pruneRecords(EVERYTHING);
