@@ -1,11 +1,8 @@
 /** How many conflicts there are of each sort. */
 import type { Database, Statement } from 'better-sqlite3';
-import type { ConflictKind } from './conflict-record.js';
+import { CONFLICT_KINDS, CONFLICT_TABLE } from './conflict-record.js';
 import { CONFLICT_STATE, CONFLICT_STATES, type ConflictState } from './conflict-state.js';
-import { INTERNAL_TABLES } from './metadata-schema.js';
 import type { Slices } from './slices.js';
-
-const [, , CONFLICT_TABLE] = INTERNAL_TABLES;
 
 /** Records that are here. Every kind and strategy that there is has its number, also where that is none. */
 export interface ConflictCounts extends Readonly<Record<ConflictState, number>> {
@@ -20,14 +17,6 @@ export interface ConflictGroup {
   readonly count: number;
 }
 
-const KINDS: readonly ConflictKind[] = [
-  'update-update',
-  'insert-insert',
-  'update-delete',
-  'key-collision',
-  'unique',
-  'orphan',
-];
 const STRATEGIES = ['merge', 'lww', 'version', 'manual'] as const;
 
 /** Records looked at in one go. */
@@ -68,7 +57,7 @@ export function addTo(groups: ConflictGroup[], added: ConflictGroup): void {
 
 function sums(groups: readonly ConflictGroup[]): Pick<ConflictCounts, 'byKind' | 'byStrategy'> {
   const none = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 0]));
-  const byKind: Record<string, number> = none(KINDS);
+  const byKind: Record<string, number> = none(CONFLICT_KINDS);
   const byStrategy: Record<string, number> = none(STRATEGIES);
   for (const { kind, strategy, count } of groups) {
     byKind[kind] = (byKind[kind] ?? 0) + count;
