@@ -1,6 +1,6 @@
 /** What `sqlsync conflicts` and its verbs print with --json: an interface for programs. Times are RFC 3339 UTC. */
 import type { ErrorBody } from '../errors.js';
-import type { ConflictKind, RecordedSide } from '../replication/conflict-record.js';
+import type { ConflictKind, ConflictDetail as RecordedDetail, RecordedSide } from '../replication/conflict-record.js';
 import type { ConflictState, ResolutionChoice } from '../replication/conflict-state.js';
 import { hlcToMs } from '../replication/hlc.js';
 import type { RowChange } from '../replication/place-rows.js';
@@ -53,6 +53,8 @@ export interface ResolutionReport extends ResolutionMarkReport {
 export interface ConflictDetail extends ConflictReport {
   /** Columns of the table in order; null: it does not replicate here. */
   readonly tableColumns: readonly string[] | null;
+  /** `orphan`: the parent that is not there, and the rule; `key-collision`: the loser's new key; null: nothing to add. */
+  readonly detail: RecordedDetail | null;
   /** Colliding columns in which the loser's value is the later one, and stands. */
   readonly loserStands: readonly string[];
   /** The row of the key as it is now; null: there is none. */

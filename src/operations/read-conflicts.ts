@@ -127,6 +127,7 @@ export function showConflict(database: DatabaseConfig, given: string, files: Fil
     return {
       ...conflictReport(name, conflict),
       tableColumns: columns,
+      detail: conflict.detail,
       loserStands: conflict.loser.stands ?? [],
       now: row,
       winnerNow: winnerRow,

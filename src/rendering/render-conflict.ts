@@ -1,6 +1,7 @@
 /** One conflict for people: who wrote what and when, both sides beside what is there now, what was decided, what to type. */
 import type { Ansis } from 'ansis';
 import type { ConflictDetail, ResolutionReport, SideReport } from '../operations/conflict-report.js';
+import { renderCount } from '../render-figures.js';
 import { renderTable } from '../render-table.js';
 import { isColumnConflict } from '../replication/conflict-outcome.js';
 import { isSameJson } from '../replication/json-values.js';
@@ -112,10 +113,28 @@ const SETTLED_BY: Readonly<Record<string, string>> = {
   lww: 'lww keeps the row that was written later',
   version: 'version keeps the row that was written more often',
   manual: 'manual keeps the row that was written later, until somebody decides',
+  repair: 'by an operator’s word, or when a gap was closed',
 };
 
-function settlement({ kind, strategy, resolutions }: ConflictDetail): string {
-  return [`settled: ${ruleOf(kind, strategy)}`, ...resolutions.toReversed().map(resolutionLine)].join('\n');
+function settlement({ kind, strategy, resolutions, detail }: ConflictDetail): string {
+  return [
+    `settled: ${ruleOf(kind, strategy)}`,
+    ...detailLines(detail),
+    ...resolutions.toReversed().map(resolutionLine),
+  ].join('\n');
+}
+
+function detailLines(detail: ConflictDetail['detail']): string[] {
+  const { parent, rule, rekeyedTo, moved = 0, kept } = detail ?? {};
+  return [
+    ...(parent ? [`parent: ${printable(parent.table)} ${renderKey(parent.key)}${rule ? `, rule ${rule}` : ''}`] : []),
+    ...(rekeyedTo === undefined
+      ? []
+      : [
+          `the row that lost lives on under the key ${rekeyedTo}; ${renderCount(moved, 'row that referred', 'rows that referred')} to it followed`,
+        ]),
+    ...(kept === undefined ? [] : [`its rule could not be followed: ${printable(kept)}`]),
+  ];
 }
 
 function ruleOf(kind: ConflictDetail['kind'], strategy: string): string {
@@ -137,8 +156,9 @@ function whatToType(conflict: ConflictDetail, target: string, paint: Ansis): str
   const command = (verb: string, rest = '') => `sqlsync conflicts ${verb} ${shortId(id)}${target}${rest}`;
   const lines: [typed: string, effect: string][] = [
     [command('resolve', ' --use winner'), 'keeps what was settled, and closes the conflict'],
-    [command('resolve', ' --use loser'), effectOfLoser(conflict)],
   ];
+  if (conflict.detail?.rekeyedTo === undefined)
+    lines.push([command('resolve', ' --use loser'), effectOfLoser(conflict)]);
   const column = columnToSet(conflict);
   if (column !== undefined) {
     const effect =

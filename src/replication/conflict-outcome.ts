@@ -3,8 +3,8 @@
  * anybody has looked at the tables. Pure.
  *
  * Where merge decided column by column, only the colliding columns are spoken of. Of a `unique` conflict two rows are:
- * the one that lost and was deleted, whose key is the record's, and the one that holds the value. An `orphan` record
- * does not say what the table's rule made of the child: it is there as it was, or it is not.
+ * the one that lost and was deleted, whose key is the record's, and the one that holds the value. An orphan is there as it
+ * was, unless its table's rule is `delete`.
  */
 import type { RecordedSide } from './conflict-record.js';
 import type { JsonValue } from './json-values.js';
@@ -69,10 +69,15 @@ function otherKey({ table, key, kind, winner }: RecordedConflict, names: RowName
     : winnerKey;
 }
 
+function orphanStates({ loser, detail }: RecordedConflict): (JsonRow | null)[] {
+  if (detail?.rule === undefined || detail.kept !== undefined) return [null, loser.row];
+  return detail.rule === 'delete' ? [null] : [loser.row];
+}
+
 function settledRows(conflict: RecordedConflict, names: RowNames): ExpectedRow[] {
-  const { table, key, kind, winner, loser } = conflict;
+  const { table, key, kind, winner } = conflict;
   if (isColumnConflict(conflict)) return [{ table, key, states: [settledColumns(conflict)] }];
-  if (kind === 'orphan') return [{ table, key, states: [null, loser.row] }];
+  if (kind === 'orphan') return [{ table, key, states: orphanStates(conflict) }];
   const winnerKey = otherKey(conflict, names);
   if (winnerKey === null) return [{ table, key, states: [winner.row] }];
   return [

@@ -1,5 +1,5 @@
 /** Conflicts and their resolutions as they are read back from their tables. */
-import type { ConflictKind, RecordedSide } from './conflict-record.js';
+import type { ConflictDetail, ConflictKind, RecordedSide } from './conflict-record.js';
 import type { ConflictState, ResolutionChoice } from './conflict-state.js';
 import type { JsonValue } from './json-values.js';
 import type { Strategy } from './table-schema.js';
@@ -40,6 +40,8 @@ export interface RecordedConflict {
   readonly columns: readonly string[];
   readonly winner: RecordedSide;
   readonly loser: RecordedSide;
+  /** What the kind needs beyond that; null: nothing. */
+  readonly detail: ConflictDetail | null;
   readonly detectedAtMs: number;
   readonly state: ConflictState;
   /** The latest resolution; null: nobody has decided. */
@@ -56,6 +58,7 @@ export interface ConflictRow {
   readonly columns: string;
   readonly winner: string;
   readonly loser: string;
+  readonly detail: string | null;
   readonly detected_at: number;
   readonly state: ConflictState;
   readonly choice: ResolutionChoice | null;
@@ -75,6 +78,7 @@ export function toConflict(row: ConflictRow): RecordedConflict {
     columns: JSON.parse(row.columns) as string[],
     winner: JSON.parse(row.winner) as RecordedSide,
     loser: JSON.parse(row.loser) as RecordedSide,
+    detail: row.detail === null ? null : (JSON.parse(row.detail) as ConflictDetail),
     detectedAtMs: row.detected_at,
     state,
     latest: choice === null ? null : { choice, node, operator, atMs: at },

@@ -109,6 +109,8 @@ export class ConflictResolver {
     }
     const side = sideOf(conflict, decision.use);
     if (typeof side === 'object') return side;
+    const rehomed = side === 'loser' ? refusalToDouble(conflict) : null;
+    if (rehomed !== null) return rehomed;
     const isNamed = decision.use !== side;
     return { choice: side, place: place(wantedRows(conflict, side, isNamed, names)) };
   }
@@ -175,6 +177,13 @@ function sideOf({ id, winner, loser }: RecordedConflict, use: string): ChosenSid
   const names = [winner, loser].map(({ node }) => node).filter((node) => node !== null);
   const known = names.length === 0 ? 'whose they are is not known any more' : `they are of ${names.join(' and ')}`;
   return refusal(`${use} wrote neither side of conflict ${id}: ${known}`, hint);
+}
+
+/** The losing row of a key collision may live on under another key: it would be there twice, and the winner gone. */
+function refusalToDouble({ id, table, detail }: RecordedConflict): ErrorBody | null {
+  if (detail?.rekeyedTo === undefined) return null;
+  const message = `the row that lost conflict ${id} lives on in ${table} under the key ${detail.rekeyedTo}: both rows are there`;
+  return refusal(message, '`--use winner` closes the conflict; change or delete either row in the application.');
 }
 
 /** Why these columns cannot be set; null: they can. */

@@ -25,6 +25,7 @@ const TEA: ConflictDetail = {
   winner: { node: 'lyon', at, row: { sku: 'tea', name: 'Assam', price: 4.9, stock: 1 } },
   loser: { node: 'paris', at, row: { sku: 'tea', name: 'Tea', price: 4.5, stock: 1 } },
   resolvedBy: null,
+  detail: null,
   tableColumns: ['sku', 'name', 'price', 'stock'],
   loserStands: [],
   now: { sku: 'tea', name: 'Assam', price: 5.5, stock: 1 },

@@ -15,6 +15,8 @@ const UNIQUE: Writes = {
   second: `INSERT INTO t VALUES(2, 'x@y', 'two')`,
 };
 
+const KEYS = { first: `INSERT INTO t VALUES(1, 'x@y', 'one')`, second: `INSERT INTO t VALUES(1, 'p@q', 'two')` };
+
 describe('each decision about each kind', () => {
   const cases: [name: string, writes: Writes, left: unknown[], decisions: [Decision, unknown[]][]][] = [
     [
@@ -221,6 +223,21 @@ describe('rows come back exactly', () => {
   });
 });
 
+test('a row that lives on under a new key is not put back a second time', () => {
+  const clash = new Clash({ ...UNIQUE, ...KEYS, rules: { t: { key_collision: 'rekey' } } });
+  const { conflict, rows } = clash.only();
+  expect(rows).toHaveLength(2);
+  expect(conflict).toMatchObject({ kind: 'key-collision', detail: { rekeyedTo: expect.any(Number) } });
+  for (const decision of [{ use: 'loser' }, { use: 'n0' }, 'undo'] as const) {
+    expect(clash.operator(0).resolve(decision)).toMatchObject({
+      status: 'failed',
+      error: { code: 'resolution-refused', message: expect.stringContaining('both rows are there') },
+    });
+  }
+  expect(clash.operator(0).resolve({ use: 'winner' })).toMatchObject({ status: 'resolved', changes: [] });
+  expect(clash.only().rows).toEqual(rows);
+});
+
 test('a UNIQUE value for which a row could not become what it should is settled as one row', () => {
   const schema = 'CREATE TABLE t(id PRIMARY KEY, u UNIQUE)';
   const clash = new Clash({ schema, first: `INSERT INTO t VALUES(1, 'a'), (2, 'b')`, second: '' });
@@ -241,6 +258,32 @@ test('a UNIQUE value for which a row could not become what it should is settled 
   });
   clash.node(0).app.exec('DELETE FROM t WHERE id = 2');
   expect(operator.resolve({ use: 'loser' })).toMatchObject({ changes: [{ before: { u: 'a' }, after: { u: 'b' } }] });
+});
+
+describe('a row whose parent was deleted on another node', () => {
+  const orphan = (rule: string) =>
+    new Clash({
+      schema: 'CREATE TABLE p(k PRIMARY KEY, name); CREATE TABLE t(id PRIMARY KEY, p REFERENCES p, note)',
+      rules: { t: { orphan: rule } },
+      common: `INSERT INTO p VALUES('a', 'A')`,
+      first: 'DELETE FROM p',
+      second: `INSERT INTO t VALUES(1, 'a', 'x')`,
+    });
+
+  test.each([
+    ['keep', [[1, 'a', 'x']]],
+    ['delete', []],
+    ['restore-parent', [[1, 'a', 'x']]],
+  ])('stays as the rule %s left it, or comes back with its parent', (rule, left) => {
+    const clash = orphan(rule);
+    expect(clash.only()).toMatchObject({ rows: left, conflict: { kind: 'orphan', detail: { rule } } });
+    expect(clash.operator(0).resolve({ use: 'winner' })).toMatchObject({ status: 'resolved', changes: [] });
+    clash.node(0).app.exec(`INSERT OR IGNORE INTO p VALUES('a', 'A')`);
+    expect(clash.operator(0).resolve({ use: 'loser' })).toMatchObject({ status: 'resolved' });
+    expect(clash.only()).toMatchObject({ rows: [[1, 'a', 'x']], conflict: { state: 'resolved' } });
+    clash.operator(2).resolve('undo');
+    expect(clash.only()).toMatchObject({ rows: left, conflict: { state: 'auto' } });
+  });
 });
 
 describe('a row without a parent', () => {

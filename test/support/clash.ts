@@ -8,6 +8,7 @@ export interface Writes {
   readonly schema: string;
   /** Of table t; merge if left out. */
   readonly strategy?: string;
+  readonly rules?: Record<string, { orphan?: string; key_collision?: string }>;
   /** On all before they part. */
   readonly common?: string;
   /** On n0, and later on n1; then, if wanted, on n0 again. */
@@ -19,8 +20,11 @@ export interface Writes {
 export class Clash {
   readonly cluster: EngineCluster;
 
-  constructor({ schema, strategy, common = '', first, second, third = '' }: Writes) {
-    this.cluster = new EngineCluster(schema, 3, strategy === undefined ? {} : { strategies: { t: strategy } });
+  constructor({ schema, strategy, rules = {}, common = '', first, second, third = '' }: Writes) {
+    this.cluster = new EngineCluster(schema, 3, {
+      rules,
+      ...(strategy !== undefined && { strategies: { t: strategy } }),
+    });
     onTestFinished(() => this.cluster.close());
     const [a, b] = this.cluster.nodes as [EngineNode, EngineNode];
     a.app.exec(common);
