@@ -12,9 +12,10 @@ import { isSameImage, type JoinConflict } from './join-rows.js';
 import { IN_PARTS, type KeyCollisions, type MetLives } from './key-collisions.js';
 import { carryOver } from './late-writes.js';
 import { OP } from './metadata-schema.js';
-import { changedPlaces, isOfMaker, ReferenceMoves } from './move-references.js';
+import { isOfMaker, ReferenceMoves } from './move-references.js';
 import { homeOf, isIn, type NewHome, underNewKey } from './new-home.js';
 import { insertByItself, takePlace, writeColumns } from './own-writes.js';
+import type { ReplicatedTable } from './replicated-table.js';
 import { columnStampOf, type RowVersion, type SqlValue, vectorOf } from './row-version.js';
 import { isAfter } from './stamp.js';
 import { nodeOf } from './version-vector.js';
@@ -43,9 +44,7 @@ export function settleKeyCollisions({ met, displaced, late }: KeyCollisions, con
     return isIn(home, context) ? [{ home, version, isNew: false, isThere: true }] : [];
   });
   const provable = [...rehomed, ...found].filter((row) => row.isThere && isProvable(row));
-  for (const row of rehomed) if (row.isNew) referAnew(row, provable, context);
-  const moves = new ReferenceMoves(context);
-  const moved = new Map(provable.map((row) => [row, moves.moveTo(row.home)]));
+  const moved = moveReferences(rehomed, provable, context);
   for (const [i, outcome] of outcomes.entries()) {
     if ('home' in outcome) {
       const detail = { rekeyedTo: Number(outcome.home.newKey[0]), moved: moved.get(outcome) ?? 0 };
@@ -128,22 +127,56 @@ function isProvable({ home, version }: Rehomed): boolean {
   return [...vectorOf(version).keys()].every((session) => nodeOf(session) === maker);
 }
 
-/** A row that has just got its new key may have meant others that got theirs; it has no metadata yet to tell by. */
-function referAnew(row: Rehomed, others: readonly Rehomed[], context: ApplyContext): void {
+/** Moves what meant these rows: how many rows, for each of them. */
+function moveReferences(
+  rehomed: readonly Rehomed[],
+  provable: readonly Rehomed[],
+  context: ApplyContext,
+): Map<Rehomed, number> {
+  const byKey = new Map<string, Rehomed[]>();
+  for (const row of provable) {
+    const name = nameOf(row.home.table, row.home.key[0]);
+    byKey.set(name, [...(byKey.get(name) ?? []), row]);
+  }
+  const moved = new Map<Rehomed, number>();
+  const count = (row: Rehomed, rows: number) => moved.set(row, (moved.get(row) ?? 0) + rows);
+  for (const row of rehomed) {
+    if (row.isNew) for (const meant of referAnew(row, byKey, context)) if (meant !== row) count(meant, 1);
+  }
+  const moves = new ReferenceMoves(context);
+  for (const row of provable) count(row, moves.moveTo(row.home));
+  return moved;
+}
+
+function nameOf({ captured }: ReplicatedTable, key: SqlValue | undefined): string {
+  return `${captured.id} ${key}`;
+}
+
+/**
+ * A row that has just got its new key may have meant others that got theirs; it has no metadata yet to tell by. Returns
+ * those that it means now.
+ */
+function referAnew(
+  row: Rehomed,
+  byKey: ReadonlyMap<string, readonly Rehomed[]>,
+  context: ApplyContext,
+): readonly Rehomed[] {
   const { table, newKey } = row.home;
   const image = table.rows.read(newKey);
-  if (image === null) return;
+  if (image === null) return [];
   const changes = new Map<number, SqlValue>();
+  const meant = new Set<Rehomed>();
   for (const reference of table.references) {
-    for (const { home } of others.filter((other) => other.home.table === reference.parent)) {
-      const places = [...(changedPlaces(reference, home) ?? [])];
-      const isMeant = places.every(([place]) => {
-        const stamp = columnStampOf(row.version, table.columnIds[place] as number);
-        return image[place] === home.key[0] && isOfMaker(stamp, home, context.state.get('horizon'));
-      });
-      if (isMeant) for (const [place, value] of places) changes.set(place, value);
+    const at = reference.key.identityPlaces?.[0] ?? -1;
+    const place = table.definition.columns.indexOf(reference.key.childColumns[at]?.name ?? '');
+    const stamp = place < 0 ? null : columnStampOf(row.version, table.columnIds[place] as number);
+    for (const other of byKey.get(nameOf(reference.parent, image[place])) ?? []) {
+      if (stamp === null || !isOfMaker(stamp, other.home, context.state.get('horizon'))) continue;
+      changes.set(place, other.home.newKey[0] as SqlValue);
+      meant.add(other);
     }
   }
-  if (changes.size === 0) return;
-  context.attempt(() => table.rows.write(image.map((value, place) => changes.get(place) ?? value)));
+  if (changes.size === 0) return [];
+  const refused = context.attempt(() => table.rows.write(image.map((value, place) => changes.get(place) ?? value)));
+  return refused === null ? [...meant] : [];
 }

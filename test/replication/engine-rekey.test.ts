@@ -113,7 +113,7 @@ describe('what meant the losing row follows', () => {
     expect(recordsOf(b, 'orphan')).toEqual([]);
     expect(recordsOf(b, 'key-collision').map(({ detail }) => detail)).toContainEqual({
       rekeyedTo: newKeyOf(b),
-      moved: 3,
+      moved: 4,
     });
   });
 
