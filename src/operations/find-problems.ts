@@ -97,9 +97,7 @@ function fromFailure(
 ): Finding {
   const command = commandFor(code, shellWord(database.path));
   const advice = command === null && hint !== null ? ` (${withConfigFlag(hint, configFlag)})` : '';
-  // An operator has begun it, and is there.
-  const severity = code === 'migrating' ? 'warning' : 'error';
-  return { code, severity, message: message + advice, command, since };
+  return { code, severity: 'error', message: message + advice, command, since };
 }
 
 function commandFor(code: ErrorBody['code'], path: string): string | null {
@@ -108,12 +106,8 @@ function commandFor(code: ErrorBody['code'], path: string): string | null {
   return code === 'identity-unknown' ? `sqlsync identity ${path}` : null;
 }
 
-function inCoverage(
-  { name, coverage, dataset, path }: DatabaseStatus,
-  { gaps, failures, nullKeys }: ProblemFacts,
-): Finding[] {
-  const isMigrating = failures.get(name)?.some(({ code }) => code === 'migrating') ?? false;
-  if (coverage === 'complete' || dataset === null || isMigrating) return [];
+function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps, nullKeys }: ProblemFacts): Finding[] {
+  if (coverage === 'complete' || dataset === null) return [];
   const tables = nullKeys.get(name) ?? [];
   if (tables.length > 0) {
     const message = `rows of ${tables.join(', ')} whose key is NULL do not replicate, since they cannot be told apart: give them a key`;

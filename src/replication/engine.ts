@@ -17,7 +17,6 @@ import { FormerParents } from './former-parents.js';
 import { HeldRows } from './held-rows.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
-import { endWatch } from './migration-watch.js';
 import { MissedWrites } from './missed-writes.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
 import { hasNullKey } from './null-keys.js';
@@ -213,8 +212,6 @@ export class Engine {
       this.state.assertUnchanged();
       this.ensurePrivateSchema();
       this.restoreLog();
-      // What a migration that was cut short has left in question is in the gap from here on.
-      if (this.missed.isDue) endWatch(this.options.writer);
       this.missed.note(this.state, this.clock.nowMs());
     } catch (error) {
       this.rollBack();
