@@ -1,6 +1,11 @@
 /** What `sqlsync conflicts` and its verbs print with --json: an interface for programs. Times are RFC 3339 UTC. */
 import type { ErrorBody } from '../errors.js';
-import type { ConflictKind, ConflictDetail as RecordedDetail, RecordedSide } from '../replication/conflict-record.js';
+import type {
+  ConflictKind,
+  ConflictDetail as RecordedDetail,
+  RecordedSide,
+  SettledBy,
+} from '../replication/conflict-record.js';
 import type { ConflictState, ResolutionChoice } from '../replication/conflict-state.js';
 import { hlcToMs } from '../replication/hlc.js';
 import type { RowChange } from '../replication/place-rows.js';
@@ -11,7 +16,6 @@ import type {
   ResolutionMark,
   RowState,
 } from '../replication/recorded-conflict.js';
-import type { Strategy } from '../replication/table-schema.js';
 
 export interface ConflictReport {
   readonly id: string;
@@ -21,7 +25,7 @@ export interface ConflictReport {
   readonly kind: ConflictKind;
   readonly state: ConflictState;
   readonly detectedAt: string;
-  readonly strategy: Strategy;
+  readonly strategy: SettledBy;
   readonly columns: readonly string[];
   readonly winner: SideReport;
   readonly loser: SideReport;

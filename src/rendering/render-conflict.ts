@@ -50,12 +50,14 @@ function sideLine(name: 'winner' | 'loser', side: SideReport, conflict: Conflict
   return `${name.padEnd(6)}  ${who}${also}`;
 }
 
-function deedOf(name: 'winner' | 'loser', { row }: SideReport, { kind }: ConflictDetail): string {
+function deedOf(name: 'winner' | 'loser', { row }: SideReport, { kind, strategy }: ConflictDetail): string {
+  if (strategy === 'repair') return row === null ? 'did not have the row' : 'had it so';
   if (kind === 'orphan' && name === 'winner') return row === null ? 'deleted the parent' : 'wrote the parent';
   return row === null ? 'deleted the row' : 'wrote it';
 }
 
-function knewOf({ winner, loser }: ConflictDetail): string {
+function knewOf({ winner, loser, strategy }: ConflictDetail): string {
+  if (strategy === 'repair') return 'The nodes had the row unlike, and no write told of it.';
   if (winner.node === null || loser.node === null) return 'Neither write was made in knowledge of the other.';
   if (winner.node === loser.node)
     return 'Neither write was made in knowledge of the other: the node was restored or copied.';

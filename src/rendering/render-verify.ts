@@ -53,12 +53,13 @@ function verdict(equal: boolean | null, paint: Ansis): string {
 }
 
 function renderDifferences(table: string, differences: readonly DifferenceReport[], peer: string): string {
+  const width = Math.max('here'.length, peer.length);
   const shown = differences
     .slice(0, SHOWN_MAX)
     .flatMap(({ key, here, there }) => [
       `  ${table} ${renderRow(key)}`,
-      `    here   ${here === null ? 'no row' : renderRow(unlike(here, there))}`,
-      `    ${peer}   ${there === null ? 'no row' : renderRow(unlike(there, here))}`,
+      `    ${'here'.padEnd(width)}  ${here === null ? 'no row' : renderRow(unlike(here, there))}`,
+      `    ${peer.padEnd(width)}  ${there === null ? 'no row' : renderRow(unlike(there, here))}`,
     ]);
   return shown.join('\n');
 }

@@ -119,14 +119,16 @@ function columnsOfLoser({ table, kind, columns, winner, loser }: DetectedConflic
     .map(({ name }) => name);
 }
 
+/** The strategy that settled a conflict, or `repair`: an operator's word, or what closed a gap of capture. */
+export type SettledBy = Strategy | 'repair';
+
 /** A record as it is stored, but for when it was made. */
 export interface StoredConflict {
   readonly id: string;
   readonly table: string;
   readonly key: Record<string, JsonValue>;
   readonly kind: ConflictKind;
-  /** The strategy that settled it, or `repair`: an operator's word, or what closed a gap of capture. */
-  readonly strategy: Strategy | 'repair';
+  readonly strategy: SettledBy;
   /** Names. */
   readonly columns: readonly string[];
   readonly winner: RecordedSide;

@@ -1,8 +1,7 @@
 /** Conflicts and their resolutions as they are read back from their tables. */
-import type { ConflictDetail, ConflictKind, RecordedSide } from './conflict-record.js';
+import type { ConflictDetail, ConflictKind, RecordedSide, SettledBy } from './conflict-record.js';
 import type { ConflictState, ResolutionChoice } from './conflict-state.js';
 import type { JsonValue } from './json-values.js';
-import type { Strategy } from './table-schema.js';
 
 /** Column name → value: a row, or some columns of one. */
 export type JsonRow = Readonly<Record<string, JsonValue>>;
@@ -35,7 +34,7 @@ export interface RecordedConflict {
   /** The row both wrote; of a `unique` conflict the row that lost. */
   readonly key: JsonRow;
   readonly kind: ConflictKind;
-  readonly strategy: Strategy;
+  readonly strategy: SettledBy;
   /** The colliding columns; empty when whole rows collided. */
   readonly columns: readonly string[];
   readonly winner: RecordedSide;
@@ -54,7 +53,7 @@ export interface ConflictRow {
   readonly tbl: string;
   readonly key: string;
   readonly kind: ConflictKind;
-  readonly strategy: Strategy;
+  readonly strategy: SettledBy;
   readonly columns: string;
   readonly winner: string;
   readonly loser: string;

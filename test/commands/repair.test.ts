@@ -97,6 +97,11 @@ test('without a daemon the node repairs by itself', async () => {
   expect(read(east, "SELECT command FROM _sqlsync_operation WHERE command LIKE 'repair%'")).toEqual([
     'repair hub --use here',
   ]);
+  // What it replaced can be looked at, and taken back, like what any conflict lost.
+  const [id] = read(east, 'SELECT id FROM _sqlsync_conflict') as [string];
+  expect((await east.run(['conflicts', 'show', id])).stdout).toContain('and no write told of it');
+  await east.succeed(['conflicts', 'resolve', id, '--use', 'loser']);
+  expect(names(east)).toEqual(['a']);
   await hub.end('SIGTERM');
   expect(await east.run(['repair', 'hub', '--use', 'here', '--yes'])).toMatchObject({ exitCode: 69 });
 });
