@@ -4,6 +4,8 @@ import type { ComparedTable } from '../../replication/compare-messages.js';
 
 export interface ComparableTables {
   readonly tables: readonly ComparedTable[];
+  /** Names of those that the other side has with every column that they have here. */
+  readonly whole: ReadonlySet<string>;
   /** What only one side has, in words; null: both have the same. */
   readonly lacking: string | null;
 }
@@ -14,8 +16,9 @@ export function comparableTables(
   theirs: readonly ComparedTable[] | null,
   peer: string,
 ): ComparableTables {
-  if (theirs === null) return { tables: ours, lacking: null };
+  if (theirs === null) return { tables: ours, whole: new Set(ours.map(({ name }) => name)), lacking: null };
   const lacking: string[] = [];
+  const whole = new Set<string>();
   const byName = new Map(theirs.map((table) => [table.name, table]));
   const tables = ours.flatMap((table) => {
     const other = byName.get(table.name);
@@ -26,12 +29,13 @@ export function comparableTables(
       const columns = table.columns.filter((column) => other.columns.includes(column));
       const unlike = new Set([...table.columns, ...other.columns].filter((column) => !columns.includes(column)));
       if (unlike.size > 0) lacking.push(`only one side has ${[...unlike].join(', ')} of ${table.name}`);
+      if (columns.length === table.columns.length) whole.add(table.name);
       return [{ ...table, columns }];
     }
     return [];
   });
   for (const name of byName.keys()) lacking.push(`there is no table ${name} here`);
-  return { tables, lacking: lacking.length === 0 ? null : lacking.join('; ') };
+  return { tables, whole, lacking: lacking.length === 0 ? null : lacking.join('; ') };
 }
 
 const keyOf = ({ key }: ComparedTable): string =>

@@ -14,7 +14,7 @@ import type { Verification } from './verification.js';
 const GAP_MS = 500;
 /** Pauses after a comparison that did not come to an end. */
 const RETRY_MS_MIN = 2_000;
-const RETRY_MS_MAX = 300_000;
+const RETRY_MS_MAX = 60_000;
 
 export interface GapClosingOptions {
   readonly services: readonly DatabaseService[];
@@ -80,7 +80,7 @@ export class GapClosing {
   private async compare(target: PeerTarget, tables: readonly string[]): Promise<VerifiedPeer> {
     const { verification, waitMsMax } = this.options;
     const signal = target.service.stopSignal;
-    const options = { tables, mode: 'verify', waitMsMax, onProgress: () => {}, signal } as const;
+    const options = { tables, mode: 'close-gap', waitMsMax, onProgress: () => {}, signal } as const;
     const [result] = await verification.run([target], options);
     return result as VerifiedPeer;
   }

@@ -3,18 +3,13 @@
  * schedule, and to close a gap of capture.
  */
 import { SqlsyncError } from '../../errors.js';
-import type { CompareMode, VerifiedPeer } from '../../operations/verify-report.js';
+import type { VerifiedPeer } from '../../operations/verify-report.js';
 import type { SyncProgress } from '../control/control-protocol.js';
 import type { PeerTarget } from '../peer/peer-target.js';
-import { verifyPeer } from './verify-peer.js';
+import { type VerifyPeerOptions, verifyPeer } from './verify-peer.js';
 
-export interface VerifyOptions {
-  /** Null: all. */
-  readonly tables: readonly string[] | null;
-  readonly mode: CompareMode;
-  readonly waitMsMax: number;
+export interface VerifyOptions extends Omit<VerifyPeerOptions, 'onRows'> {
   readonly onProgress: (progress: SyncProgress) => void;
-  readonly signal: AbortSignal;
 }
 
 export class Verification {

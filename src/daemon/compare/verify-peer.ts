@@ -15,7 +15,8 @@ import { closeGap, onlyTell, type Treatment, useHere, useThere } from './treatme
 export interface VerifyPeerOptions {
   /** Null: all. */
   readonly tables: readonly string[] | null;
-  readonly mode: CompareMode;
+  /** `close-gap`: as `verify`, but nothing is compared when the peer's tables do not have all that the gap may hide. */
+  readonly mode: CompareMode | 'close-gap';
   /** How long rows are judged again on which a write is on its way. */
   readonly waitMsMax: number;
   /** Called with rows that have been looked at here. */
@@ -67,9 +68,11 @@ class PeerVerification {
     await service.greet(theirs.hello);
     peer.heard(theirs.hello, Date.now());
     const ours = await answers.tables();
-    const { tables, lacking } = comparableTables(ours, theirs.tables, peer.name);
+    const { tables, whole, lacking } = comparableTables(ours, theirs.tables, peer.name);
     const chosen = chooseTables(tables, ours, this.options.tables);
-    const reason = whyNotComparable(theirs.hello);
+    const isWithinReach = gap.tables.every((name) => whole.has(name));
+    const isInVain = this.options.mode === 'close-gap' && !isWithinReach;
+    const reason = isInVain ? lacking : whyNotComparable(theirs.hello);
     if (reason !== null) return { ...NOTHING, name: peer.name, reason, error: null };
     const treat = this.treatment({ here: gap.tables, there: theirs.gap });
     const compared = await this.compare(chosen, treat);
@@ -77,6 +80,7 @@ class PeerVerification {
     const { rowsWritten } = this;
     const gapClosed =
       gap.isOpen &&
+      isWithinReach &&
       this.covers(gap.tables, outcome) &&
       (await answers.closeGap(gap.mark, { peer: peer.name, rowsWritten }));
     return toReport(peer.name, outcome, lacking, gapClosed);
@@ -104,6 +108,7 @@ class PeerVerification {
       case 'look':
         return onlyTell;
       case 'verify':
+      case 'close-gap':
         return gap.here.length === 0 ? onlyTell : closeGap(sides, gap);
       case 'use-here':
         return useHere(sides);
