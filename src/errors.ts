@@ -60,6 +60,7 @@ export const ERROR_CODES = {
   'clock-ahead': EXIT.refused,
   stale: EXIT.data,
   'catching-up': EXIT.tryAgain,
+  migrating: EXIT.tryAgain,
   'batch-damaged': EXIT.data,
   'batch-oversized': EXIT.data,
   'batch-refused': EXIT.data,

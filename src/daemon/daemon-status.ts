@@ -34,6 +34,8 @@ export interface PeerFigures {
   readonly lastContactAt: string | null;
   readonly clockSkewSeconds: number | null;
   readonly behind: readonly string[];
+  /** What it said last of its tables. */
+  readonly schemaHash: string | null;
   /** Since the daemon started. */
   readonly rowsSent: number;
   readonly rowsReceived: number;
@@ -70,7 +72,7 @@ function lockOf(error: unknown): SqlsyncError {
 }
 
 function figuresOf(peer: PeerRecord): PeerFigures {
-  const { name, state, direction, lastContactAt, clockSkewSeconds, behind, lastError } = peer;
+  const { name, state, direction, lastContactAt, clockSkewSeconds, behind, schemaHash, lastError } = peer;
   const { rowsSent, rowsReceived, bytesSent, bytesReceived } = peer;
   return {
     name,
@@ -79,6 +81,7 @@ function figuresOf(peer: PeerRecord): PeerFigures {
     lastContactAt: lastContactAt?.toISOString() ?? null,
     clockSkewSeconds,
     behind,
+    schemaHash,
     rowsSent,
     rowsReceived,
     bytesSent,

@@ -11,11 +11,12 @@ import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.j
 import { GapClosing } from './compare/gap-closing.js';
 import { scheduleVerification } from './compare/scheduled-verification.js';
 import { Verification } from './compare/verification.js';
-import type { ControlRequest, SyncProgress } from './control/control-protocol.js';
+import type { ControlProgress, ControlRequest, SyncProgress } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
 import { type DaemonStatus, statusOf } from './daemon-status.js';
 import { DatabaseService, type DatabaseServiceOptions } from './database/database-service.js';
 import { decideKept } from './database/decide-kept.js';
+import { holdDatabase } from './database/hold-database.js';
 import type { HistoryKept } from './database/prune-history.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
 import { Metrics } from './metrics/metrics.js';
@@ -47,6 +48,8 @@ export class Daemon {
   private peers: readonly PeerConfig[];
   private isConfigTaken = true;
   private stopping: Promise<void> | null = null;
+  /** Ends what databases are held for, when the daemon stops. */
+  private readonly holds = new AbortController();
   private secrets: BearerSecrets;
   private readonly links: PeerLinks;
   private readonly databases: ServedDatabases;
@@ -191,7 +194,7 @@ export class Daemon {
 
   private async onControl(
     request: ControlRequest,
-    onProgress: (progress: SyncProgress) => void,
+    onProgress: (progress: ControlProgress) => void,
     signal: AbortSignal,
   ): Promise<unknown> {
     switch (request.verb) {
@@ -207,6 +210,8 @@ export class Daemon {
         return this.links.resume(request.peer);
       case 'quarantine':
         return decideKept(this.databases.find(request.database).service, request);
+      case 'hold':
+        return this.hold(request.path, () => onProgress({ held: true }), signal);
       case 'stop':
         // The answer must be on its way before the socket it goes through is closed.
         setImmediate(() => void this.stop());
@@ -224,8 +229,14 @@ export class Daemon {
     return this.verification.run(targets, { tables, mode, waitMsMax, onProgress, signal });
   }
 
+  private hold(path: string, onHeld: () => void, gone: AbortSignal): Promise<void> {
+    const { links, logger, holds } = this;
+    return holdDatabase(this.databases.at(path), { links, logger, onHeld, gone, stopping: holds.signal });
+  }
+
   private async drain(): Promise<void> {
     this.logger.info('stopping');
+    this.holds.abort();
     this.pruning?.stop();
     this.verifying.stop();
     const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);

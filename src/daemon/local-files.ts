@@ -3,7 +3,7 @@ import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import type { DatabaseFiles, FileConnection, FileLock } from '../operations/database-files.js';
-import { withDatabaseErrors } from './file/database-error.js';
+import { databaseError, withDatabaseErrors } from './file/database-error.js';
 import { DatabaseLock } from './file/database-lock.js';
 import { fileIdentity } from './file/file-identity.js';
 import { checkDatabaseFile } from './file/open-database.js';
@@ -23,8 +23,23 @@ export const localFiles: DatabaseFiles = {
       return work(db);
     }),
   connect: (path) => openFile(checkDatabaseFile(path), path),
+  open: (path) => withDatabaseErrors(path, () => openDatabase(checkDatabaseFile(path))),
+  withErrors: async (path, work) => {
+    try {
+      return await work();
+    } catch (error) {
+      throw databaseError(error, path);
+    }
+  },
   lock: lockFile,
 };
+
+function openDatabase(real: string): Database {
+  const db = new Sqlite(real, { fileMustExist: true, timeout: LOCK_WAIT_MS });
+  // Dropping a table deletes its rows first, and enforcement would look for children of each.
+  db.pragma('foreign_keys = OFF');
+  return db;
+}
 
 function withOpened<Result>(real: string, path: string, work: (db: Database) => Result): Result {
   const connection = openFile(real, path);
@@ -36,15 +51,9 @@ function withOpened<Result>(real: string, path: string, work: (db: Database) => 
 }
 
 function openFile(real: string, path: string): FileConnection {
-  const open = () => new Sqlite(real, { fileMustExist: true, timeout: LOCK_WAIT_MS });
-  const db = withDatabaseErrors(path, open);
+  const db = withDatabaseErrors(path, () => openDatabase(real));
   return {
-    use: (work) =>
-      withDatabaseErrors(path, () => {
-        // Dropping a table deletes its rows first, and enforcement would look for children of each.
-        db.pragma('foreign_keys = OFF');
-        return work(db);
-      }),
+    use: (work) => withDatabaseErrors(path, () => work(db)),
     close: () => db.close(),
   };
 }

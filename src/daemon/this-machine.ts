@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type { Config } from '../config.js';
+import { limitsSchema } from '../config-limits.js';
 import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { DecideQuarantineDeps } from '../operations/decide-quarantine.js';
 import type { DoctorDeps } from '../operations/doctor/doctor-deps.js';
 import type { Machine } from '../operations/machine.js';
+import type { FileHold } from '../operations/migrate-database.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { OperationDeps } from '../operations/record-operation.js';
 import type { FindDaemon } from '../operations/running-daemon.js';
@@ -13,6 +15,7 @@ import { ControlClient } from './control/control-client.js';
 import { decideKept } from './database/decide-kept.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
+import { holdFile } from './hold-file.js';
 import { thisHost } from './host/this-host.js';
 import { localFiles } from './local-files.js';
 import { createLogger } from './logger.js';
@@ -68,4 +71,16 @@ export function statusDeps(version: string): StatusDeps & OperationDeps {
 /** @param version of the program */
 export function doctorDeps(version: string): DoctorDeps {
   return { ...thisMachine, host: thisHost, findDaemon, version };
+}
+
+/** @param config null: there is none, and a file is held by the defaults */
+export function migrateDeps(config: Config | null) {
+  const limits = config?.limits ?? limitsSchema.parse({});
+  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
+  const hold = ({ database, path }: { readonly database: string; readonly path: string }): Promise<FileHold> => {
+    const configured = config?.databases.find(({ name }) => name === database);
+    const identity = configured?.identity ?? 'ask';
+    return holdFile({ path: localFiles.locate(path), database: { name: database, path, identity }, limits, logger });
+  };
+  return { ...thisMachine, findDaemon, limits, hold };
 }

@@ -16,6 +16,10 @@ export interface DatabaseFiles {
   withSnapshot<Result>(path: string, work: (db: Database) => Result): Result;
   /** A connection for work in several goes, between which others have their turn. The caller closes it. */
   connect(path: string): FileConnection;
+  /** An ordinary connection, for work that waits for others in the middle of it. It is the caller's to close. */
+  open(path: string): Database;
+  /** Runs `work` on such connections; what fails is told in the registry's words. */
+  withErrors<Result>(path: string, work: () => Promise<Result>): Promise<Result>;
   /** Takes the lock of the process that serves the file, or throws database-in-use. The file need not be there yet. */
   lock(path: string): FileLock;
 }

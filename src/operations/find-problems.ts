@@ -97,7 +97,9 @@ function fromFailure(
 ): Finding {
   const command = commandFor(code, shellWord(database.path));
   const advice = command === null && hint !== null ? ` (${withConfigFlag(hint, configFlag)})` : '';
-  return { code, severity: 'error', message: message + advice, command, since };
+  // An operator has begun it, and is there.
+  const severity = code === 'migrating' ? 'warning' : 'error';
+  return { code, severity, message: message + advice, command, since };
 }
 
 function commandFor(code: ErrorBody['code'], path: string): string | null {
@@ -106,8 +108,12 @@ function commandFor(code: ErrorBody['code'], path: string): string | null {
   return code === 'identity-unknown' ? `sqlsync identity ${path}` : null;
 }
 
-function inCoverage({ name, coverage, dataset, path }: DatabaseStatus, { gaps, nullKeys }: ProblemFacts): Finding[] {
-  if (coverage === 'complete' || dataset === null) return [];
+function inCoverage(
+  { name, coverage, dataset, path }: DatabaseStatus,
+  { gaps, failures, nullKeys }: ProblemFacts,
+): Finding[] {
+  const isMigrating = failures.get(name)?.some(({ code }) => code === 'migrating') ?? false;
+  if (coverage === 'complete' || dataset === null || isMigrating) return [];
   const tables = nullKeys.get(name) ?? [];
   if (tables.length > 0) {
     const message = `rows of ${tables.join(', ')} whose key is NULL do not replicate, since they cannot be told apart: give them a key`;

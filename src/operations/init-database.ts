@@ -10,6 +10,7 @@ import { SqlsyncError } from '../errors.js';
 import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
 import { initialiseNode } from '../replication/initialise.js';
 import type { InstallResult } from '../replication/install-capture.js';
+import { assertNotWatching } from '../replication/migration-watch.js';
 import { assertNoneRefused, type CaptureOptions, type CapturePlan, planCapture } from '../replication/plan-capture.js';
 import { createSecretFile } from '../secrets.js';
 import {
@@ -98,7 +99,9 @@ export function planInit(
 export function carryOutInit(plan: InitPlan, command: string, machine: Machine): InitReport[] {
   for (const database of plan.databases) assertNoneRefused(database);
   return plan.databases.map((database) => {
-    const result = withLock(database, machine, () => install(database, plan.node, command, machine));
+    const result = withLock(database, machine, (isServed) => {
+      return install(database, { node: plan.node, command, isServed }, machine);
+    });
     extendConfigFile(plan.configFile, database.additions, machine.env);
     return {
       database: database.database,
@@ -114,15 +117,34 @@ export function carryOutInit(plan: InitPlan, command: string, machine: Machine):
   });
 }
 
-function install({ path, tables }: DatabasePlan, node: string, command: string, machine: Machine): InstallResult {
+interface Installation {
+  readonly node: string;
+  readonly command: string;
+  /** Does a daemon serve the file meanwhile? */
+  readonly isServed: boolean;
+}
+
+function install(
+  { path, tables }: DatabasePlan,
+  { node, command, isServed }: Installation,
+  machine: Machine,
+): InstallResult {
   const { files, random, now } = machine;
   const first = { node, dataset: random.hex(16), nodeId: random.hex(16), nowMs: now().getTime() };
   const operation = operationRecord(node, { command, detail: null }, machine);
-  return files.withConnection(path, (db) => initialiseNode(db, first, { tables }, operation));
+  return files.withConnection(path, (db) => {
+    // A migration beside a daemon is under way; without one it was cut short, and its triggers are put back.
+    if (isServed) assertNotWatching(db);
+    return initialiseNode(db, first, { tables }, operation);
+  });
 }
 
 /** A file that has been initialised may be served meanwhile: repairing it is an ordinary transaction beside the daemon. */
-function withLock(database: DatabasePlan, { files }: Machine, work: () => InstallResult): InstallResult {
+function withLock(
+  database: DatabasePlan,
+  { files }: Machine,
+  work: (isServed: boolean) => InstallResult,
+): InstallResult {
   let lock: FileLock | null = null;
   try {
     lock = files.lock(database.path);
@@ -131,7 +153,7 @@ function withLock(database: DatabasePlan, { files }: Machine, work: () => Instal
     if (!isServed || database.identity === null) throw error;
   }
   try {
-    const result = work();
+    const result = work(lock === null);
     lock?.release();
     return result;
   } catch (error) {

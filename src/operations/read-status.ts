@@ -11,6 +11,7 @@ import type { CaptureGap } from '../replication/capture-repair.js';
 import { readNodeIdentity } from '../replication/file-contents.js';
 import { isOtherPlace, readPlace } from '../replication/file-place.js';
 import { inspectCapture } from '../replication/inspect-capture.js';
+import { isWatching } from '../replication/migration-watch.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { readRetainedBytes } from '../replication/retained-bytes.js';
 import { allAtOnce } from '../replication/slices.js';
@@ -24,7 +25,7 @@ import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
 import type { DaemonFigures, FindDaemon, ServedFigures } from './running-daemon.js';
-import type { DatabaseStatus, NodeStatus } from './status-report.js';
+import type { Coverage, DatabaseStatus, NodeStatus } from './status-report.js';
 
 export interface StatusDeps extends Pick<Machine, 'files' | 'paused' | 'now' | 'random'> {
   readonly findDaemon: FindDaemon;
@@ -86,6 +87,8 @@ interface DatabaseReading {
 
 /** What a look into the file itself tells, whether a daemon runs or not. */
 interface FileReading {
+  /** Are triggers lifted for a migration, or were they, and is it not known yet what was written? */
+  readonly isMigrating: boolean;
   /** Are all triggers there, and has every table been decided about? */
   readonly isCaptureComplete: boolean;
   readonly retainedBytes: number;
@@ -107,6 +110,7 @@ function readDatabase(
   const file = 'value' in read ? read.value : null;
   const failures: Failure[] = 'error' in read ? [read.error] : [];
   if (identity === 'ask' && file?.mayBeCopy) failures.push(mayBeCopy(path));
+  if (served === null && file?.isMigrating) failures.push(MIGRATING);
   const replica = served?.replica ?? file?.replica ?? null;
   const paused = 'value' in read ? read.value.paused : [];
   const peers = peersOf({ database: name, config, served, replica, paused, now: deps.now() });
@@ -116,7 +120,7 @@ function readDatabase(
       path,
       ...figuresOf(replica),
       schemaBehind: nodesBehind(replica, served),
-      coverage: file === null || replica === null ? 'unknown' : coverageOf(file.isCaptureComplete, replica),
+      coverage: coverageIn(file, replica),
       retainedBytes: file?.retainedBytes ?? null,
       lastBackup: null,
       peers,
@@ -139,6 +143,7 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
   return deps.files.withSnapshot(path, (db) => {
     if (readNodeIdentity(db) === null) throw notInitialised(path);
     return {
+      isMigrating: isWatching(db),
       isCaptureComplete: inspectCapture(db).complete,
       retainedBytes: allAtOnce(readRetainedBytes(db)),
       paused: deps.paused.read(deps.files.locate(path)),
@@ -182,6 +187,17 @@ function mayBeCopy(path: string): ErrorBody {
   const message = `${path} may be a copy of a node that goes on elsewhere, and is not served before that is known`;
   return { code: 'identity-unknown', message, hint: '--moved, --restored or --copied' };
 }
+
+function coverageIn(file: FileReading | null, replica: ReplicaStatus | null): Coverage {
+  if (file === null || replica === null || file.isMigrating) return 'unknown';
+  return coverageOf(file.isCaptureComplete, replica);
+}
+
+const MIGRATING: ErrorBody = {
+  code: 'migrating',
+  message: 'a migration of the application runs, or was cut short: writes are not recorded, but looked for afterwards',
+  hint: 'if nothing runs any more, `sqlsync start` or `sqlsync init DB` puts the triggers back',
+};
 
 /** Null: the folder cannot be asked; that the database cannot be read either is told already. */
 function diskFreeBytes(path: string): number | null {

@@ -59,6 +59,8 @@ export interface PeerFigures {
   readonly clockSkewSeconds: number | null;
   /** Tables of which the peer keeps rows aside until its application's migration. */
   readonly behind: readonly string[];
+  /** What it said last of its tables; null: it has not been in touch. */
+  readonly schemaHash: string | null;
   readonly rowsSent: number;
   readonly rowsReceived: number;
   readonly lastError: ErrorBody | null;

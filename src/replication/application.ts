@@ -9,7 +9,7 @@
  */
 import { SqlsyncError } from '../errors.js';
 import { type ApplyContext, type ApplyCounts, noCounts } from './apply-context.js';
-import { applyRow, isKnown, noteRow } from './apply-row.js';
+import { applyRow, isKnown, noteRow, placeJoined } from './apply-row.js';
 import { endCatchUp, isCatchingUp, markCatchingUp } from './catch-up.js';
 import { type Fit, fitOf, type Misfit } from './column-mapping.js';
 import { completeImage } from './complete-image.js';
@@ -174,8 +174,12 @@ export class Application {
       this.hold(incoming, fit.why, context);
       return;
     }
-    const row = { key: incoming.key, row: fit.toLocal(incoming) };
-    applyRow(fit.table, completeImage(fit.table, row, fit.lacking, context.state), context);
+    const { key } = incoming;
+    const row = completeImage(fit.table, { key, row: fit.toLocal(incoming) }, fit.lacking, context.state);
+    // A version that was kept aside is known, and in no table yet.
+    const wasHeld = this.engine.held.supersede(fit.table.definition, key, version, context.senderHorizon);
+    if (wasHeld) placeJoined(fit.table, row, context);
+    else applyRow(fit.table, row, context);
   }
 
   private hold({ tableIndex, key, ...row }: IncomingRow, why: string, context: ApplyContext): void {

@@ -6,7 +6,11 @@
 import type { Database } from 'better-sqlite3';
 import { type CaptureInspection, inspectCapture } from './inspect-capture.js';
 import { installCapture } from './install-capture.js';
+import { isWatching } from './migration-watch.js';
 import { type CapturePlan, planCapture } from './plan-capture.js';
+import { isOurs } from './read-schema.js';
+import { readRegistryEntries } from './registry.js';
+import { restoreCapture, suspectTables } from './restore-capture.js';
 
 /** Writes that may have gone unrecorded. Stored as JSON. */
 export interface CaptureGap {
@@ -39,12 +43,23 @@ function planForCaptured(db: Database, captured: ReadonlySet<string>): CapturePl
  * of which writes may have been missed; empty when all was as it should be. Throws SQLite's busy error.
  */
 export function repairCapture(db: Database, nowMs: number): string[] {
+  if (isWatching(db)) return endCutShort(db, nowMs);
   const inspection = inspectCapture(db);
   const damaged = damagedTables(inspection);
   if (damaged.length === 0 && !hasRenamed(inspection)) return [];
   const captured = new Set(inspection.tables.map((table) => table.name));
   const { repaired, logRecreated } = installCapture(db, planForCaptured(db, captured), { nowMs, facts: {} });
   return logRecreated ? damaged : [...repaired];
+}
+
+/**
+ * A migration was cut short: nobody compares its tables any more. The watch goes on in name until what may be missing is
+ * written down.
+ */
+function endCutShort(db: Database, nowMs: number): string[] {
+  const captured = new Set(readRegistryEntries(db).map(({ name }) => name));
+  const { watched, logRecreated } = restoreCapture(db, planForCaptured(db, captured), { nowMs });
+  return logRecreated ? [...captured].filter((name) => !isOurs(name)) : suspectTables(watched);
 }
 
 /** The gap with more tables in it: it began when it was first found. */

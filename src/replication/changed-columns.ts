@@ -73,7 +73,7 @@ function differsSql(table: CapturedTable, { name, affinity, collation, declaredT
 }
 
 /** An OR over many terms as a balanced tree: SQLite bounds the depth of an expression, not its size. */
-function anyOf(terms: readonly string[]): string {
+export function anyOf(terms: readonly string[]): string {
   if (terms.length <= 2) return terms.join(' OR ');
   const half = terms.length >> 1;
   return `(${anyOf(terms.slice(0, half))})OR(${anyOf(terms.slice(half))})`;

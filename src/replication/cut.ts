@@ -58,6 +58,8 @@ export class Cut {
   constructor(
     private readonly engine: Engine,
     peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors'>,
+    /** Names of tables whose unsettled rows are sent, whether or not the peer knows them. */
+    private readonly offered: ReadonlySet<string> = new Set(),
   ) {
     this.peer = standingOf(peer);
     const { session } = engine.state;
@@ -119,7 +121,8 @@ export class Cut {
     this.positions = engine.tables.all.map((table) => {
       const before = old.get(table.captured.id);
       // Its columns may be others now.
-      return { table, after: before?.after ?? this.startAfter, index: null };
+      const start = this.offered.has(table.captured.name) ? 0 : this.startAfter;
+      return { table, after: before?.after ?? start, index: null };
     });
   }
 
@@ -133,10 +136,11 @@ export class Cut {
 
   private readTable(position: TablePosition, snapshot: Snapshot, slice: Slice): boolean {
     const reader = this.engine.shipReader(snapshot.db, position.table);
+    const isOffered = this.offered.has(position.table.captured.name);
     for (const row of reader.rowsAfter(position.after)) {
       if (slice.rows >= SLICE_ROWS_MAX || slice.bytes >= SLICE_BYTES_MAX) return false;
       position.after = row.arrival;
-      if (!this.isKnownToPeer(row.version)) this.addRow(position, row, slice);
+      if (isOffered || !this.isKnownToPeer(row.version)) this.addRow(position, row, slice);
     }
     return true;
   }

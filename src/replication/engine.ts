@@ -17,6 +17,7 @@ import { FormerParents } from './former-parents.js';
 import { HeldRows } from './held-rows.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
+import { endWatch } from './migration-watch.js';
 import { MissedWrites } from './missed-writes.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
 import { hasNullKey } from './null-keys.js';
@@ -212,6 +213,8 @@ export class Engine {
       this.state.assertUnchanged();
       this.ensurePrivateSchema();
       this.restoreLog();
+      // What a migration that was cut short has left in question is in the gap from here on.
+      if (this.missed.isDue) endWatch(this.options.writer);
       this.missed.note(this.state, this.clock.nowMs());
     } catch (error) {
       this.rollBack();

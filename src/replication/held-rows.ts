@@ -11,7 +11,7 @@ import type { NodeState } from './node-state.js';
 import { packRow, type UnpackedRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
-import { lowestUnsettled, type SqlValue, type VersionedRow } from './row-version.js';
+import { lowestUnsettled, type RowVersion, type SqlValue, type VersionedRow } from './row-version.js';
 import type { TableDefinition } from './wire-messages.js';
 
 /** A row on its way into a table: column stamps are keyed by the columns' places in the definition. */
@@ -117,6 +117,18 @@ export class HeldRows {
     const arrival = this.state.nextArrival();
     this.insert.run(arrival, definition.name, name, packed, why.horizon, why.why, hlc, why.nowMs);
     this.known = null;
+  }
+
+  /** Keeps no more what this version of the row knows, which fits. Says whether there was anything. */
+  supersede(definition: TableDefinition, key: readonly SqlValue[], version: RowVersion, horizon: number): boolean {
+    if (this.summary().rows === 0) return false;
+    const name = Buffer.from(canonicalKey(key, definition.collations));
+    const known = this.selectSame
+      .all(definition.name, name)
+      .filter((stored) => isWithinVersion(unpackRow(stored.version).row.version, version, horizon));
+    for (const { arrival } of known) this.remove.run(arrival);
+    if (known.length > 0) this.known = null;
+    return known.length > 0;
   }
 
   /** Kept rows beyond an arrival, at most `limit`. */

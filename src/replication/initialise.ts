@@ -9,10 +9,12 @@ import { nextHlc } from './hlc.js';
 import { type InstallResult, installCapture } from './install-capture.js';
 import { insertMember, MEMBER_TABLE } from './members.js';
 import { keyColumn, OP, PREFIX } from './metadata-schema.js';
+import { endWatch, isWatching } from './migration-watch.js';
 import { initialFacts } from './node-state.js';
 import { enterOperation, type OperationRecord } from './operation-record.js';
 import { assertNoneRefused, type CapturePlan } from './plan-capture.js';
 import { readRegistry } from './registry.js';
+import { restoreCapture, suspectTables } from './restore-capture.js';
 import { quoteIdentifier } from './sql-text.js';
 
 export interface FirstMember {
@@ -40,7 +42,9 @@ export function initialiseNode(
   const facts = { ...initialFacts({ ...first, folded: 0 }) };
   return db
     .transaction(() => {
-      const result = installCapture(db, plan, { nowMs: first.nowMs, facts });
+      const result = isWatching(db)
+        ? endCutShort(db, plan, first.nowMs)
+        : installCapture(db, plan, { nowMs: first.nowMs, facts });
       if (result.wasInstalled) {
         for (const name of result.added) enterExistingRows(db, name, first.nowMs);
         rememberGap(db, result, first.nowMs);
@@ -52,6 +56,13 @@ export function initialiseNode(
       return result;
     })
     .immediate();
+}
+
+/** A migration was cut short: of what was written while its tables were watched nobody knows any more. */
+function endCutShort(db: Database, plan: CapturePlan, nowMs: number): InstallResult {
+  const { watched, ...result } = restoreCapture(db, plan, { nowMs });
+  endWatch(db);
+  return { ...result, repaired: suspectTables(watched) };
 }
 
 function enterFirstMember(db: Database, first: FirstMember): void {

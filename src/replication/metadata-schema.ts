@@ -119,6 +119,14 @@ const INDEX_FORMER = `CREATE INDEX ${PREFIX}former_hlc ON ${PREFIX}former(hlc)`;
 const CREATE_FORMER_VALUE = `CREATE TABLE ${PREFIX}former_value(tbl INTEGER NOT NULL, columns TEXT NOT NULL, value BLOB NOT NULL, row TEXT NOT NULL, arrival INTEGER NOT NULL, hlc INTEGER NOT NULL, PRIMARY KEY(tbl, columns, value, row)) WITHOUT ROWID`;
 const INDEX_FORMER_VALUE = `CREATE INDEX ${PREFIX}former_value_hlc ON ${PREFIX}former_value(hlc)`;
 
+/**
+ * Tables that are watched instead of captured while an application's migration runs, and then until what it wrote is in
+ * the log. Empty at all other times.
+ *   tbl      the table's number
+ *   touched  1: somebody has written to it, or it was made anew
+ */
+const CREATE_WATCH = `CREATE TABLE ${PREFIX}watch(tbl INTEGER PRIMARY KEY, touched INTEGER NOT NULL)`;
+
 /** Members of the data set, replicated. `access` is write or read; `removed` is set when a member no longer belongs. */
 const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_id TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
 
@@ -189,6 +197,7 @@ export const LOCAL_TABLES: readonly string[] = [
   INDEX_FORMER,
   CREATE_FORMER_VALUE,
   INDEX_FORMER_VALUE,
+  CREATE_WATCH,
 ];
 
 /** The name of a table's metadata table. */

@@ -12,6 +12,7 @@ import { captureTriggers } from './capture-triggers.js';
 import { ChangeLog } from './change-log.js';
 import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
+import { assertNotWatching } from './migration-watch.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { enterPrivateSchema, leavePrivateSchema } from './private-schema.js';
 import { readReplicatedSchema } from './replicated-schema.js';
@@ -128,6 +129,7 @@ function begin(db: Database): readonly CapturedTable[] {
 }
 
 function assertCaptured(db: Database, tables: readonly CapturedTable[]): void {
+  assertNotWatching(db);
   const { missing, changed } = triggerDrift(db, tables);
   const [first] = [...missing, ...changed];
   if (first === undefined) return;

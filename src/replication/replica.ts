@@ -11,6 +11,7 @@ import { Cut } from './cut.js';
 import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
 import { Engine, type EngineOptions } from './engine.js';
 import { type FilePlace, parsePlace } from './file-place.js';
+import { HeldOffers } from './held-offers.js';
 import { computeHorizon } from './horizon.js';
 import { Members } from './members.js';
 import { OP } from './metadata-schema.js';
@@ -40,6 +41,7 @@ export class Replica {
   private settling: { horizon: number; table: number; arrival: number } | null = null;
   private settledHorizon = -1;
   private recordPruning: RecordPruning | null = null;
+  private readonly offers = new HeldOffers();
 
   private constructor(options: EngineOptions) {
     this.engine = new Engine(options);
@@ -161,8 +163,9 @@ export class Replica {
   }
 
   /** What this node has beyond a peer's vector. Markers alone can wait for the next rows; they matter to the horizon. */
-  surplusOver(peer: Pick<Hello, 'vector'>): Surplus {
+  surplusOver(peer: Pick<Hello, 'vector' | 'nodeId' | 'behind'>): Surplus {
     const { state } = this.engine;
+    if (this.offersTo(peer).length > 0) return 'rows';
     let surplus: Surplus = 'nothing';
     for (const [session, hlc] of state.vector) {
       const theirs = peer.vector[session] ?? Number(session.slice(session.lastIndexOf('@') + 1));
@@ -174,8 +177,14 @@ export class Replica {
   }
 
   /** Begins to read all that a peer lacks. Any number of cuts may be open at once. */
-  openCut(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors'>): Cut {
-    return new Cut(this.engine, peer);
+  openCut(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors' | 'nodeId' | 'behind'>): Cut {
+    const offered = new Set(this.offersTo(peer));
+    if (offered.size > 0) this.offers.note(peer, this.engine.schema.schemaHash, this.engine.clock.nowMs());
+    return new Cut(this.engine, peer, offered);
+  }
+
+  private offersTo(peer: Pick<Hello, 'nodeId' | 'behind'>): readonly string[] {
+    return this.offers.due(peer, this.engine.schema.schemaHash, this.engine.clock.nowMs());
   }
 
   /** Begins to apply a stage: one at a time, stepped until it is done or given up, which `endApply` says. */

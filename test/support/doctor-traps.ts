@@ -7,6 +7,7 @@ import type { DoctorReport } from '../../src/operations/doctor/diagnose.js';
 import type { CheckCode, DatabaseFinding } from '../../src/operations/doctor/finding.js';
 import type { FileEntry } from '../../src/operations/doctor/host.js';
 import { type BenchOptions, DoctorBench, SOUND } from './doctor-bench.js';
+import { MigrationSteps } from './migrating-node.js';
 
 type Trap = () => Promise<DoctorReport | { readonly items: readonly DatabaseFinding[] }>;
 
@@ -36,6 +37,13 @@ async function locked(controlSocket: string | null): Promise<DoctorBench> {
   const { pid } = await bench.holding(`db.exec('BEGIN EXCLUSIVE')`, side.lockPath);
   writeJsonFile(side.holderPath, { pid, since: new Date().toISOString(), controlSocket });
   return bench;
+}
+
+/** As a migration does, and then dies. */
+function liftTriggers(path: string): void {
+  const steps = new MigrationSteps(path);
+  steps.lift();
+  steps.close();
 }
 
 function skewedBy(seconds: number): ReturnType<Trap> {
@@ -92,6 +100,16 @@ const tables = {
     const bench = sound();
     const gap = JSON.stringify({ since: Date.now(), tables: ['item'] });
     bench.application((db) => db.prepare(`UPDATE _sqlsync_state SET value = ? WHERE name = 'gap'`).run(gap));
+    return bench.diagnose();
+  },
+  'migration-under-way': async () => {
+    const bench = await locked(null);
+    liftTriggers(bench.path);
+    return bench.diagnose();
+  },
+  'migration-cut-short': () => {
+    const bench = sound();
+    liftTriggers(bench.path);
     return bench.diagnose();
   },
   'table-lost': () => {

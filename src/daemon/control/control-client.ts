@@ -14,6 +14,13 @@ import {
   type SyncResult,
 } from './control-protocol.js';
 
+/** A file that a daemon leaves alone. */
+export interface HeldFile {
+  /** Resolves when it no longer does: it was let go, or has stopped. */
+  readonly ended: Promise<void>;
+  letGo(): void;
+}
+
 export class ControlClient {
   private constructor(
     private readonly socketPath: string,
@@ -72,6 +79,17 @@ export class ControlClient {
 
   decideQuarantine({ ids, ...request }: QuarantineRequest): Promise<QuarantineDecision[]> {
     return this.ask({ verb: 'quarantine', ids: [...ids], ...request }) as Promise<QuarantineDecision[]>;
+  }
+
+  /**
+   * Has the daemon leave a file alone; resolves when it does. It goes on when it is let go, and when this process dies.
+   */
+  hold(realPath: string): Promise<HeldFile> {
+    const asking = new AbortController();
+    return new Promise((resolve, reject) => {
+      const onHeld = () => resolve({ ended, letGo: () => asking.abort() });
+      const ended = this.ask({ verb: 'hold', path: realPath }, onHeld, asking.signal).then(() => {}, reject);
+    });
   }
 
   async stop(): Promise<void> {

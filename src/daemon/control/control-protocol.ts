@@ -8,6 +8,8 @@
  *   pause    no exchange with a peer until resumed; survives restart → null
  *   resume                                                           → null
  *   quarantine  changes that wait there: tried again, or given up    → KeptDecision[]
+ *   hold     leave a file alone: after a line of progress, until the asker goes away; whether anybody is there to hear
+ *            the answer does not matter
  *   stop     drain and exit                                          → null
  */
 import { z } from 'zod';
@@ -41,6 +43,8 @@ export const controlRequestSchema = z.discriminatedUnion('verb', [
     operator: z.string().max(256),
     command: z.string().max(4096),
   }),
+  /** The real path of a database that is served. */
+  z.strictObject({ verb: z.literal('hold'), path: z.string().max(4096) }),
   z.strictObject({ verb: z.literal('stop') }),
 ]);
 export type ControlRequest = z.infer<typeof controlRequestSchema>;
@@ -68,7 +72,14 @@ export const controlLineSchema = z.union([
   z.strictObject({ error: errorBodySchema }),
   z.strictObject({ result: z.unknown() }),
 ]);
+/** The file is left alone from here on. */
+export interface HoldProgress {
+  readonly held: true;
+}
+
+export type ControlProgress = SyncProgress | HoldProgress;
+
 export type ControlLine =
-  | { readonly progress: SyncProgress }
+  | { readonly progress: ControlProgress }
   | { readonly result: unknown }
   | { readonly error: ErrorBody };

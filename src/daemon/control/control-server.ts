@@ -10,9 +10,9 @@ import {
   CONTROL_ANSWER_TYPE,
   CONTROL_PATH,
   type ControlLine,
+  type ControlProgress,
   type ControlRequest,
   controlRequestSchema,
-  type SyncProgress,
 } from './control-protocol.js';
 
 const REQUEST_BYTES_MAX = 1024 * 1024;
@@ -22,7 +22,7 @@ const SOCKET_PATH_BYTES_MAX = 100;
 /** Does what a request asks for; its result goes to the asker as JSON. */
 export type ControlHandler = (
   request: ControlRequest,
-  onProgress: (progress: SyncProgress) => void,
+  onProgress: (progress: ControlProgress) => void,
   signal: AbortSignal,
 ) => Promise<unknown>;
 

@@ -28,6 +28,7 @@ import type { StreamStage } from '../stream/stage.js';
 import { StageStore, type StreamReceiver } from '../stream/stage-store.js';
 import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue.js';
 import { type DatabaseFigures, readFigures } from './database-figures.js';
+import { MigrationHold } from './migration-hold.js';
 import { type HistoryKept, pruneHistory } from './prune-history.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
 import { eventsLost, identityUnknown } from './service-errors.js';
@@ -79,6 +80,7 @@ export class DatabaseService {
   private readonly listeners = new Set<() => void>();
   private readonly appliedListeners: ((applied: AppliedStage) => void)[] = [];
   private watcher: ChangeWatcher | null = null;
+  readonly migration: MigrationHold;
 
   /** The file's real path. */
   get path(): string {
@@ -119,6 +121,8 @@ export class DatabaseService {
       logger: this.logger,
       onBug: options.onFatal,
     });
+    const { replica, file, gate, queue, upkeep } = this;
+    this.migration = new MigrationHold({ replica, file, gate, queue, upkeep, readStatus: () => this.readStatus() });
   }
 
   /**
@@ -183,7 +187,7 @@ export class DatabaseService {
     await this.queue.idle();
     await this.upkeep.stop();
     try {
-      await this.file.run(() => this.replica.close());
+      if (!this.migration.isHeld) await this.file.run(() => this.replica.close());
     } catch (error) {
       // What peers have acknowledged is heard again; nothing else is left to save.
       if (!(error instanceof SqlsyncError)) throw error;
@@ -224,7 +228,8 @@ export class DatabaseService {
   }
 
   /** What this node says of itself to a peer. */
-  hello(): Promise<Hello> {
+  async hello(): Promise<Hello> {
+    this.migration.assertNotHeld();
     return this.file.run(() => this.replica.hello(this.name));
   }
 
@@ -245,6 +250,7 @@ export class DatabaseService {
   }
 
   private async refusalOf(peer: Hello): Promise<SqlsyncError | null> {
+    this.migration.assertNotHeld();
     const refusal = await this.file.run(() => this.replica.checkPeer(this.replica.hello(this.name), peer));
     if (refusal === null) return null;
     const { code, message, hint } = refusal;
@@ -256,12 +262,14 @@ export class DatabaseService {
    * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks, unless it waits for it.
    */
   surplusOver(peer: Hello): Surplus {
-    if (this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp === 'applying') return 'nothing';
+    const isBusy = this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp === 'applying';
+    if (this.migration.isHeld || isBusy) return 'nothing';
     return this.replica.surplusOver(peer);
   }
 
   /** All that the peer lacks, to be sent with sendCut, which closes it. */
   openCut(peer: Hello): LockedCut {
+    this.migration.assertNotHeld();
     const cut = this.replica.openCut(peer);
     return this.gate.track({
       next: () => this.file.run(() => cut.next()),
@@ -277,6 +285,7 @@ export class DatabaseService {
 
   /** Applies a stage after those before it, and removes it. Its sender has been greeted when it began to come. */
   async apply(stage: StreamStage, onProgress?: ApplyProgress): Promise<void> {
+    this.migration.assertNotHeld();
     const apply = () => this.queue.apply(stage, onProgress);
     try {
       await (this.isLarge(stage) ? this.gate.whileShut(apply) : apply());
@@ -359,14 +368,18 @@ export class DatabaseService {
 
   /** What keeps this database from going on as it should, by job. */
   get openProblems(): readonly OpenProblem[] {
-    return this.upkeep.openProblems;
+    return [...this.upkeep.openProblems, ...this.migration.problems];
   }
 
   /**
-   * What this node can say of itself. Throws `database-locked` soon: who asks how things are is not to wait for them to
-   * change.
+   * What this node can say of itself; while it is held, as it was before. Throws `database-locked` soon: who asks how
+   * things are is not to wait for them to change.
    */
   async status(): Promise<ReplicaStatus> {
+    return this.migration.status ?? (await this.readStatus());
+  }
+
+  private async readStatus(): Promise<ReplicaStatus> {
     return (await runSlices(this.file, () => this.replica.statusInSlices(), STATUS_WAIT_MS)).value;
   }
 

@@ -28,6 +28,15 @@ export class ServedDatabases {
     });
   }
 
+  /** Throws `database-unknown`. */
+  at(realPath: string): ServedDatabase {
+    const found = this.databases.find(({ service }) => service.path === realPath);
+    if (found !== undefined) return found;
+    throw new SqlsyncError('database-unknown', `this node does not serve ${realPath}`, {
+      hint: 'restart the daemon if it was added to the configuration since it started',
+    });
+  }
+
   /** The database a peer asks for and the peer's record, once the peer has been found fit to exchange with. */
   async greet(hello: Hello): Promise<ServedDatabase & { readonly peer: PeerRecord }> {
     const { service, peers } = this.find(hello.database);

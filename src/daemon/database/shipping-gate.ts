@@ -28,12 +28,17 @@ export class ShippingGate {
     return { next: () => cut.next(), end: () => cut.end(), close };
   }
 
+  /** Lets the cuts under way end; those that take longer than waitMsMax go on. */
+  async idle(): Promise<void> {
+    const untilMs = performance.now() + this.waitMsMax;
+    while (this.cuts.size > 0 && performance.now() < untilMs) await delay(LOOK_EVERY_MS);
+  }
+
   /** Shuts the gate, lets the cuts under way end (those that take longer than waitMsMax break off), and does the work. */
   async whileShut(work: () => Promise<void>): Promise<void> {
     this.appliesUnderWay += 1;
     try {
-      const untilMs = performance.now() + this.waitMsMax;
-      while (this.cuts.size > 0 && performance.now() < untilMs) await delay(LOOK_EVERY_MS);
+      await this.idle();
       await work();
     } finally {
       this.appliesUnderWay -= 1;

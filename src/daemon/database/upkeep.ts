@@ -54,7 +54,21 @@ export class Upkeep {
   /** No job begins any more; resolves when those under way are over. */
   async stop(): Promise<void> {
     this.isStopping = true;
-    await Promise.all([this.folding, this.settling, this.resuming, this.pruning].map((job) => job.stop()));
+    await Promise.all(this.jobs.map((job) => job.stop()));
+  }
+
+  /** No job begins until `resume`; resolves when those under way are over. */
+  async pause(): Promise<void> {
+    await Promise.all(this.jobs.map((job) => job.pause()));
+  }
+
+  /** All jobs look at once whether there is something to do. */
+  resume(): void {
+    for (const job of this.jobs) job.resume();
+  }
+
+  private get jobs(): readonly CoalescedJob[] {
+    return [this.folding, this.settling, this.resuming, this.pruning];
   }
 
   /** What keeps the database from going on as it should. */

@@ -15,6 +15,7 @@ export class LockedFile {
   private readonly identity: string | null;
   private readonly stopping = new AbortController();
   private lookedMs = performance.now();
+  private heldBack: SqlsyncError | null = null;
 
   constructor(
     readonly path: string,
@@ -35,9 +36,15 @@ export class LockedFile {
     this.stopping.abort(new SqlsyncError('interrupted', 'the daemon is stopping'));
   }
 
+  /** From here on no work is done on the file, and whoever asks for some gets this error; null: work goes on. */
+  hold(reason: SqlsyncError | null): void {
+    this.heldBack = reason;
+  }
+
   /** Does one piece of work, as soon as it gets the lock. Throws `database-locked` after limits.lockWaitMsMax, or sooner. */
   async run<Result>(attempt: () => Result, waitMsMax = this.limits.lockWaitMsMax): Promise<Result> {
     const attemptHere = () => {
+      if (this.heldBack !== null) throw this.heldBack;
       this.assertNotReplaced();
       return attempt();
     };

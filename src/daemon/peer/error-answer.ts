@@ -34,6 +34,7 @@ const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'clock-ahead': 409,
   stale: 409,
   'catching-up': 503,
+  migrating: 503,
   'database-locked': 503,
   'peer-timeout': 408,
   'disk-full': 507,

@@ -74,6 +74,20 @@ export class PeerLinks {
     for (const link of this.linksTo(name)) link.start();
   }
 
+  /** No link of this database exchanges anything until `takeUp`; connections that were dialed here are closed too. */
+  async suspend({ service, peers }: ServedDatabase): Promise<void> {
+    await Promise.all(this.linksOf(service).map((link) => link.stop()));
+    for (const peer of peers.all()) peer.connection?.close();
+  }
+
+  takeUp({ service }: ServedDatabase): void {
+    for (const link of this.linksOf(service)) link.start();
+  }
+
+  private linksOf(service: ServedDatabase['service']): PeerLink[] {
+    return this.links.filter((link) => link.service === service);
+  }
+
   private link(served: ServedDatabase, peer: PeerConfig): PeerLink {
     const { limits, onBug, addressOf } = this.options;
     const { live, schedule } = peer;
@@ -99,7 +113,7 @@ export class PeerLinks {
 
   /** Peers that this node dials, and those that have dialed it. */
   private targetsIn({ service, peers }: ServedDatabase): PeerTarget[] {
-    const links = this.links.filter((link) => link.service === service);
+    const links = this.linksOf(service);
     const dialing = peers
       .all()
       .filter((peer) => !links.some((link) => link.peer === peer))

@@ -34,7 +34,7 @@ export interface NodeIds {
 const CROSSING_MS = 5_000;
 
 /** Failures that only say that the peer cannot be reached just now. */
-const OFFLINE_CODES: readonly string[] = ['peer-unreachable', 'peer-timeout', 'interrupted'];
+const OFFLINE_CODES: readonly string[] = ['peer-unreachable', 'peer-timeout', 'interrupted', 'migrating'];
 
 export class PeerRecord {
   direction: Direction = 'both';
@@ -43,6 +43,8 @@ export class PeerRecord {
   clockSkewSeconds: number | null = null;
   /** Tables of which the peer keeps rows aside until its application's migration. */
   behind: readonly string[] = [];
+  /** What the peer said last of its tables; null: it has not been in touch. */
+  schemaHash: string | null = null;
   rowsSent = 0;
   rowsReceived = 0;
   bytesSent = 0;
@@ -91,6 +93,7 @@ export class PeerRecord {
     }
     this.lastContactAt = new Date(nowMs);
     this.behind = hello.behind;
+    this.schemaHash = hello.schemaHash;
     this.clockSkewSeconds = Math.round((hello.clockMs - nowMs) / 100) / 10;
   }
 

@@ -2,7 +2,7 @@
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
-import { type ErrorBody, SqlsyncError } from '../../errors.js';
+import { type ErrorBody, EXIT, SqlsyncError } from '../../errors.js';
 import { formatListenAddress, type ListenAddress } from '../../listen-address.js';
 import { answerOf, httpStatusOf } from '../peer/error-answer.js';
 
@@ -95,7 +95,9 @@ function answerErrors(app: FastifyInstance, logger: Logger): void {
     const body = requestError(error) ?? answerOf(error);
     // Fastify and HTTP say in a status what is wrong with a request as such.
     const status = error instanceof SqlsyncError ? httpStatusOf(error.code) : (error.statusCode ?? 500);
-    if (status >= 500) logger.error({ err: error, route: request.url }, 'a request failed');
+    // What passes by itself (a migration, a catch-up) is a state, and told as one.
+    const isPassing = error instanceof SqlsyncError && error.exitCode === EXIT.tryAgain;
+    if (status >= 500 && !isPassing) logger.error({ err: error, route: request.url }, 'a request failed');
     // Whoever is refused may still be sending: the rest is not read.
     if (request.headers['transfer-encoding'] !== undefined) reply.header('connection', 'close');
     return reply.code(status).send({ error: body });

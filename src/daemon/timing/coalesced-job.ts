@@ -20,6 +20,7 @@ export interface CoalescedJobOptions {
 export class CoalescedJob {
   private readonly backoff: Backoff;
   private requested = false;
+  private paused = false;
   private stopped = false;
   private failing = false;
   private running: Promise<void> | null = null;
@@ -33,7 +34,7 @@ export class CoalescedJob {
   /** Runs at once when nothing is in the way. */
   request(): void {
     this.requested = true;
-    if (this.stopped || this.running !== null || this.timer !== null) return;
+    if (this.stopped || this.paused || this.running !== null || this.timer !== null) return;
     const waitMs = this.startedMs + (this.options.gapMs ?? 0) - performance.now();
     if (waitMs <= 0) this.startRun();
     else this.runAfter(waitMs);
@@ -44,6 +45,19 @@ export class CoalescedJob {
     this.stopped = true;
     this.clearTimer();
     await this.running;
+  }
+
+  /** No run begins until `resume`; resolves when the one under way is over. */
+  async pause(): Promise<void> {
+    this.paused = true;
+    this.clearTimer();
+    await this.running;
+  }
+
+  /** Runs at once: what was asked for meanwhile is due. */
+  resume(): void {
+    this.paused = false;
+    this.request();
   }
 
   private runNow(): void {
@@ -65,7 +79,7 @@ export class CoalescedJob {
     this.startedMs = performance.now();
     this.running = this.runOnce().finally(() => {
       this.running = null;
-      if (this.stopped) return;
+      if (this.stopped || this.paused) return;
       if (this.failing) this.runAfter(this.backoff.nextMs());
       else if (this.requested) this.request();
     });

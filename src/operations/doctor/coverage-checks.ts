@@ -5,10 +5,18 @@ import { shellWord } from '../../shell-word.js';
 import { type DatabaseFinding, found, listed } from './finding.js';
 import type { SchemaFacts } from './schema-facts.js';
 
-/** @param gap what may have gone unrecorded; null: nothing is known of */
-export function checkCoverage({ identity, inspection, path }: SchemaFacts, gap: CaptureGap | null): DatabaseFinding[] {
+export interface CoverageContext {
+  /** What may have gone unrecorded; null: nothing is known of. */
+  readonly gap: CaptureGap | null;
+  /** Does somebody hold the file's lock? Then a migration that has begun is still under way. */
+  readonly isLocked: boolean;
+}
+
+export function checkCoverage(facts: SchemaFacts, { gap, isLocked }: CoverageContext): DatabaseFinding[] {
+  const { identity, inspection, path } = facts;
   const init = `sqlsync init ${shellWord(path)}`;
   if (identity === null) return [found('not-installed', `sqlsync is not installed in ${path}`, init)];
+  if (facts.isMigrating) return inMigration(path, isLocked);
   const partial = reasons(inspection).map((reason) => found('coverage-partial', reason, init));
   const lost =
     inspection.lost.length === 0
@@ -21,6 +29,21 @@ export function checkCoverage({ identity, inspection, path }: SchemaFacts, gap: 
           ),
         ];
   return [...partial, ...lost, ...(gap === null ? [] : [gapFinding(gap, path)])];
+}
+
+function inMigration(path: string, isLocked: boolean): DatabaseFinding[] {
+  if (isLocked) {
+    const message = `the application's migration of ${path} is under way: what it writes is looked for afterwards`;
+    return [found('migration-under-way', message, 'wait for it')];
+  }
+  const message = `a migration of ${path} was cut short: its triggers are lifted, and writes are not recorded`;
+  return [
+    found(
+      'migration-cut-short',
+      message,
+      `sqlsync start, or sqlsync init ${shellWord(path)}: they put the triggers back`,
+    ),
+  ];
 }
 
 function reasons({ hasLog, tables, extra, undecided }: CaptureInspection): string[] {

@@ -70,7 +70,7 @@ async function examineFile(around: Surroundings, examination: Examination): Prom
   );
   const ofStorage = 'failure' in storage ? [storage.failure] : await inStorage(storage.value, around, deps);
   const findings = [
-    ...checkCoverage(facts, gap),
+    ...checkCoverage(facts, { gap, isLocked: isLocked(around) }),
     ...checkTables(facts),
     ...checkForeignKeys(facts),
     ...checkTriggers(facts),
@@ -80,6 +80,10 @@ async function examineFile(around: Surroundings, examination: Examination): Prom
   ];
   const isWal = 'value' in storage && storage.value.journalMode === 'wal';
   return { findings, isInstalled: facts.identity !== null, isWal };
+}
+
+function isLocked({ daemon, search, side }: Surroundings): boolean {
+  return daemon !== null || search.holders.some(({ files }) => files.some(({ path }) => path === side.lockPath));
 }
 
 function readSchema(

@@ -36,6 +36,8 @@ export const CHECKS = {
   'coverage-partial': 'error',
   'coverage-unknown': 'error',
   'table-lost': 'warning',
+  'migration-under-way': 'info',
+  'migration-cut-short': 'error',
   // The file
   'journal-rollback': 'info',
   'wal-not-checkpointed': 'warning',

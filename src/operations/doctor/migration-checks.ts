@@ -20,9 +20,7 @@ function inTools({ columns, tables, path, identity }: SchemaFacts): DatabaseFind
     const tool = migrationToolOf(table, names);
     if (tool === null) return [];
     const message = `${tool.name} migrates this file (${table}): it ${REBUILDS[tool.rebuilds]}. A table made anew loses its triggers until the daemon puts them back`;
-    const findings = [
-      found('migration-tool', message, `after it has run: sqlsync init ${shellWord(path)}, then sqlsync verify`),
-    ];
+    const findings = [found('migration-tool', message, `run it around: sqlsync migrate ${shellWord(path)} -- COMMAND`)];
     if (replicated.has(table)) {
       const trap = `${table} of ${tool.name} replicates: another node would hold a migration for done that has not run there`;
       const word = shellWord(table);
@@ -46,10 +44,6 @@ function inDroppedColumns({ tables, path }: SchemaFacts): DatabaseFinding[] {
     `UNIQUE indexes that can be dropped: ${listed(indexes)}. A migration that drops one and then, before the daemon has ` +
     'looked, a column of it fails on a trigger of sqlsync; so does one that renames a column and then drops it';
   return [
-    found(
-      'drop-column-indexed',
-      message,
-      `run its steps apart, or after a failure type sqlsync init ${shellWord(path)} and run it again`,
-    ),
+    found('drop-column-indexed', message, `run such a migration around: sqlsync migrate ${shellWord(path)} -- COMMAND`),
   ];
 }

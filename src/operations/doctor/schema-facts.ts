@@ -5,6 +5,7 @@ import { type NodeIdentity, readNodeIdentity } from '../../replication/file-cont
 import { type ForeignKeyPlan, readForeignKeyPlans } from '../../replication/foreign-key-plans.js';
 import { type CaptureInspection, inspectCapture } from '../../replication/inspect-capture.js';
 import { PREFIX } from '../../replication/metadata-schema.js';
+import { isWatching } from '../../replication/migration-watch.js';
 import { type CapturePlan, planCapture } from '../../replication/plan-capture.js';
 import { readSchema } from '../../replication/read-schema.js';
 import { readRegistryEntries } from '../../replication/registry.js';
@@ -19,6 +20,8 @@ export interface SchemaFacts {
   /** As `init` would plan it now. */
   readonly plan: CapturePlan;
   readonly inspection: CaptureInspection;
+  /** Are triggers lifted for a migration, or is it not known yet what it wrote? */
+  readonly isMigrating: boolean;
   /** Tables that replicate, or would if `init` was run. */
   readonly tables: readonly TableSchema[];
   /** The rule of a table that replicates. */
@@ -42,6 +45,7 @@ export function readSchemaFacts(db: Database, path: string): SchemaFacts {
     identity,
     plan,
     inspection: inspectCapture(db),
+    isMigrating: isWatching(db),
     tables,
     rulesOf: identity === null ? () => ({ keyCollision: 'keep' }) : readRules(db),
     foreignKeys: readForeignKeyPlans(db),
