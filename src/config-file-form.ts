@@ -21,7 +21,7 @@ const durationOrNull = (durationMs: number | null) => (durationMs === null ? nul
 export function toFileForm(config: Config): Record<string, unknown> {
   const { file: _, node, listen, admin, prune, health, limits, ...asTheyAre } = config;
   const { keepLogMs, keepConflictsMs, keepOperationsMs, peerTimeoutMs, ...pruneRest } = prune;
-  const { verifyAgeMsMax, backupAgeMsMax, ...healthRest } = health;
+  const { verifyAgeMsMax, backupAgeMsMax, heartbeatEveryMs, ...healthRest } = health;
   return {
     node,
     listen: listen && formatListenAddress(listen),
@@ -38,6 +38,7 @@ export function toFileForm(config: Config): Record<string, unknown> {
       ...healthRest,
       verifyAgeMax: durationOrNull(verifyAgeMsMax),
       backupAgeMax: durationOrNull(backupAgeMsMax),
+      heartbeatEvery: formatDuration(heartbeatEveryMs),
     }),
     limits: withSizes(limits),
   };

@@ -87,9 +87,12 @@ const healthSchema = z
     diskFreeBytesMin: byteSize(0, Number.MAX_SAFE_INTEGER)
       .nullable()
       .default(1024 ** 3),
+    heartbeatUrlFile: path.nullable().default(null),
+    heartbeatEvery: durationAtLeast('1s').prefault('1m'),
   })
-  .transform(({ verifyAgeMax, backupAgeMax, ...rest }) => ({
+  .transform(({ verifyAgeMax, backupAgeMax, heartbeatEvery, ...rest }) => ({
     ...rest,
+    heartbeatEveryMs: heartbeatEvery,
     verifyAgeMsMax: verifyAgeMax,
     backupAgeMsMax: backupAgeMax,
   }));

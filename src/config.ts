@@ -86,7 +86,7 @@ export function databaseFlag({ databases }: Config, { name }: DatabaseConfig): s
 function withAbsolutePaths(sections: ConfigSections, file: string): Config {
   const absolute = (path: string) => resolve(dirname(file), path);
   const absoluteOrNull = (path: string | null) => (path === null ? null : absolute(path));
-  const { tls, backup } = sections;
+  const { tls, backup, health } = sections;
   return {
     ...sections,
     file,
@@ -98,6 +98,7 @@ function withAbsolutePaths(sections: ConfigSections, file: string): Config {
       key: absoluteOrNull(tls.key),
       ca: absoluteOrNull(tls.ca),
     },
+    health: { ...health, heartbeatUrlFile: absoluteOrNull(health.heartbeatUrlFile) },
     backup: backup && { ...backup, to: absolute(backup.to) },
   };
 }

@@ -52,6 +52,13 @@ function parseSecrets(text: string, source: string): string[] {
   return kept;
 }
 
+/** The address that a heartbeat calls: a secret too. Throws as readSecrets does, and when it is no address. */
+export function readSecretUrl(path: string, env: Environment = process.env): string {
+  const url = readPrivateFile(path, env).trim();
+  if (URL.canParse(url) && /^https?:/.test(url)) return url;
+  throw new SqlsyncError('secret-missing', `${path} holds no URL`, { hint: 'It takes one line: https://…' });
+}
+
 function readPrivateFile(path: string, env: Environment): string {
   let descriptor: number;
   try {

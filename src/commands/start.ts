@@ -1,11 +1,15 @@
+import type { Logger } from 'pino';
 import { BaseCommand } from '../base-command.js';
 import type { Daemon } from '../daemon/daemon.js';
 import { readDaemonSettings } from '../daemon/daemon-settings.js';
+import { Heartbeat } from '../daemon/heartbeat.js';
 import { createLogger } from '../daemon/logger.js';
 import { runDaemon } from '../daemon/run-daemon.js';
-import { thisMachine } from '../daemon/this-machine.js';
+import { statusDeps, thisMachine } from '../daemon/this-machine.js';
 import { formatListenAddress } from '../listen-address.js';
 import { assertInitialised } from '../operations/assert-initialised.js';
+import { readStatus } from '../operations/read-status.js';
+import { readSecretUrl } from '../secrets.js';
 
 export default class Start extends BaseCommand<typeof Start> {
   static override summary = 'Run the daemon in the foreground.';
@@ -26,11 +30,27 @@ export default class Start extends BaseCommand<typeof Start> {
       destination: process.stderr,
       environment: process.env,
     });
+    const heartbeat = this.#heartbeat(logger);
     await runDaemon({
       readSettings: () => readDaemonSettings(this.loadConfig()),
       logger,
-      onStarted: (daemon) => this.#tellStarted(daemon),
-    });
+      onStarted: (daemon) => {
+        heartbeat?.start();
+        this.#tellStarted(daemon);
+      },
+    }).finally(() => heartbeat?.stop());
+  }
+
+  #heartbeat(logger: Logger): Heartbeat | null {
+    const { heartbeatUrlFile, heartbeatEveryMs } = this.loadConfig().health;
+    if (heartbeatUrlFile === null) return null;
+    const readUrl = () => readSecretUrl(heartbeatUrlFile);
+    readUrl();
+    const readNow = () => {
+      const config = this.loadConfig();
+      return readStatus(config, config.databases, statusDeps(this.config.version));
+    };
+    return new Heartbeat({ everyMs: heartbeatEveryMs, readUrl, readStatus: readNow, logger });
   }
 
   #tellStarted({ address, adminAddress }: Daemon): void {
