@@ -32,7 +32,7 @@ export interface ProblemFacts {
   /** Free bytes of the file system that a database is on, by its name; null: not known. */
   readonly diskFreeBytes: ReadonlyMap<string, number | null>;
   readonly now: Date;
-  readonly health: Config['health'];
+  readonly health: Omit<Config['health'], 'heartbeatUrlFile' | 'heartbeatEveryMs'>;
   readonly prune: Pick<Config['prune'], 'retainedBytesMax'>;
 }
 
