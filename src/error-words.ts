@@ -1,0 +1,236 @@
+/**
+ * What each error of the registry means and what to do about it, in Markdown: the tables of docs/errors.md say the same
+ * (a test compares, and writes them with RECORD_GOLDEN=1), and `sqlsync explain` prints it.
+ */
+
+export interface Words {
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+export const ERROR_WORDS = {
+  usage: {
+    meaning: 'The command line cannot be understood, or lacks a confirmation.',
+    remedy: 'Read the hint; `sqlsync COMMAND --help` shows every flag.',
+  },
+  'database-missing': {
+    meaning: 'There is no file at the path.',
+    remedy: 'Check the path; sqlsync creates no databases.',
+  },
+  'database-replaced': {
+    meaning: 'The file’s contents were replaced, or put back to an earlier state, while a daemon served it.',
+    remedy:
+      'Start the daemon again: it goes on from what the file holds now, and what it lacks comes from the others. Stop it before a file is restored.',
+  },
+  'database-not-sqlite': {
+    meaning: 'The file is no SQLite database, or is encrypted.',
+    remedy: 'Check the path. Encrypted databases are not supported.',
+  },
+  'database-damaged': {
+    meaning: 'SQLite found the file malformed.',
+    remedy:
+      'Stop writing to it. `sqlite3 FILE "PRAGMA integrity_check"` says what is wrong; restore a backup with `sqlsync restore --as rejoin`.',
+  },
+  'database-read-only': {
+    meaning: 'The file, its folder or its file system allows no writing.',
+    remedy: 'Give the user of sqlsync write permission on the file and on its folder.',
+  },
+  'database-permission': {
+    meaning: 'The user of sqlsync may not open the file.',
+    remedy: "Run sqlsync as the application's user, or give it a common group.",
+  },
+  'database-locked': {
+    meaning: 'The application held its lock for longer than `limits.lockWaitMsMax`.',
+    remedy: 'Try again; look for a transaction that the application leaves open.',
+  },
+  'database-in-use': {
+    meaning: 'Another sqlsync process works on this file.',
+    remedy: 'Use the running daemon (`sqlsync status`), or stop it first.',
+  },
+  'database-not-initialised': {
+    meaning: 'sqlsync is not installed in this file.',
+    remedy: '`sqlsync init DB`, or `sqlsync join URL DB` to take part in what exists.',
+  },
+  'database-has-rows': {
+    meaning: '`join` would overwrite or mix rows that are there.',
+    remedy: 'Choose: `--replace` drops them, `--merge` joins both.',
+  },
+  'database-ambiguous': {
+    meaning: 'The configuration has several databases, and none was named.',
+    remedy: 'Add `--database NAME`.',
+  },
+  'disk-full': {
+    meaning: 'The file system is full.',
+    remedy: 'Free space; nothing was half written. `sqlsync prune` shows what history can go.',
+  },
+  'disk-io': {
+    meaning: 'Reading or writing a file failed.',
+    remedy: "Check the path in the message, and the system's log for a failing disk.",
+  },
+  'table-refused': {
+    meaning: 'A table has no key that tells its rows apart, or a shape that cannot replicate.',
+    remedy:
+      'Give it a primary key, or leave it out with the `--exclude` line of the hint; rename one whose name begins with `_sqlsync_`.',
+  },
+  'format-newer': {
+    meaning: 'A newer sqlsync has written this file.',
+    remedy: 'Upgrade sqlsync on this machine.',
+  },
+  'private-schema-unavailable': {
+    meaning: 'This build of SQLite does not behave as applying changes needs.',
+    remedy: 'Install sqlsync with the SQLite it brings along; report it.',
+  },
+  'config-missing': {
+    meaning: 'No configuration was found, or it cannot be read.',
+    remedy: '`sqlsync init DB` writes one; `--config FILE` names one.',
+  },
+  'config-invalid': {
+    meaning: 'The configuration has mistakes; the message lists all of them.',
+    remedy: 'Mend the lines it names, then `sqlsync config check`.',
+  },
+  'secret-missing': {
+    meaning: 'There is no secret, or one is too short to be one.',
+    remedy: 'Name a `secretFile`, or set `SQLSYNC_SECRET`; `openssl rand -base64 32` makes one.',
+  },
+  'secret-exposed': {
+    meaning: 'Other users can read the secret file.',
+    remedy: '`chmod 600 FILE`; if others may have read it, exchange the secret.',
+  },
+  'listen-failed': {
+    meaning: 'The address cannot be listened on.',
+    remedy: 'See who has the port (`ss -ltnp`), or change `listen`.',
+  },
+  'peer-unreachable': {
+    meaning: 'No connection to the peer.',
+    remedy: 'Check that it runs, its URL, and the network between. Changes wait until it is back.',
+  },
+  'peer-timeout': {
+    meaning: 'The peer connected but did not answer in time.',
+    remedy: 'Try again; see its status and load.',
+  },
+  'peer-unknown': {
+    meaning: 'No peer has this name.',
+    remedy: '`sqlsync peers` lists them.',
+  },
+  'quarantine-unknown': {
+    meaning: 'No quarantined change has this id.',
+    remedy:
+      '`sqlsync quarantine` lists them; one that has gone in, or that a newer change has replaced, is there no more.',
+  },
+  'peer-wrong-secret': {
+    meaning: "The peer does not accept this node's secret, or the other way round.",
+    remedy: 'Put the same secret in both secret files; while exchanging one, both lines in both files.',
+  },
+  'peer-refused': {
+    meaning: 'The peer does not let this node do this.',
+    remedy: 'Ask its operator: direction, access and membership are decided there.',
+  },
+  'peer-failed': {
+    meaning: 'The peer failed while answering, or cannot take what is sent: its disk is full, say.',
+    remedy: 'The message has its words; see its status and log. It is tried again.',
+  },
+  'wire-version': {
+    meaning: 'The two nodes speak no common version.',
+    remedy: 'Upgrade the older one.',
+  },
+  'dataset-mismatch': {
+    meaning: 'The two files belong to different data sets.',
+    remedy: 'If they are to become one: `sqlsync join URL DB --merge`.',
+  },
+  'database-unknown': {
+    meaning: 'The peer has no database of this name.',
+    remedy: 'Give it the same `name` on every node.',
+  },
+  'schema-differs': {
+    meaning: 'Rows wait on a node whose tables cannot hold them yet.',
+    remedy: "Run the application's migration on the node that the message names.",
+  },
+  'rules-differ': {
+    meaning: 'The nodes have different rules for a table.',
+    remedy: '`sqlsync rules` shows who has adopted which.',
+  },
+  'encoding-differs': {
+    meaning: 'The files store text in different encodings.',
+    remedy: "Recreate one with the other's `PRAGMA encoding`.",
+  },
+  'identity-unknown': {
+    meaning:
+      'The file was last served at another path and is another file too: it may be a copy of a node that goes on elsewhere.',
+    remedy:
+      '`sqlsync identity DB --moved`, `--restored` or `--copied`: the message says which is what. Where files move by design: `identity: trust` in `sqlsync.yml`.',
+  },
+  'node-name-taken': {
+    meaning: 'Two live nodes have the same name.',
+    remedy: 'Rename one: `node` in its configuration.',
+  },
+  'clock-ahead': {
+    meaning: "A node's clock runs ahead by more than `limits.clockAheadSecondsMax`.",
+    remedy: "Set that machine's clock (`timedatectl`), then let it try again.",
+  },
+  stale: {
+    meaning: 'This node was away for longer than the others keep history.',
+    remedy: '`sqlsync rejoin`: it ships what only it has, then seeds itself afresh.',
+  },
+  'catching-up': {
+    meaning: 'The node is in the middle of a large catch-up, and claims nothing until it is whole.',
+    remedy:
+      'Nothing: it ends by itself. `sqlsync status` tells how many rows are in no table meanwhile, and whether a peer must send the rest again.',
+  },
+  migrating: {
+    meaning:
+      "An application's migration runs on the node (`sqlsync migrate`): nothing is applied or shipped until it is over, and nothing is lost.",
+    remedy:
+      'Wait for it. If nothing runs any more, it was cut short: `sqlsync start` or `sqlsync init DB` puts the triggers back, and says of which tables it does not know what was written.',
+  },
+  'batch-damaged': {
+    meaning: 'A received stream is cut off or fails its checksum. Nothing of it was applied.',
+    remedy: 'It is fetched again by itself; if it stays, look at proxies in between.',
+  },
+  'batch-oversized': {
+    meaning: 'A received frame or stream is larger than `limits` allow. Nothing of it was applied.',
+    remedy: 'Raise the limit that the message names, on the receiving node.',
+  },
+  'batch-refused': {
+    meaning: 'A received stream breaks the protocol. Nothing of it was applied.',
+    remedy: 'Compare versions of both nodes; report it.',
+  },
+  'batch-outdated': {
+    meaning: 'A batch waited to be applied while every member acknowledged more than its sender had known.',
+    remedy: 'Nothing: it is dropped and pulled anew by itself.',
+  },
+  'unsent-changes': {
+    meaning: 'What was asked for would lose changes that no other node has.',
+    remedy: '`sqlsync sync` first, or `--force` to lose them.',
+  },
+  'conflict-unknown': {
+    meaning: 'There is no conflict with this id.',
+    remedy: '`sqlsync conflicts` lists them; records that are old and closed are removed in time.',
+  },
+  'row-changed': {
+    meaning: "Somebody has written a conflict's row since it was settled or decided; it was left alone.",
+    remedy: '`sqlsync conflicts show ID`; `--force` writes over what is there now.',
+  },
+  'resolution-refused': {
+    meaning:
+      "A decision about a conflict cannot be carried out: a constraint, a column or table that is gone, a side that is nobody's.",
+    remedy: 'The message says which; the hint names rows in the way.',
+  },
+  'changes-aside': {
+    meaning:
+      "Row versions exist only in sqlsync's own tables: parked in a half applied catch-up, quarantined, or held for a migration.",
+    remedy:
+      'Let the catch-up end, or run the migration, first. `uninstall --force --dry-run` says what would be lost here; other nodes keep what they have.',
+  },
+  'timed-out': {
+    meaning: '`--timeout` was over before the work was done.',
+    remedy: 'Try again with a longer one.',
+  },
+  interrupted: {
+    meaning: 'Stopped by a signal, by Ctrl-C, or by the answer "no".',
+    remedy: 'Nothing: what was not finished was not done.',
+  },
+  bug: {
+    meaning: 'sqlsync met something that it holds impossible.',
+    remedy: 'Run it again with `--verbose` and report what it prints.',
+  },
+} as const satisfies Record<string, Words>;

@@ -1,0 +1,56 @@
+/** The same for problems: what a status finds wrong without anything having failed. */
+
+import type { Words } from './error-words.js';
+
+export const PROBLEM_WORDS = {
+  'daemon-down': {
+    meaning: 'The daemon does not run.',
+    remedy: '`sqlsync start`, or `systemctl status sqlsync`.',
+  },
+  'coverage-partial': {
+    meaning: 'Writes to some tables are not recorded: triggers are missing, or tables have come since `init`.',
+    remedy: '`sqlsync init DB` repairs what is missing and takes in new tables.',
+  },
+  'coverage-unknown': {
+    meaning: 'Something has, or may have, gone past the triggers: they were missing for a while.',
+    remedy:
+      "They are back already. The daemon compares the tables with a peer's and closes the gap by itself; `sqlsync verify` does it now.",
+  },
+  'conflicts-open': {
+    meaning: 'Conflicts wait for a decision: more than `health.conflictsOpenMax`.',
+    remedy: '`sqlsync conflicts --state open`, then [decide](conflicts.md).',
+  },
+  'changes-quarantined': {
+    meaning: 'Changes of other nodes could not be applied here, and are kept.',
+    remedy:
+      "`sqlsync quarantine` shows them and why. Run the application's migration if it is due: they are tried again when the schema changes. Else `quarantine retry` or `quarantine discard`.",
+  },
+  'peer-lag': {
+    meaning: 'Changes have waited for longer than `health.lagSecondsMax`.',
+    remedy: "`sqlsync sync PEER`; see the peer's status.",
+  },
+  'peer-paused': {
+    meaning: 'An operator has paused the exchange with a peer.',
+    remedy: '`sqlsync peers resume NAME`.',
+  },
+  'disk-low': {
+    meaning: 'Less is free than `health.diskFreeBytesMin`.',
+    remedy: 'Free space before the application cannot write any more.',
+  },
+  'history-large': {
+    meaning: 'More than `prune.retainedBytesMax` is kept for members that lack it.',
+    remedy: 'Bring back the members that are away.',
+  },
+  'backup-old': {
+    meaning: 'The last backup is older than `health.backupAgeMax`.',
+    remedy: "See the daemon's log for why backups fail.",
+  },
+  'verify-old': {
+    meaning: 'Nodes were last compared longer ago than `health.verifyAgeMax`.',
+    remedy: "`sqlsync verify`; see the daemon's log for why scheduled comparisons fail.",
+  },
+  'nodes-differ': {
+    meaning: 'When last compared, this node and a peer held different rows.',
+    remedy: '`sqlsync verify PEER` names them; `sqlsync repair PEER --use here` (or `there`) makes them agree.',
+  },
+} as const satisfies Record<string, Words>;
