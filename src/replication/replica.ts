@@ -20,6 +20,7 @@ import { refusalOf } from './peer-check.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
 import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
+import { RuleChanges } from './rule-changes.js';
 import { allAtOnce, type Slices } from './slices.js';
 import type { Stage } from './stage.js';
 import type { Standing } from './staleness.js';
@@ -37,6 +38,8 @@ export class Replica {
   readonly comparison: Comparison;
   private readonly engine: Engine;
   private readonly members: Members;
+  /** How the rules of the data set change. */
+  readonly rules: RuleChanges;
   private application: Application | null = null;
   private settling: { horizon: number; table: number; arrival: number } | null = null;
   private settledHorizon = -1;
@@ -47,6 +50,7 @@ export class Replica {
     this.engine = new Engine(options);
     this.comparison = new Comparison(this.engine);
     this.members = new Members(options.writer, this.engine);
+    this.rules = new RuleChanges(this.engine, this.members);
   }
 
   /** Opens a file that has been initialised. Refuses a SQLite without a private schema, and files of a newer format. */
@@ -104,6 +108,7 @@ export class Replica {
       encoding: schema.encoding,
       schemaHash: schema.schemaHash,
       rulesHash: schema.rulesHash,
+      ruleChange: this.rules.underWay,
       clockMs: clock.nowMs(),
       vector: Object.fromEntries(state.vector),
       horizon: state.get('horizon'),
@@ -278,6 +283,7 @@ export class Replica {
 
   /** The sponsor's side of a join: the newcomer becomes a member before its snapshot is cut. */
   admitMember(member: { name: string; nodeId: string; access: 'read' | 'write' }): void {
+    this.engine.freeze.refuse();
     if (member.name === this.node) {
       throw new SqlsyncError('node-name-taken', `the name ${member.name} belongs to this node`, {
         hint: 'choose another with --node',

@@ -1,0 +1,216 @@
+/**
+ * How the rules of the data set change: in one step, with every member at hand. The node where the change is typed
+ * coordinates. It has every member freeze (`prepare`) and say what it has; if all have the same (rule-agreement.ts) it
+ * decides by setting the rules in its own file, and tells the others (`commit`); else it lets go of them (`abort`) and
+ * may try again under another id. A member never decides alone: it waits, across restarts, until it hears the outcome from
+ * the coordinator, or meets a member that goes by the new rules already.
+ *
+ * A coordinator that is gone for good is removed from the members; then another one takes over (`fence`), which again
+ * needs all that are left: if one of them has heard the decision, all go by it, else none does.
+ */
+import { SqlsyncError } from '../errors.js';
+import type { Engine } from './engine.js';
+import type { Members } from './members.js';
+import { OP } from './metadata-schema.js';
+import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
+import { type FrozenMember, membersBehind } from './rule-agreement.js';
+import { rulesChanging, type WaitingChange } from './rule-freeze.js';
+import { type RuleChange, type RuleRow, readRuleRows, rowsAfter, rulesHash, writeRules } from './rules.js';
+import type { Hello } from './wire-messages.js';
+
+/** What has become of a change, as far as a node knows. */
+export type RuleOutcome = 'adopted' | 'undecided' | 'unknown';
+
+/** What a member says when it has frozen for a change. */
+export interface RuleVote {
+  readonly hello: Pick<Hello, 'node' | 'vector' | 'dropped' | 'rulesHash' | 'ruleChange' | 'catchingUp'>;
+  /** The members that it knows, itself among them. */
+  readonly members: readonly string[];
+}
+
+/** Changes that were given up, so that a message that was late freezes nobody. */
+const ABORTED_MAX = 64;
+
+export class RuleChanges {
+  /** By which rules this node went before the last change that it has lived through; null: none yet. */
+  previousHash: string | null = null;
+  private readonly aborted: string[] = [];
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly members: Members,
+  ) {}
+
+  /** The rows of the rule table. */
+  rows(): RuleRow[] {
+    return readRuleRows(this.engine.options.writer);
+  }
+
+  /** The change whose outcome this node waits for; null: none. */
+  get waiting(): WaitingChange | null {
+    return this.engine.freeze.waiting;
+  }
+
+  /** The change that is under way here, as a member's or the coordinator's; null: none. */
+  get underWay(): string | null {
+    return this.engine.freeze.changeId;
+  }
+
+  outcomeOf(change: string): RuleOutcome {
+    if (this.underWay === change) return 'undecided';
+    return this.rows().some((row) => row.change === change) ? 'adopted' : 'unknown';
+  }
+
+  /** The coordinator: freezes this node. Throws what keeps it from that. */
+  begin(change: RuleChange): void {
+    this.refuseUnlessFree();
+    this.engine.freeze.coordinating = change;
+  }
+
+  /**
+   * The coordinator: sets the rules, and with that has decided. Returns why not when the votes do not allow it; nothing
+   * has changed then.
+   */
+  decide(votes: readonly RuleVote[], operation: OperationRecord): string | null {
+    const { engine } = this;
+    const change = engine.freeze.coordinating;
+    if (change === null) throw new Error('a change of the rules was decided that had not begun');
+    const obstacle = this.obstacle(change, votes);
+    if (obstacle !== null) return obstacle;
+    const rows = engine.durably(() => {
+      insertOperation(engine.options.writer, operation, engine.clock.nowMs());
+      engine.logOwnWrite(OPERATION_TABLE.id, OP.insert, [operation.id], 0);
+      return writeRules(engine.options.writer, change);
+    });
+    this.goBy(rows);
+    engine.freeze.coordinating = null;
+    return null;
+  }
+
+  /** The coordinator: lets go of a change that it has not decided. */
+  giveUp(): void {
+    this.engine.freeze.coordinating = null;
+  }
+
+  private obstacle({ id }: RuleChange, votes: readonly RuleVote[]): string | null {
+    const { state, schema } = this.engine;
+    const self: FrozenMember = {
+      node: state.get('node'),
+      vector: Object.fromEntries(state.vector),
+      dropped: state.get('dropped'),
+    };
+    const members = this.members.names();
+    for (const name of members) {
+      if (name === self.node) continue;
+      const vote = votes.find(({ hello }) => hello.node === name);
+      if (vote === undefined) return `${name} has not agreed`;
+      if (vote.hello.ruleChange !== id || vote.hello.rulesHash !== schema.rulesHash)
+        return `${name} goes by other rules`;
+      if (vote.hello.catchingUp) return `${name} is catching up`;
+      if (vote.members.join() !== members.join()) return `${name} knows other members`;
+    }
+    if (state.get('catch_up') !== '') return 'this node is catching up';
+    const behind = membersBehind([self, ...votes.map(({ hello }) => hello)]);
+    return behind.length === 0 ? null : `${behind.join(', ')} had not received what others had`;
+  }
+
+  /**
+   * A member: promises to go along, and joins nothing until it hears the outcome.
+   * @param base the hash of the rules that the change starts from
+   */
+  prepare(change: RuleChange, base: string): void {
+    const { engine } = this;
+    if (this.waiting?.change.id === change.id) return;
+    this.refuseUnlessFree();
+    if (this.aborted.includes(change.id)) throw givenUp(change);
+    if (base !== engine.schema.rulesHash) {
+      throw new SqlsyncError('rules-differ', 'the change starts from rules that this node does not go by', {
+        hint: 'compare: sqlsync rules',
+      });
+    }
+    const waiting = { change, coordinator: change.node, since: engine.clock.nowMs() };
+    engine.durably(() => engine.freeze.setWaiting(waiting));
+  }
+
+  private refuseUnlessFree(): void {
+    const { engine } = this;
+    engine.freeze.refuse();
+    if (engine.state.get('catch_up') === '') return;
+    throw new SqlsyncError('catching-up', 'this node is catching up', { hint: 'try again when it is whole' });
+  }
+
+  /** A member: the change is decided. Throws 'rules-differ' when it was not waited for here. */
+  commit(change: string, decider: string): void {
+    const { engine, waiting } = this;
+    if (waiting?.change.id === change && waiting.coordinator === decider) this.adopt(waiting);
+    else if (this.outcomeOf(change) !== 'adopted') {
+      throw new SqlsyncError('rules-differ', `${engine.state.get('node')} did not wait for this change of the rules`, {
+        hint: 'compare: sqlsync rules',
+      });
+    }
+  }
+
+  /** A member: the change will not be. */
+  abort(change: string, decider: string): void {
+    const { waiting } = this;
+    if (waiting?.change.id === change && waiting.coordinator !== decider) throw rulesChanging(waiting.coordinator);
+    this.forget(change);
+    if (waiting?.change.id === change) this.engine.durably(() => this.engine.freeze.setWaiting(null));
+  }
+
+  /**
+   * Adopts the change that is waited for here if this peer goes by it: then it has been decided. Not when the one who
+   * decides has changed: what the first one has decided since counts only as far as the second one has found it.
+   */
+  learnFrom(peer: Pick<Hello, 'rulesHash'>): boolean {
+    const { waiting } = this;
+    if (waiting === null || waiting.coordinator !== waiting.change.node) return false;
+    if (peer.rulesHash !== this.hashAfter(waiting.change)) return false;
+    this.adopt(waiting);
+    return true;
+  }
+
+  /**
+   * A member: from here on `successor` decides about the change, since its coordinator no longer belongs. Returns what is
+   * known of it here.
+   */
+  fence(change: string, successor: string): RuleOutcome {
+    const { engine, waiting } = this;
+    const outcome = this.outcomeOf(change);
+    if (outcome === 'adopted') return outcome;
+    if (waiting === null || waiting.change.id !== change) {
+      // It was never waited for here, or no longer is: so it was not decided, and must not be from here on.
+      this.forget(change);
+      return 'unknown';
+    }
+    engine.durably(() => engine.freeze.setWaiting({ ...waiting, coordinator: successor }));
+    return 'undecided';
+  }
+
+  private forget(change: string): void {
+    this.aborted.push(change);
+    if (this.aborted.length > ABORTED_MAX) this.aborted.shift();
+  }
+
+  private adopt({ change }: WaitingChange): void {
+    const { engine } = this;
+    const rows = engine.durably(() => {
+      engine.freeze.setWaiting(null);
+      return writeRules(engine.options.writer, change);
+    });
+    this.goBy(rows);
+  }
+
+  private goBy(rows: readonly RuleRow[]): void {
+    this.previousHash = this.engine.schema.rulesHash;
+    this.engine.goBy(rows);
+  }
+
+  private hashAfter(change: RuleChange): string {
+    return rulesHash(rowsAfter(this.rows(), change));
+  }
+}
+
+function givenUp({ node }: RuleChange): SqlsyncError {
+  return new SqlsyncError('rules-changing', `${node} has given this change of the rules up`, { hint: 'type it again' });
+}
