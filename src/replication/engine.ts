@@ -29,7 +29,6 @@ import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { placeHeld, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
 import { RuleFreeze } from './rule-freeze.js';
-import { type RuleRow, rulesFrom, rulesHash } from './rules.js';
 import { type ShipReader, ShipReaders } from './ship-reader.js';
 import { highestHlc } from './version-vector.js';
 import { attemptWrites, beginImmediate, isBusy, locked } from './write-lock.js';
@@ -61,8 +60,6 @@ const QUIET_TRIES_MAX = 1000;
 const SCHEMA_TRIES_MAX = 20;
 /** Held rows looked at in one transaction, after a change of the schema. */
 const HELD_ROWS_MAX = 1000;
-/** In WAL mode a commit is by default not synced by itself (https://sqlite.org/pragma.html#pragma_synchronous). */
-const SYNCHRONOUS = { normal: 1, full: 2 } as const;
 
 /** A consistent state of the file in which nothing waits to be folded. `db` reads it until `close`. */
 export interface Snapshot {
@@ -148,16 +145,6 @@ export class Engine {
     return [...nullKeyTables].map(({ captured }) => captured.name).sort();
   }
 
-  /** Goes by these rules, which are in the file, from here on. */
-  goBy(rows: readonly RuleRow[]): void {
-    const rulesOf = rulesFrom(rows);
-    for (const table of this.tables.all) {
-      if (!table.captured.internal) table.goBy(rulesOf(table.captured.name));
-    }
-    const tables = this.tables.all.map(({ captured }) => captured);
-    this.schema = { ...this.schema, tables, rulesHash: rulesHash(rows) };
-  }
-
   private repairCapture(install: Database): string[] {
     try {
       return repairCapture(install, this.clock.nowMs());
@@ -178,21 +165,6 @@ export class Engine {
   writeTransaction<Result>(work: () => Result): Result {
     this.begin();
     return this.complete(work);
-  }
-
-  /**
-   * The same, and what is then in the file survives a loss of power: for what this node has promised others. A connection
-   * that was opened to sync nothing at all is left at that.
-   */
-  durably<Result>(work: () => Result): Result {
-    const { writer } = this.options;
-    const isLax = writer.pragma('synchronous', { simple: true }) === SYNCHRONOUS.normal;
-    if (isLax) writer.pragma(`synchronous = ${SYNCHRONOUS.full}`);
-    try {
-      return this.writeTransaction(work);
-    } finally {
-      if (isLax) writer.pragma(`synchronous = ${SYNCHRONOUS.normal}`);
-    }
   }
 
   /** Does the work and commits, or rolls back what `begin` has begun. */

@@ -4,7 +4,7 @@ import { hlcToMs } from './hlc.js';
 import { type Standing, staleSide, standingOf } from './staleness.js';
 import type { Hello } from './wire-messages.js';
 
-interface PeerFacts {
+export interface PeerFacts {
   /** How far a peer's clock, or a stamp it has seen, may be ahead of this node's clock. */
   readonly clockAheadSecondsMax: number;
   readonly mine: Hello;
@@ -102,4 +102,12 @@ export function refusalOf(facts: PeerFacts): ErrorBody | null {
     refusalForClock(facts) ??
     refusalForStaleness(facts)
   );
+}
+
+/** Only members have a say in the rules: the first reason why this peer has none; null when it has. */
+export function refusalOfStranger(facts: PeerFacts): ErrorBody | null {
+  const { mine, peer, knownNodeId } = facts;
+  const refused = refusalForIdentity(facts);
+  if (refused !== null || knownNodeId !== null) return refused;
+  return refusal('peer-refused', `${mine.node} knows no member ${peer.node}`, 'exchange with it first: sqlsync sync');
 }

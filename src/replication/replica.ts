@@ -16,7 +16,7 @@ import { computeHorizon } from './horizon.js';
 import { Members } from './members.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
-import { refusalOf } from './peer-check.js';
+import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
 import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
@@ -126,9 +126,18 @@ export class Replica {
 
   /** Why nothing can be exchanged with a peer that says this of itself; null when it can. */
   checkPeer(mine: Hello, peer: Hello): ErrorBody | null {
+    return refusalOf(this.factsOf(mine, peer));
+  }
+
+  /** Why this peer has no say in the rules; null when it has. */
+  checkMember(mine: Hello, peer: Hello): ErrorBody | null {
+    return refusalOfStranger(this.factsOf(mine, peer));
+  }
+
+  private factsOf(mine: Hello, peer: Hello): PeerFacts {
     const knownNodeId = this.members.nodeIdOf(peer.node);
     const { clockAheadSecondsMax } = this.engine.limits;
-    return refusalOf({ clockAheadSecondsMax, mine, standing: this.standing(), peer, knownNodeId });
+    return { clockAheadSecondsMax, mine, standing: this.standing(), peer, knownNodeId };
   }
 
   private standing(): Standing {
@@ -204,8 +213,9 @@ export class Replica {
   }
 
   /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */
-  acknowledge(peer: Pick<Hello, 'node' | 'vector' | 'horizon' | 'hold' | 'acknowledged'>): void {
+  acknowledge(peer: Pick<Hello, 'node' | 'rulesHash' | 'vector' | 'horizon' | 'hold' | 'acknowledged'>): void {
     this.engine.acknowledgements.learn(peer.node, peer);
+    this.rules.heard.hear(peer.node, peer.rulesHash);
   }
 
   /**
@@ -214,12 +224,11 @@ export class Replica {
    */
   settle(): { more: boolean } {
     const { engine } = this;
-    const isDue = engine.acknowledgements.hasUnsaved || engine.cursors.hasUnsaved || this.settling !== null;
+    const isDue = this.hasUnsaved || this.settling !== null;
     const horizon = this.canSettle() ? this.currentHorizon() : this.settledHorizon;
     if (!isDue && horizon <= this.settledHorizon) return { more: false };
     engine.writeTransaction(() => {
-      engine.acknowledgements.save();
-      engine.cursors.save();
+      this.save();
       if (horizon > this.settledHorizon) this.settleSome(horizon);
     });
     return { more: this.settling !== null };
@@ -294,12 +303,18 @@ export class Replica {
 
   /** Saves what is kept in memory. The connections are the caller's to close. */
   close(): void {
-    const { engine } = this;
-    if (!engine.acknowledgements.hasUnsaved && !engine.cursors.hasUnsaved) return;
-    engine.writeTransaction(() => {
-      engine.acknowledgements.save();
-      engine.cursors.save();
-    });
+    if (this.hasUnsaved) this.engine.writeTransaction(() => this.save());
+  }
+
+  private get hasUnsaved(): boolean {
+    const { acknowledgements, cursors } = this.engine;
+    return acknowledgements.hasUnsaved || cursors.hasUnsaved || this.rules.heard.hasUnsaved;
+  }
+
+  private save(): void {
+    this.engine.acknowledgements.save();
+    this.engine.cursors.save();
+    this.rules.heard.save();
   }
 
   /** Keeps how a comparison with another node ended. */
@@ -314,7 +329,7 @@ export class Replica {
 
   /** The same, read in slices that each take some milliseconds. */
   statusInSlices(): Slices<ReplicaStatus> {
-    return readReplicaStatus(this.engine, this.members);
+    return readReplicaStatus(this.engine, this.members, this.rules);
   }
 
   /** Tries changes again that wait in quarantine. Ids are those of kept-changes.ts. */

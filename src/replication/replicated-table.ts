@@ -137,6 +137,11 @@ export class ReplicatedTables {
     return reference;
   }
 
+  /** Has the application's tables go by other rules from here on. */
+  goBy(rulesOf: (table: string) => TableRules): void {
+    for (const table of this.all) if (!table.captured.internal) table.goBy(rulesOf(table.captured.name));
+  }
+
   withId(id: number): ReplicatedTable | undefined {
     return this.byId.get(id);
   }

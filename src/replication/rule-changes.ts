@@ -15,8 +15,12 @@ import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { type FrozenMember, membersBehind } from './rule-agreement.js';
 import { rulesChanging, type WaitingChange } from './rule-freeze.js';
-import { type RuleChange, type RuleRow, readRuleRows, rowsAfter, rulesHash, writeRules } from './rules.js';
+import { type RequestedRule, type RuleRequest, ruleFor } from './rule-request.js';
+import { type RuleChange, type RuleRow, readRuleRows, rowsAfter, rulesFrom, rulesHash, writeRules } from './rules.js';
+import { RulesHeard } from './rules-heard.js';
+import type { CapturedTable } from './table-schema.js';
 import type { Hello } from './wire-messages.js';
+import { durably } from './write-lock.js';
 
 /** What has become of a change, as far as a node knows. */
 export type RuleOutcome = 'adopted' | 'undecided' | 'unknown';
@@ -34,12 +38,16 @@ const ABORTED_MAX = 64;
 export class RuleChanges {
   /** By which rules this node went before the last change that it has lived through; null: none yet. */
   previousHash: string | null = null;
+  /** By which rules the others go, as far as this node has heard. */
+  readonly heard: RulesHeard;
   private readonly aborted: string[] = [];
 
   constructor(
     private readonly engine: Engine,
     private readonly members: Members,
-  ) {}
+  ) {
+    this.heard = new RulesHeard(engine.state);
+  }
 
   /** The rows of the rule table. */
   rows(): RuleRow[] {
@@ -51,9 +59,29 @@ export class RuleChanges {
     return this.engine.freeze.waiting;
   }
 
+  /** The change that this node coordinates; null: none. */
+  get coordinating(): RuleChange | null {
+    return this.engine.freeze.coordinating;
+  }
+
   /** The change that is under way here, as a member's or the coordinator's; null: none. */
   get underWay(): string | null {
     return this.engine.freeze.changeId;
+  }
+
+  /** What the application's tables go by, each once. */
+  get tables(): readonly CapturedTable[] {
+    return this.engine.tables.all.map(({ captured }) => captured).filter(({ internal }) => !internal);
+  }
+
+  /** The row that a request makes of the rules as they are now. Throws 'usage'. */
+  request(asked: RuleRequest): RequestedRule {
+    return ruleFor(asked, { tables: this.tables, rows: this.rows(), members: this.members.names() });
+  }
+
+  /** The hash of the rules that this node goes by. */
+  get hash(): string {
+    return this.engine.schema.rulesHash;
   }
 
   outcomeOf(change: string): RuleOutcome {
@@ -77,7 +105,7 @@ export class RuleChanges {
     if (change === null) throw new Error('a change of the rules was decided that had not begun');
     const obstacle = this.obstacle(change, votes);
     if (obstacle !== null) return obstacle;
-    const rows = engine.durably(() => {
+    const rows = this.durably(() => {
       insertOperation(engine.options.writer, operation, engine.clock.nowMs());
       engine.logOwnWrite(OPERATION_TABLE.id, OP.insert, [operation.id], 0);
       return writeRules(engine.options.writer, change);
@@ -129,14 +157,22 @@ export class RuleChanges {
       });
     }
     const waiting = { change, coordinator: change.node, since: engine.clock.nowMs() };
-    engine.durably(() => engine.freeze.setWaiting(waiting));
+    this.durably(() => engine.freeze.setWaiting(waiting));
   }
 
   private refuseUnlessFree(): void {
     const { engine } = this;
+    const node = engine.state.get('node');
     engine.freeze.refuse();
-    if (engine.state.get('catch_up') === '') return;
-    throw new SqlsyncError('catching-up', 'this node is catching up', { hint: 'try again when it is whole' });
+    if (engine.state.get('catch_up') !== '') {
+      throw new SqlsyncError('catching-up', `${node} is catching up`, { hint: 'try again when it is whole' });
+    }
+    // They are joined only when they have a place.
+    const [table] = engine.held.summary().tables;
+    if (table === undefined) return;
+    throw new SqlsyncError('schema-differs', `${node} keeps rows of ${table.name} aside: ${table.why}`, {
+      hint: `run the application’s migration on ${node} first`,
+    });
   }
 
   /** A member: the change is decided. Throws 'rules-differ' when it was not waited for here. */
@@ -155,7 +191,7 @@ export class RuleChanges {
     const { waiting } = this;
     if (waiting?.change.id === change && waiting.coordinator !== decider) throw rulesChanging(waiting.coordinator);
     this.forget(change);
-    if (waiting?.change.id === change) this.engine.durably(() => this.engine.freeze.setWaiting(null));
+    if (waiting?.change.id === change) this.durably(() => this.engine.freeze.setWaiting(null));
   }
 
   /**
@@ -183,7 +219,7 @@ export class RuleChanges {
       this.forget(change);
       return 'unknown';
     }
-    engine.durably(() => engine.freeze.setWaiting({ ...waiting, coordinator: successor }));
+    this.durably(() => engine.freeze.setWaiting({ ...waiting, coordinator: successor }));
     return 'undecided';
   }
 
@@ -194,16 +230,25 @@ export class RuleChanges {
 
   private adopt({ change }: WaitingChange): void {
     const { engine } = this;
-    const rows = engine.durably(() => {
+    const rows = this.durably(() => {
       engine.freeze.setWaiting(null);
       return writeRules(engine.options.writer, change);
     });
     this.goBy(rows);
   }
 
+  /** Goes by these rows, which are in the file, from here on. Nothing in it can fail. */
   private goBy(rows: readonly RuleRow[]): void {
-    this.previousHash = this.engine.schema.rulesHash;
-    this.engine.goBy(rows);
+    const { engine } = this;
+    this.previousHash = engine.schema.rulesHash;
+    engine.tables.goBy(rulesFrom(rows));
+    const tables = engine.tables.all.map(({ captured }) => captured);
+    engine.schema = { ...engine.schema, tables, rulesHash: rulesHash(rows) };
+  }
+
+  /** What this node has promised others survives a loss of power. */
+  private durably<Result>(work: () => Result): Result {
+    return durably(this.engine.options.writer, () => this.engine.writeTransaction(work));
   }
 
   private hashAfter(change: RuleChange): string {

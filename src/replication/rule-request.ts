@@ -3,9 +3,9 @@ import { SqlsyncError } from '../errors.js';
 import { ALL_TABLES, type Rule, type RuleRow, ruleOf, rulesFrom } from './rules.js';
 import type { CapturedTable, Strategy, TableRules } from './table-schema.js';
 
-export const STRATEGIES: readonly Strategy[] = ['merge', 'lww', 'version', 'manual'];
-export const KEY_COLLISIONS: readonly TableRules['keyCollision'][] = ['keep', 'rekey'];
-export const ORPHAN_RULES: readonly TableRules['orphan'][] = ['keep', 'delete', 'restore-parent'];
+export const STRATEGIES = ['merge', 'lww', 'version', 'manual'] as const satisfies Strategy[];
+export const KEY_COLLISIONS = ['keep', 'rekey'] as const satisfies TableRules['keyCollision'][];
+export const ORPHAN_RULES = ['keep', 'delete', 'restore-parent'] as const satisfies TableRules['orphan'][];
 
 /** Null: nothing was asked of it, and it stays as it is. */
 export interface RuleRequest {
