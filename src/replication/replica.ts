@@ -21,6 +21,7 @@ import { assertPrivateSchemaWorks } from './private-schema.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
 import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
 import { RuleChanges } from './rule-changes.js';
+import { type RulesStatus, readRulesStatus } from './rules-status.js';
 import { allAtOnce, type Slices } from './slices.js';
 import type { Stage } from './stage.js';
 import type { Standing } from './staleness.js';
@@ -320,6 +321,11 @@ export class Replica {
   /** Keeps how a comparison with another node ended. */
   noteVerification(peer: string, differences: number, isWhole: boolean): void {
     noteVerification(this.engine, peer, differences, isWhole);
+  }
+
+  /** What every table goes by, and who has adopted that. */
+  rulesStatus(): RulesStatus {
+    return readRulesStatus(this.rules, this.members.names(), this.node);
   }
 
   /** In one go, however long it takes. */

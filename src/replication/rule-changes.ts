@@ -16,7 +16,17 @@ import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operat
 import { type FrozenMember, membersBehind } from './rule-agreement.js';
 import { rulesChanging, type WaitingChange } from './rule-freeze.js';
 import { type RequestedRule, type RuleRequest, ruleFor } from './rule-request.js';
-import { type RuleChange, type RuleRow, readRuleRows, rowsAfter, rulesFrom, rulesHash, writeRules } from './rules.js';
+import {
+  type EffectiveRule,
+  effectiveRule,
+  type RuleChange,
+  type RuleRow,
+  readRuleRows,
+  rowsAfter,
+  rulesFrom,
+  rulesHash,
+  writeRules,
+} from './rules.js';
 import { RulesHeard } from './rules-heard.js';
 import type { CapturedTable } from './table-schema.js';
 import type { Hello } from './wire-messages.js';
@@ -79,6 +89,13 @@ export class RuleChanges {
     return ruleFor(asked, { tables: this.tables, rows: this.rows(), members: this.members.names() });
   }
 
+  /** What a table, or `*`, goes by. */
+  effective(table: string): EffectiveRule {
+    const rows = this.rows();
+    const isOwn = rows.some(({ tbl }) => tbl === table);
+    return effectiveRule(table, rulesFrom(rows)(table), isOwn);
+  }
+
   /** The hash of the rules that this node goes by. */
   get hash(): string {
     return this.engine.schema.rulesHash;
@@ -120,13 +137,22 @@ export class RuleChanges {
     this.engine.freeze.coordinating = null;
   }
 
+  /** Have all members the same, by what this node has heard of them? */
+  isAgreedAsHeard(): boolean {
+    const { acknowledgements } = this.engine;
+    const others = this.members.names().filter((name) => name !== this.self.node);
+    const heard = others.map((node) => ({ node, vector: acknowledgements.all.get(node)?.vector ?? {}, dropped: 0 }));
+    return membersBehind([this.self, ...heard]).length === 0;
+  }
+
+  private get self(): FrozenMember {
+    const { state } = this.engine;
+    return { node: state.get('node'), vector: Object.fromEntries(state.vector), dropped: state.get('dropped') };
+  }
+
   private obstacle({ id }: RuleChange, votes: readonly RuleVote[]): string | null {
+    const { self } = this;
     const { state, schema } = this.engine;
-    const self: FrozenMember = {
-      node: state.get('node'),
-      vector: Object.fromEntries(state.vector),
-      dropped: state.get('dropped'),
-    };
     const members = this.members.names();
     for (const name of members) {
       if (name === self.node) continue;

@@ -50,6 +50,6 @@ export class RuleFreeze {
 
 export function rulesChanging(coordinator: string): SqlsyncError {
   return new SqlsyncError('rules-changing', `a change of the rules by ${coordinator} is under way`, {
-    hint: `it ends by itself, as soon as ${coordinator} can be reached: sqlsync rules shows who waits`,
+    hint: `It ends by itself, as soon as ${coordinator} can be reached: \`sqlsync rules\` shows who waits.`,
   });
 }

@@ -13,7 +13,7 @@ const TABLE_NAME_CHARS_MAX = 1_000_000;
 
 const changeId = z.string().regex(/^[0-9a-f]{32}$/);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
-const names = z.array(nodeNameSchema).max(MEMBERS_MAX);
+const names = z.array(nodeNameSchema).max(MEMBERS_MAX).readonly();
 
 const ruleSchema = z.strictObject({
   table: z.string().min(1).max(TABLE_NAME_CHARS_MAX),
@@ -32,7 +32,8 @@ const ruleChangeSchema = z.strictObject({
     .array(ruleSchema)
     .min(1)
     .max(RULES_MAX)
-    .refine((rules) => new Set(rules.map(({ table }) => table)).size === rules.length, 'a table is named twice'),
+    .refine((rules) => new Set(rules.map(({ table }) => table)).size === rules.length, 'a table is named twice')
+    .readonly(),
 });
 
 const ruleRequestSchema = z.discriminatedUnion('verb', [
@@ -47,7 +48,7 @@ const ruleRequestSchema = z.discriminatedUnion('verb', [
   /** Its coordinator no longer belongs: I decide from here on. What do you know of it? */
   z.strictObject({ verb: z.literal('fence'), change: changeId }),
 ]);
-export type RuleQuestionRequest = z.infer<typeof ruleRequestSchema>;
+export type RuleRequestMessage = z.infer<typeof ruleRequestSchema>;
 
 export const ruleQuestionSchema = z.strictObject({
   kind: z.literal('rules'),

@@ -1,20 +1,7 @@
 /** The rules of the data set as a node can tell them: what every table goes by, who has adopted that, and what waits. */
 
 import type { RuleChanges } from './rule-changes.js';
-import { ALL_TABLES, rulesFrom } from './rules.js';
-import type { TableRules } from './table-schema.js';
-
-/** What a table goes by. */
-export interface EffectiveRule {
-  /** Its name, or `*`: all without a rule of their own. */
-  readonly table: string;
-  readonly strategy: TableRules['strategy'];
-  readonly order: readonly string[];
-  readonly keyCollision: TableRules['keyCollision'];
-  readonly orphan: TableRules['orphan'];
-  /** Has it a rule of its own, or does it go by that of `*` and the defaults? */
-  readonly own: boolean;
-}
+import { ALL_TABLES, type EffectiveRule, effectiveRule, rulesFrom } from './rules.js';
 
 export interface RulesStatus {
   readonly tables: readonly EffectiveRule[];
@@ -28,11 +15,6 @@ export interface RulesStatus {
     /** Unix milliseconds; null: this node coordinates it. */
     readonly since: number | null;
   } | null;
-}
-
-export function effectiveRule(table: string, rules: TableRules, own: boolean): EffectiveRule {
-  const { strategy, nodeOrder: order, keyCollision, orphan } = rules;
-  return { table, strategy, order, keyCollision, orphan, own };
 }
 
 /** @param self this node, which goes by them in any case */

@@ -147,3 +147,20 @@ function firstOf(rules: readonly (Rule | undefined)[]): TableRules {
     orphan: first((rule) => rule.orphan, DEFAULT_RULES.orphan),
   };
 }
+
+/** What a table goes by. */
+export interface EffectiveRule {
+  /** Its name, or `*`: all without a rule of their own. */
+  readonly table: string;
+  readonly strategy: TableRules['strategy'];
+  readonly order: readonly string[];
+  readonly keyCollision: TableRules['keyCollision'];
+  readonly orphan: TableRules['orphan'];
+  /** Has it a rule of its own, or does it go by that of `*` and the defaults? */
+  readonly own: boolean;
+}
+
+export function effectiveRule(table: string, rules: TableRules, own: boolean): EffectiveRule {
+  const { strategy, nodeOrder: order, keyCollision, orphan } = rules;
+  return { table, strategy, order, keyCollision, orphan, own };
+}
