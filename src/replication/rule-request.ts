@@ -1,6 +1,6 @@
 /** What an operator asks of the rules of a table, checked against the data set, and the row that it makes. Pure. */
 import { SqlsyncError } from '../errors.js';
-import { ALL_TABLES, type Rule, type RuleRow, ruleOf, rulesFrom } from './rules.js';
+import { ALL_TABLES, type Rule, type RuleRow, ruleOf, rulesFrom, undecided } from './rules.js';
 import type { CapturedTable, Strategy, TableRules } from './table-schema.js';
 
 export const STRATEGIES = ['merge', 'lww', 'version', 'manual'] as const satisfies Strategy[];
@@ -38,7 +38,7 @@ export function ruleFor(request: RuleRequest, facts: RuleRequestFacts): Requeste
   const name = table?.name ?? ALL_TABLES;
   const before = rulesFrom(facts.rows)(name);
   const row = facts.rows.find(({ tbl }) => tbl === name);
-  const rule = changed(row === undefined ? nothing(name) : ruleOf(row), request);
+  const rule = changed(row === undefined ? undecided(name) : ruleOf(row), request);
   const after = {
     strategy: rule.strategy ?? before.strategy,
     nodeOrder: rule.nodeOrder ?? before.nodeOrder,
@@ -49,10 +49,6 @@ export function ruleFor(request: RuleRequest, facts: RuleRequestFacts): Requeste
   if (request.keyCollision === 'rekey' && table !== null) checkKeys(table);
   if (request.orphan !== null && table !== null) checkForeignKeys(table);
   return { rule, after, isInEffect: JSON.stringify(after) === JSON.stringify(before) };
-}
-
-function nothing(table: string): Rule {
-  return { table, strategy: null, nodeOrder: null, keyCollision: null, orphan: null, included: null };
 }
 
 /** An order is a matter of `version` alone, and a new strategy does not inherit that of `*`. */

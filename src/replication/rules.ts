@@ -53,6 +53,11 @@ export interface RuleChange {
   readonly rules: readonly Rule[];
 }
 
+/** Decides nothing about a table. */
+export function undecided(table: string): Rule {
+  return { table, strategy: null, nodeOrder: null, keyCollision: null, orphan: null, included: null };
+}
+
 const COLUMNS: readonly (keyof RuleRow)[] = [
   'tbl',
   'strategy',

@@ -51,6 +51,7 @@ const WELL: ProblemFacts = {
   held: new Map(),
   nullKeys: new Map(),
   gaps: new Map(),
+  ruleChanges: new Map(),
   verified: new Map(),
   diskFreeBytes: new Map([['shop', 2 ** 40]]),
   now: NOW,

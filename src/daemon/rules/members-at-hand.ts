@@ -35,14 +35,15 @@ export function notAtHand(missing: readonly MissingMember[]): SqlsyncError {
 
 /** What one member says, once it has done what it was asked. Throws 'peer-timeout' when that takes too long. */
 export async function askMember(
-  { service, peer, askRules }: PeerTarget,
+  member: PeerTarget,
   request: RuleRequestMessage,
   signal?: AbortSignal,
 ): Promise<RuleAnswer> {
+  const { service, peer } = member;
   const timeout = AbortSignal.timeout(ANSWER_MS_MAX);
   const stop = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
   const question = await service.rules.question(request);
-  const answer = await untilAborted(askRules(question, stop), stop, peer.name);
+  const answer = await untilAborted(member.askRules(question, stop), stop, peer.name);
   await service.rules.take(answer);
   return answer;
 }
