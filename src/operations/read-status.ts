@@ -158,11 +158,13 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
   });
 }
 
-function ruleChangeOf({ rules, members }: ReplicaStatus): RuleChangeFacts | null {
+function ruleChangeOf({ rules, members, node }: ReplicaStatus): RuleChangeFacts | null {
   const { underWay } = rules;
   if (underWay === null || underWay.since === null) return null;
   const { tables, coordinator, since } = underWay;
-  return { tables, coordinator, since: new Date(since), isAbandoned: !members.includes(coordinator) };
+  // Whoever has taken over and was cut short takes over again.
+  const isAbandoned = !members.includes(coordinator) || coordinator === node;
+  return { tables, coordinator, since: new Date(since), isAbandoned };
 }
 
 /** Who must run the application's migration: nodes that keep rows aside until then. */

@@ -195,7 +195,7 @@ export class LiveConnection implements PeerConnection {
     if (!peer.adopt(this, { here: own.nodeId, there: hello.nodeId })) return;
     database.acknowledge(hello);
     outbound.on('news');
-    rules.onNews();
+    rules.onGreeted();
   }
 
   private onAdvanced(): void {

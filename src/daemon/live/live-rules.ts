@@ -26,11 +26,20 @@ export class LiveRules {
 
   constructor(private readonly options: LiveRulesOptions) {}
 
+  /** The two have met. */
+  onGreeted(): void {
+    this.ask(0);
+  }
+
   /** The peer has spoken, or something has changed here. */
   onNews(): void {
+    this.ask(ASK_AGAIN_MS);
+  }
+
+  private ask(afterMs: number): void {
     if (this.isAsking || !this.isOpen) return;
     this.isAsking = true;
-    this.askUntilSettled()
+    this.askUntilSettled(afterMs)
       .catch(this.options.onFailure)
       .finally(() => {
         this.isAsking = false;
@@ -47,10 +56,11 @@ export class LiveRules {
     return !this.stopped.signal.aborted && (database.replica.rules.waiting !== null || peerHello().ruleChange !== null);
   }
 
-  private async askUntilSettled(): Promise<void> {
+  private async askUntilSettled(afterMs: number): Promise<void> {
     const { database, ask } = this.options;
-    for (let isFirst = true; this.isOpen; isFirst = false) {
-      if (!isFirst) await delay(ASK_AGAIN_MS, undefined, { signal: this.stopped.signal, ref: false }).catch(() => {});
+    const { signal } = this.stopped;
+    for (let waitMs = afterMs; ; waitMs = ASK_AGAIN_MS) {
+      await delay(waitMs, undefined, { signal, ref: false }).catch(() => {});
       if (!this.isOpen) return;
       try {
         await hearOutcome(database, ask);
