@@ -26,7 +26,7 @@ export interface RuleChangeOptions {
 }
 
 /** Tries at a moment in which nobody has what others lack, and rounds of exchange before each. */
-const ATTEMPTS_MAX = 10;
+const ATTEMPTS_MAX = 20;
 const ROUNDS_MAX = 4;
 /** Two nodes that change the rules at once must not march in step. */
 const PAUSE_MS_MAX = 250;
