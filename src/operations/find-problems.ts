@@ -51,7 +51,7 @@ export interface RuleChangeFacts {
   readonly tables: readonly string[];
   readonly coordinator: string;
   readonly since: Date;
-  /** Has its coordinator been removed from the members? */
+  /** Has its coordinator been removed from the members, or is this node itself the one that decides? */
   readonly isAbandoned: boolean;
 }
 
@@ -191,15 +191,19 @@ function inSchema({ heldRows, schemaBehind }: DatabaseStatus, held: ReplicaStatu
 /** An ordinary change is over before anybody sees it. */
 const RULE_CHANGE_MS_MAX = 10_000;
 
-function inRules({ name }: DatabaseStatus, { ruleChanges, now }: ProblemFacts): Finding[] {
+function inRules({ name, peers }: DatabaseStatus, { ruleChanges, now }: ProblemFacts): Finding[] {
   const change = ruleChanges.get(name);
   if (change === undefined || now.getTime() - change.since.getTime() < RULE_CHANGE_MS_MAX) return [];
   const { tables, coordinator, isAbandoned } = change;
-  const advice = isAbandoned ? 'no longer belongs' : `tells when its daemon runs`;
+  const advice = isAbandoned
+    ? 'which nobody else tells any more'
+    : `which ${coordinator} tells as soon as its daemon runs and the two are in touch (if it is gone for good: ` +
+      `\`sqlsync members remove ${coordinator}\`, then \`sqlsync rules recover\`)`;
   const message =
-    `nothing is exchanged: a change of the rules of ${tables.join(', ')} waits for its outcome, which ${coordinator} ` +
-    `knows; ${coordinator} ${advice}`;
-  const command = isAbandoned ? 'sqlsync rules recover' : 'sqlsync rules';
+    `nothing is exchanged, while applications go on writing: a change of the rules of ${tables.join(', ')} waits for its ` +
+    `outcome, ${advice}`;
+  const isPeer = peers.some((peer) => peer.name === coordinator);
+  const command = isAbandoned ? 'sqlsync rules recover' : isPeer ? `sqlsync sync ${coordinator}` : 'sqlsync rules';
   return [{ code: 'rules-changing', severity: 'error', message, command, since: change.since.toISOString() }];
 }
 

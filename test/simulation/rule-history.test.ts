@@ -1,4 +1,4 @@
-/** Rules that change under way: a slice of what `npm run simulate -- --rules` runs at length. */
+/** Rules that change under way: a slice of what `npm run simulate -- --of rules` runs at length. */
 import { expect, test } from 'vitest';
 import { runRuleHistory } from '../support/rule-history.js';
 

@@ -104,7 +104,10 @@ async function besideDaemon(cluster: EngineCluster, work: () => Promise<void>): 
   });
   const ended = once(daemon, 'close');
   try {
-    await Promise.race([once(daemon.stdout, 'data'), ended.then(() => Promise.reject(new Error('Lyon does not start')))]);
+    await Promise.race([
+      once(daemon.stdout, 'data'),
+      ended.then(() => Promise.reject(new Error('Lyon does not start'))),
+    ]);
     await work();
   } finally {
     daemon.kill();

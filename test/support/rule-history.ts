@@ -382,6 +382,7 @@ export function runRuleHistory(seed: number): RuleHistoryResult {
   try {
     return new RuleHistory(seed).play();
   } catch (error) {
-    throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+    const replay = `npm run simulate -- --of rules --first ${seed} --seeds 1`;
+    throw new Error(`seed ${seed}: ${(error as Error).message}\nreplay: ${replay}`, { cause: error });
   }
 }

@@ -29,6 +29,7 @@ import type { StreamStage } from '../stream/stage.js';
 import { StageStore, type StreamReceiver } from '../stream/stage-store.js';
 import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue.js';
 import { type DatabaseFigures, readFigures } from './database-figures.js';
+import { Greetings } from './greetings.js';
 import { MigrationHold } from './migration-hold.js';
 import { type HistoryKept, pruneHistory } from './prune-history.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
@@ -73,6 +74,7 @@ export class DatabaseService {
   readonly answers = new ComparisonAnswers(this);
   /** What this node says when the rules of the data set change. */
   readonly rules = new RuleAnswers(this);
+  readonly greetings = new Greetings(this);
   private readonly file: LockedFile;
   private readonly stages: StageStore;
   private readonly queue: ApplyQueue;
@@ -237,37 +239,8 @@ export class DatabaseService {
   }
 
   /** Throws why nothing can be exchanged with this peer, if so. */
-  async greet(peer: Hello): Promise<void> {
-    const refusal = await this.refusalOf(peer);
-    if (refusal !== null) throw refusal;
-  }
-
-  /** The same for a live connection: one is kept while the rules change, though nothing is shipped over it. */
-  async greetLive(peer: Hello): Promise<void> {
-    const refusal = await this.refusalOf(peer);
-    if (refusal !== null && refusal.code !== 'rules-changing') throw refusal;
-  }
-
-  /**
-   * Throws why a stream cannot be taken from its sender, if so. What the stream's head says of the sender may have been
-   * overtaken on its way by what the sender has acknowledged since, so whether it is stale is not judged by that: the
-   * connection's greeting has been, and the stream's end will be. One that was sent before the rules changed is dropped
-   * when it is to be applied.
-   */
-  async greetSender(sender: Hello): Promise<void> {
-    const refusal = await this.refusalOf(sender);
-    if (refusal === null || refusal.code === 'stale' || refusal.code === 'rules-changing') return;
-    if (refusal.code !== 'rules-differ') throw refusal;
-    this.rules.judge(sender);
-  }
-
-  private async refusalOf(peer: Hello): Promise<SqlsyncError | null> {
-    this.migration.assertNotHeld();
-    await this.rules.learnFrom(peer);
-    const refusal = await this.file.run(() => this.replica.checkPeer(this.replica.hello(this.name), peer));
-    if (refusal === null) return null;
-    const { code, message, hint } = refusal;
-    return new SqlsyncError(code, message, hint === null ? {} : { hint });
+  greet(peer: Hello): Promise<void> {
+    return this.greetings.peer(peer);
   }
 
   /**

@@ -173,7 +173,7 @@ export class LiveConnection implements PeerConnection {
   private async greet(message: LiveMessage & { readonly type: 'hello' }): Promise<void> {
     const { hello } = message;
     const { database, peer } = this.options.findEnds(hello);
-    await database.greetLive(hello);
+    await database.greetings.live(hello);
     const own = await database.hello();
     // It may have been closed while this waited for the file: then nobody must find it in the peer's record.
     if (this.isClosed) return;

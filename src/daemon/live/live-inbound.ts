@@ -34,7 +34,7 @@ export class LiveInbound {
     const sender = this.receiver?.sender;
     // Its schema, its rules or its clock may have changed since the connection was made.
     if (isFirst && sender != null) {
-      await this.options.database.greetSender(sender);
+      await this.options.database.greetings.sender(sender);
       this.options.peer.heard(sender, Date.now());
     }
     if (this.receiver?.isWhole === true) this.on('whole');

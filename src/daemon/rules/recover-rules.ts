@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { SqlsyncError } from '../../errors.js';
+import type { WaitingChange } from '../../replication/rule-freeze.js';
 import type { DatabaseService } from '../database/database-service.js';
 import type { PeerTarget } from '../peer/peer-target.js';
 import { tellAll } from './change-rules.js';
@@ -25,7 +26,7 @@ export async function recoverRules(options: RuleRecoveryOptions): Promise<'adopt
   const { rules, node } = service.replica;
   const { waiting } = rules;
   if (waiting === null) return null;
-  await refuseWhileMember(service, waiting.coordinator);
+  await refuseWhileMember(service, waiting);
   const { id } = waiting.change;
   const members = await membersAtHand(service, targets());
   await service.work(() => rules.fence(id, node));
@@ -42,10 +43,14 @@ export async function recoverRules(options: RuleRecoveryOptions): Promise<'adopt
   return outcome;
 }
 
-async function refuseWhileMember(service: DatabaseService, coordinator: string): Promise<void> {
+async function refuseWhileMember(service: DatabaseService, { coordinator, change }: WaitingChange): Promise<void> {
   const members = await service.work(() => service.replica.memberNames);
   if (coordinator === service.replica.node || !members.includes(coordinator)) return;
+  const hint =
+    coordinator === change.node
+      ? 'Start its daemon: it tells.'
+      : `It has taken over: start its daemon, and type \`sqlsync rules recover\` there.`;
   throw new SqlsyncError('rules-changing', `${coordinator} belongs to the data set, and may have decided`, {
-    hint: `Start its daemon: it tells. If it is gone for good: sqlsync members remove ${coordinator}, then this again.`,
+    hint: `${hint} If it is gone for good: sqlsync members remove ${coordinator}, then this again.`,
   });
 }
