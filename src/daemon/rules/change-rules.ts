@@ -28,8 +28,8 @@ export interface RuleChangeOptions {
 /** Tries at a moment in which nobody has what others lack, and rounds of exchange before each. */
 const ATTEMPTS_MAX = 20;
 const ROUNDS_MAX = 4;
-/** Two nodes that change the rules at once must not march in step. */
-const PAUSE_MS_MAX = 250;
+/** Two nodes that change the rules at once must not march in step: with every try the pause may be longer by this. */
+const PAUSE_STEP_MS = 100;
 
 /** What passes, so that it is worth another try. */
 const PASSING: readonly ErrorCode[] = ['rules-changing', 'rules-differ', 'catching-up', 'batch-outdated'];
@@ -48,7 +48,7 @@ export async function changeRules(options: RuleChangeOptions): Promise<boolean> 
     if (change === null) return false;
     why = obstacle ?? (await attemptChange(change, members, options)) ?? '';
     if (why === '') return true;
-    await delay(Math.random() * PAUSE_MS_MAX, undefined, { signal }).catch(() => {});
+    await delay(Math.random() * attempt * PAUSE_STEP_MS, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();
   }
   throw new SqlsyncError('rules-not-agreed', `the members did not come to have the same: ${why}`, {

@@ -112,6 +112,46 @@ describe('rules set', () => {
   });
 });
 
+describe('several at once', () => {
+  it('lets two coordinators have their turns', async () => {
+    const { paris, lyon, nice, all } = await three();
+    await nice.stop();
+    await nice.start({ peers: [paris.asPeer, lyon.asPeer] });
+    for (const node of [paris, lyon]) {
+      await vi.waitFor(async () => expect((await node.peer('nice'))?.state).toBe('online'), soon);
+    }
+    const controls = await Promise.all([paris.control(), lyon.control()]);
+    const done = await Promise.all([
+      controls[0].setRules(setting({ strategy: 'lww' })),
+      controls[1].setRules(setting({ strategy: 'version', nodeOrder: ['lyon'] })),
+    ]);
+    expect(done.map(({ changed }) => changed)).toEqual([true, true]);
+    const last = await strategyOf(paris);
+    expect(['lww', 'version']).toContain(last);
+    await vi.waitFor(async () => {
+      for (const node of all) {
+        expect(await strategyOf(node)).toBe(last);
+        expect((await rulesOf(node))?.underWay).toBeNull();
+      }
+    }, soon);
+  });
+
+  it('needs a member as well that has joined elsewhere a moment ago, and admits none in between', async () => {
+    const { paris, lyon, dialed } = await three({ live: false, schedule: null });
+    const rome = await TestNode.joining(lyon, 'rome', { listens: false });
+    const missing = { code: 'peer-unreachable', message: expect.stringContaining('rome (') };
+    const control = await paris.control();
+    await expect(control.setRules(setting({ strategy: 'lww' }))).rejects.toMatchObject(missing);
+    await prepare(lyon, paris, aChange('paris'));
+    await expect(TestNode.joining(lyon, 'oslo')).rejects.toMatchObject({ code: 'rules-changing' });
+    expect(dialed.peers).toHaveLength(1);
+    await rome.start({ peers: [paris.asPeer, lyon.asPeer] });
+    await vi.waitFor(async () => expect((await paris.peer('rome'))?.state).toBe('online'), soon);
+    expect((await control.setRules(setting({ strategy: 'lww' }))).changed).toBe(true);
+    for (const node of [lyon, rome]) expect(await strategyOf(node)).toBe('lww');
+  });
+});
+
 describe('a member that waits for the outcome', () => {
   it('exchanges nothing, and goes on when the coordinator knows of no change', async () => {
     const { paris, lyon, dialed } = await three({ live: false, schedule: null });
