@@ -117,12 +117,14 @@ async function attemptChange(
     const failures = await failuresOf(members, async (member) => {
       votes.push(await askMember(member, request, signal));
     });
+    signal.throwIfAborted();
     if (failures.length > 0) return await obstacleAmong(failures, service);
     const obstacle = await service.work(() => rules.decide(votes, operation));
     isDecided = obstacle === null;
     return obstacle;
   } finally {
-    if (!isDecided) await service.work(() => rules.giveUp());
+    // Whatever keeps the file from being worked on: this is in memory alone.
+    if (!isDecided) rules.giveUp();
     await tellAll(isDecided ? 'commit' : 'abort', change.id, members);
     service.tellAdvanced();
   }

@@ -183,6 +183,11 @@ describe('a member that waits for the outcome', () => {
 
   it('hears of a decision from whoever goes by it, also when the coordinator has died right after it', async () => {
     const { paris, lyon, nice, all, dialed } = await three();
+    // Lyon is told of nice, which has joined after it, and all have the same.
+    await vi.waitFor(async () => {
+      const [first, ...others] = (await Promise.all(all.map((node) => node.hello()))).map(({ vector }) => vector);
+      for (const vector of others) expect(vector).toEqual(first);
+    }, soon);
     const [atParis, atLyon] = [paris.asPeer, lyon.asPeer].map(({ url }) => ({ url, port: Number(new URL(url).port) }));
     for (const node of all) await node.stop();
     decideAlone(paris, aChange('paris'), [lyon, nice]);
