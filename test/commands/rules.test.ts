@@ -8,9 +8,9 @@ import { runCli } from '../support/run-cli.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 // Every step is a process of its own, and machines that run tests are busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
-const soon = { interval: 50, timeout: 20_000 };
+const soon = { interval: 50, timeout: 50_000 };
 const SCHEMA = `CREATE TABLE product(sku TEXT PRIMARY KEY, name, price);
   CREATE TABLE sale(id INTEGER PRIMARY KEY, sku REFERENCES product(sku));`;
 
@@ -59,6 +59,9 @@ async function startThree() {
 
 const rulesOf = async (node: ProcessNode) => (await node.succeed(['rules'])) as RulesReport;
 const productOf = async (node: ProcessNode) => (await rulesOf(node)).items.find(({ table }) => table === 'product');
+/** What the daemon itself says: a process for the question takes its time. */
+const waitsFor = async (node: ProcessNode) =>
+  (await (await node.control()).status()).databases[0]?.replica?.rules.underWay?.coordinator ?? null;
 const asJson = (run: { stdout: string }) => JSON.parse(run.stdout);
 
 test('a rule is set on every member, and every member shows who has adopted it', async () => {
@@ -126,7 +129,7 @@ test('a coordinator that is killed before it has decided leaves nobody waiting o
   proxy.fault = { keepBackAfter: 'POST /v1/rules' };
   const setting = hub.run(['rules', 'set', 'product', 'lww']);
   await vi.waitFor(async () => {
-    for (const node of [east, west]) expect((await rulesOf(node)).change?.coordinator).toBe('hub');
+    for (const node of [east, west]) expect(await waitsFor(node)).toBe('hub');
   }, soon);
   await hub.end('SIGKILL');
   expect((await setting).exitCode).not.toBe(0);
@@ -139,7 +142,7 @@ test('a coordinator that is killed before it has decided leaves nobody waiting o
   write(west, "INSERT INTO product VALUES('tea', 'Assam', 1)");
   await hub.start();
   await vi.waitFor(async () => {
-    for (const node of nodes) expect((await rulesOf(node)).change).toBeNull();
+    for (const node of nodes) expect(await waitsFor(node)).toBeNull();
   }, soon);
   await vi.waitFor(async () => {
     const run = await hub.run(['rules', 'set', 'product', 'lww', '--json']);

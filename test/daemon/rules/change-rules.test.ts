@@ -97,7 +97,7 @@ describe('rules set', () => {
         id += 1;
         node.insert(id, node.name);
       }
-    }, 20);
+    }, 50);
     try {
       const control = await paris.control();
       for (const strategy of ['lww', 'version', 'merge'] as const) {
