@@ -149,6 +149,17 @@ export const ERROR_WORDS = {
     meaning: 'The nodes have different rules for a table.',
     remedy: '`sqlsync rules` shows who has adopted which.',
   },
+  'rules-changing': {
+    meaning:
+      'A change of the rules is under way: a member has agreed to it, and exchanges nothing until it hears the outcome.',
+    remedy:
+      'Nothing: it ends by itself. Where it does not, the message names the node that decides: start its daemon. One that is gone for good: `sqlsync members remove NAME`, then `sqlsync rules recover` on a node that is left.',
+  },
+  'rules-not-agreed': {
+    meaning:
+      'The rules were not changed: in no try did all members have the same, or one of them was busy. Nothing has changed.',
+    remedy: 'Type it again, when less is written; the message says what was in the way.',
+  },
   'encoding-differs': {
     meaning: 'The files store text in different encodings.',
     remedy: "Recreate one with the other's `PRAGMA encoding`.",

@@ -54,6 +54,8 @@ export const ERROR_CODES = {
   'database-unknown': EXIT.data,
   'schema-differs': EXIT.data,
   'rules-differ': EXIT.data,
+  'rules-changing': EXIT.tryAgain,
+  'rules-not-agreed': EXIT.tryAgain,
   'encoding-differs': EXIT.data,
   'node-name-taken': EXIT.refused,
   'identity-unknown': EXIT.refused,

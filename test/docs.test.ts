@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { playPage, withoutVarying } from './support/play-page.js';
 
 // Every command is a process of its own, and machines that run tests are busy.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 test('docs/conflicts.md', async () => {
   const scenes = await playPage(readFileSync('docs/conflicts.md', 'utf8'));

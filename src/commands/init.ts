@@ -1,12 +1,13 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.js';
 import { thisMachine } from '../daemon/this-machine.js';
-import { EXIT, SqlsyncError } from '../errors.js';
+import { EXIT } from '../errors.js';
 import { dryRunFlag } from '../global-flags.js';
 import { nodeFlags } from '../node-flags.js';
 import { findConfigurationTarget } from '../operations/configuration-target.js';
 import { carryOutInit, type DatabasePlan, type InitReport, planInit } from '../operations/init-database.js';
 import { renderKeyRisk, renderPlan, renderReport } from '../rendering/render-init.js';
+import { KEY_COLLISIONS } from '../replication/rule-request.js';
 
 type InitDocument =
   | InitReport
@@ -39,20 +40,14 @@ export default class Init extends BaseCommand<typeof Init> {
       multiple: true,
       multipleNonGreedy: true,
     }),
-    'key-collision': Flags.string({
-      summary: 'When two nodes allocate one key: keep the later row (rekey is not there yet).',
-      options: ['keep', 'rekey'],
+    'key-collision': Flags.option({ options: KEY_COLLISIONS })({
+      summary: 'When two nodes allocate one key: keep the later row, or give the other a new key.',
     }),
     'dry-run': dryRunFlag,
   };
 
   async run(): Promise<InitDocument> {
     const { flags } = this;
-    if (flags['key-collision'] === 'rekey') {
-      throw new SqlsyncError('usage', '--key-collision rekey is not there yet: this version keeps the later row', {
-        hint: 'The other row is kept whole in a conflict record: --key-collision keep',
-      });
-    }
     const plan = planInit(
       {
         paths: this.operands,
@@ -62,6 +57,7 @@ export default class Init extends BaseCommand<typeof Init> {
         secretFile: flags['secret-file'],
         include: flags.include ?? [],
         exclude: flags.exclude ?? [],
+        keyCollision: flags['key-collision'],
       },
       findConfigurationTarget({ file: flags.config }),
       thisMachine,

@@ -1,20 +1,14 @@
 /** Comparisons with peers of the configuration, without a daemon: this process takes the file's lock for as long as it lasts. */
 import type { Logger } from 'pino';
-import type { Config, DatabaseConfig, PeerConfig } from '../config.js';
+import type { Config, DatabaseConfig } from '../config.js';
 import type { VerifyDeps } from '../operations/verify-nodes.js';
 import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.js';
 import { verifyAll } from './compare/verification.js';
+import { withConfiguredTargets } from './configured-targets.js';
 import type { DaemonSettings } from './daemon.js';
 import { readDaemonSettings } from './daemon-settings.js';
-import type { DatabaseService } from './database/database-service.js';
-import { pausedPeers } from './file/paused-peers.js';
 import { createLogger } from './logger.js';
-import { exchange } from './peer/exchange.js';
-import { HttpPeer } from './peer/http-peer.js';
-import { PeerRecord } from './peer/peer-record.js';
-import type { PeerTarget } from './peer/peer-target.js';
 import { serveOnce } from './serve-once.js';
-import { BearerSecrets } from './server/bearer-secrets.js';
 import { peersFor } from './sync-once.js';
 import { findDaemon, thisMachine } from './this-machine.js';
 
@@ -43,39 +37,9 @@ async function compareOnce(
   const { verifyWaitMsMax: waitMsMax } = settings.limits;
   const served = settings.databases.find(({ name }) => name === database) as DatabaseConfig;
   const peers = peersFor(settings, database, { databases: [database], peers: [...request.peers] });
-  return serveOnce(served, { limits: settings.limits, logger }, async (service) => {
-    const clients: HttpPeer[] = [];
-    const paused = pausedPeers(service.side);
-    const targets = peers.map((peer) => {
-      const client = clientFor(peer, settings);
-      clients.push(client);
-      return targetFor(peer, client, service, paused.includes(peer.name));
-    });
-    try {
-      return await verifyAll(targets, { tables, mode, waitMsMax, onProgress, signal });
-    } finally {
-      for (const client of clients) await client.close();
-    }
-  });
-}
-
-function clientFor({ name, url }: PeerConfig, { secrets, clientTls: tls, limits }: DaemonSettings): HttpPeer {
-  const { authorization } = new BearerSecrets(secrets);
-  return new HttpPeer({ name, url, authorization: () => authorization, tls, limits });
-}
-
-function targetFor(
-  { name, direction }: PeerConfig,
-  client: HttpPeer,
-  service: DatabaseService,
-  isPaused: boolean,
-): PeerTarget {
-  const peer = new PeerRecord(name);
-  Object.assign(peer, { direction, isPaused });
-  return {
-    service,
-    peer,
-    exchange: (onProgress, signal) => exchange({ service, client, peer, onProgress, signal }),
-    ask: (question, signal) => client.ask(service.asker, question, signal),
-  };
+  return serveOnce(served, { limits: settings.limits, logger }, (service) =>
+    withConfiguredTargets(service, peers, settings, (targets) =>
+      verifyAll(targets, { tables, mode, waitMsMax, onProgress, signal }),
+    ),
+  );
 }

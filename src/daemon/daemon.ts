@@ -24,6 +24,7 @@ import type { ClientTls } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
 import { PeerLinks } from './peer/peer-links.js';
 import type { PeerRecord } from './peer/peer-record.js';
+import { recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
 import { startAdminServer } from './server/admin-server.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
 import type { RunningServer, ServerTls } from './server/http-listener.js';
@@ -212,11 +213,20 @@ export class Daemon {
         return decideKept(this.databases.find(request.database).service, request);
       case 'hold':
         return this.hold(request.path, () => onProgress({ held: true }), signal);
+      case 'set-rules':
+        return setServedRules(request, this.servedRules(request.database, signal));
+      case 'recover-rules':
+        return recoverServedRules(request, this.servedRules(request.database, signal));
       case 'stop':
         // The answer must be on its way before the socket it goes through is closed.
         setImmediate(() => void this.stop());
         return null;
     }
+  }
+
+  private servedRules(database: string, signal: AbortSignal): ServedRules {
+    const { service } = this.databases.find(database);
+    return { service, targets: () => this.links.targets({ databases: [database], peers: [] }), signal };
   }
 
   private compare(

@@ -54,6 +54,7 @@ const HOLDS_UP_DATABASE: readonly ErrorCode[] = [
   'identity-unknown',
   'migrating',
   'catching-up',
+  'rules-changing',
 ];
 
 /** Symptom → what may be behind it, the likeliest first. */

@@ -27,6 +27,8 @@ export interface ProblemFacts {
   readonly gaps: ReadonlyMap<string, CaptureGap>;
   /** Tables with rows whose key holds NULL, by the database's name. */
   readonly nullKeys: ReadonlyMap<string, readonly string[]>;
+  /** Changes of the rules whose outcome is waited for, by the database's name. */
+  readonly ruleChanges: ReadonlyMap<string, RuleChangeFacts>;
   /** How the last comparisons with other nodes ended, by the database's name. */
   readonly verified: ReadonlyMap<string, VerifiedPeers>;
   /** Free bytes of the file system that a database is on, by its name; null: not known. */
@@ -42,6 +44,15 @@ export interface CatchUpFacts {
   readonly waiting: boolean;
   /** Rows that are in no table until it is whole. */
   readonly parked: number;
+}
+
+/** A change of the rules that waits for its outcome. */
+export interface RuleChangeFacts {
+  readonly tables: readonly string[];
+  readonly coordinator: string;
+  readonly since: Date;
+  /** Has its coordinator been removed from the members, or is this node itself the one that decides? */
+  readonly isAbandoned: boolean;
 }
 
 export interface Failure extends ErrorBody {
@@ -85,6 +96,7 @@ function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
     ...(facts.failures.get(database.name) ?? []).map((failure) => fromFailure(database, failure, facts)),
     ...inCoverage(database, facts),
     ...inQueues(database, facts),
+    ...inRules(database, facts),
     ...inSpace(database, facts),
     ...inAge('backup-old', 'the last backup', database.lastBackup, facts.health.backupAgeMsMax, facts.now),
   ];
@@ -174,6 +186,25 @@ function inSchema({ heldRows, schemaBehind }: DatabaseStatus, held: ReplicaStatu
     found.push({ code: 'schema-differs', severity: 'warning', message, command: null });
   }
   return found;
+}
+
+/** An ordinary change is over before anybody sees it. */
+const RULE_CHANGE_MS_MAX = 10_000;
+
+function inRules({ name, peers }: DatabaseStatus, { ruleChanges, now }: ProblemFacts): Finding[] {
+  const change = ruleChanges.get(name);
+  if (change === undefined || now.getTime() - change.since.getTime() < RULE_CHANGE_MS_MAX) return [];
+  const { tables, coordinator, isAbandoned } = change;
+  const advice = isAbandoned
+    ? 'which nobody else tells any more'
+    : `which ${coordinator} tells as soon as its daemon runs and the two are in touch (if it is gone for good: ` +
+      `\`sqlsync members remove ${coordinator}\`, then \`sqlsync rules recover\`)`;
+  const message =
+    `nothing is exchanged, while applications go on writing: a change of the rules of ${tables.join(', ')} waits for its ` +
+    `outcome, ${advice}`;
+  const isPeer = peers.some((peer) => peer.name === coordinator);
+  const command = isAbandoned ? 'sqlsync rules recover' : isPeer ? `sqlsync sync ${coordinator}` : 'sqlsync rules';
+  return [{ code: 'rules-changing', severity: 'error', message, command, since: change.since.toISOString() }];
 }
 
 function inSpace(database: DatabaseStatus, { health, prune, diskFreeBytes }: ProblemFacts): Finding[] {

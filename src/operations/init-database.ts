@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Database } from 'better-sqlite3';
 import { type ConfigAdditions, checkConfigAdditions, extendConfigFile } from '../config-edit.js';
 import { SqlsyncError } from '../errors.js';
 import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
@@ -12,6 +13,8 @@ import { initialiseNode } from '../replication/initialise.js';
 import type { InstallResult } from '../replication/install-capture.js';
 import { assertNotWatching } from '../replication/migration-watch.js';
 import { assertNoneRefused, type CaptureOptions, type CapturePlan, planCapture } from '../replication/plan-capture.js';
+import { ALL_TABLES, readRules, undecided } from '../replication/rules.js';
+import type { TableRules } from '../replication/table-schema.js';
 import { createSecretFile } from '../secrets.js';
 import {
   additionsFor,
@@ -29,6 +32,8 @@ export interface InitRequest extends NodeRequest, CaptureOptions {
   readonly paths: readonly string[];
   /** For a single database only. */
   readonly name: string | undefined;
+  /** What becomes of the losing row when two nodes give one key to two rows: the data set's first rule. */
+  readonly keyCollision?: TableRules['keyCollision'] | undefined;
 }
 
 export interface InitPlan {
@@ -45,6 +50,8 @@ export interface DatabasePlan extends CapturePlan {
   /** Who the file belongs to already; null: nobody. */
   readonly identity: NodeIdentity | null;
   readonly additions: ConfigAdditions;
+  /** Null: nothing was asked. */
+  readonly keyCollision: TableRules['keyCollision'] | null;
 }
 
 export interface InitReport extends CapturePlan {
@@ -76,7 +83,11 @@ export function planInit(
   const twice = real.find((path, i) => real.indexOf(path) < i);
   if (twice !== undefined) throw new SqlsyncError('usage', `${twice} is named twice`);
   const readings = paths.map((path) =>
-    files.withSnapshot(path, (db) => ({ path, identity: readNodeIdentity(db), plan: planCapture(db, request) })),
+    files.withSnapshot(path, (db) => {
+      const identity = readNodeIdentity(db);
+      if (identity !== null) refuseOtherRule(db, path, request.keyCollision);
+      return { path, identity, plan: planCapture(db, request) };
+    }),
   );
   const inFile = readings.find(({ identity }) => identity !== null)?.identity?.node ?? null;
   const node = chooseNodeName(request.node, target, inFile, hostname);
@@ -87,7 +98,7 @@ export function planInit(
     const chosen = { node, listen: request.listen, secretFile, database: { name: database, path } };
     const additions = additionsFor(target, chosen);
     checkConfigAdditions(target.file, additions, env);
-    return { database, path, identity, tables: plan.tables, additions };
+    return { database, path, identity, tables: plan.tables, additions, keyCollision: request.keyCollision ?? null };
   });
   return { node, configFile: target.file, secretFile, databases };
 }
@@ -117,6 +128,14 @@ export function carryOutInit(plan: InitPlan, command: string, machine: Machine):
   });
 }
 
+/** Other members may go by the rules that are in the file: they change on all at once. */
+function refuseOtherRule(db: Database, path: string, asked: TableRules['keyCollision'] | undefined): void {
+  if (asked === undefined || readRules(db)(ALL_TABLES).keyCollision === asked) return;
+  throw new SqlsyncError('usage', `${path} belongs to a data set that has its rules already`, {
+    hint: `Change them on all its members: sqlsync rules set '*' --key-collision ${asked}`,
+  });
+}
+
 interface Installation {
   readonly node: string;
   readonly command: string;
@@ -125,12 +144,15 @@ interface Installation {
 }
 
 function install(
-  { path, tables }: DatabasePlan,
+  { path, tables, keyCollision }: DatabasePlan,
   { node, command, isServed }: Installation,
   machine: Machine,
 ): InstallResult {
   const { files, random, now } = machine;
-  const first = { node, dataset: random.hex(16), nodeId: random.hex(16), nowMs: now().getTime() };
+  const nowMs = now().getTime();
+  const rule = keyCollision === null ? null : { ...undecided(ALL_TABLES), keyCollision };
+  const rules = rule === null ? null : { id: random.hex(16), node, at: nowMs, rules: [rule] };
+  const first = { node, dataset: random.hex(16), nodeId: random.hex(16), nowMs, rules };
   const operation = operationRecord(node, { command, detail: null }, machine);
   return files.withConnection(path, (db) => {
     // A migration beside a daemon is under way; without one it was cut short, and its triggers are put back.

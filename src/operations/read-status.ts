@@ -20,7 +20,7 @@ import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
 import { coverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
-import { type CatchUpFacts, type Failure, findProblems } from './find-problems.js';
+import { type CatchUpFacts, type Failure, findProblems, type RuleChangeFacts } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
@@ -55,6 +55,9 @@ export async function readStatus(
     nullKeys: new Map(readings.map(({ status, nullKeys }) => [status.name, nullKeys])),
     catchUps: new Map(readings.map(({ status, catchUp }) => [status.name, catchUp])),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
+    ruleChanges: new Map(
+      readings.flatMap(({ status, ruleChange }) => (ruleChange === null ? [] : [[status.name, ruleChange]])),
+    ),
     verified: new Map(readings.map(({ status, verified }) => [status.name, verified])),
     diskFreeBytes: new Map(statuses.map(({ name, path }) => [name, diskFreeBytes(path)])),
     now,
@@ -81,6 +84,7 @@ interface DatabaseReading {
   readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
   readonly catchUp: CatchUpFacts;
+  readonly ruleChange: RuleChangeFacts | null;
   readonly verified: VerifiedPeers;
   readonly failures: readonly Failure[];
 }
@@ -129,6 +133,7 @@ function readDatabase(
     nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
     catchUp: { waiting: replica?.catchUp?.stageId === null, parked: replica?.parked ?? 0 },
+    ruleChange: replica === null ? null : ruleChangeOf(replica),
     verified: replica?.verified ?? {},
     failures: onePerCode([...failures, ...(served?.problems ?? [])]),
   };
@@ -151,6 +156,15 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
       replica: served === null ? readReplicaStatus(db, deps) : null,
     };
   });
+}
+
+function ruleChangeOf({ rules, members, node }: ReplicaStatus): RuleChangeFacts | null {
+  const { underWay } = rules;
+  if (underWay === null || underWay.since === null) return null;
+  const { tables, coordinator, since } = underWay;
+  // Whoever has taken over and was cut short takes over again.
+  const isAbandoned = !members.includes(coordinator) || coordinator === node;
+  return { tables, coordinator, since: new Date(since), isAbandoned };
 }
 
 /** Who must run the application's migration: nodes that keep rows aside until then. */

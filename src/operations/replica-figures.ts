@@ -13,11 +13,16 @@ const NO_WORK = {
   clockAheadSecondsMax: 0,
 };
 
+export function readReplicaStatus(db: Database, machine: Pick<Machine, 'now' | 'random'>): ReplicaStatus {
+  return readReplica(db, machine).status();
+}
+
 /**
+ * A node to be asked, and not to do anything.
  * @param db a connection to a file that has been initialised, in a transaction that is rolled back: opening a node puts
  * its triggers right where they are not
  */
-export function readReplicaStatus(db: Database, { now, random }: Pick<Machine, 'now' | 'random'>): ReplicaStatus {
+export function readReplica(db: Database, { now, random }: Pick<Machine, 'now' | 'random'>): Replica {
   const clock = { nowMs: () => now().getTime() };
-  return Replica.open({ writer: db, reader: db, install: db, clock, random, limits: NO_WORK }).status();
+  return Replica.open({ writer: db, reader: db, install: db, clock, random, limits: NO_WORK });
 }

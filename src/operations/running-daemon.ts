@@ -2,6 +2,9 @@
 import type { ErrorBody } from '../errors.js';
 import type { KeptDecision } from '../replication/decide-kept.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
+import type { RuleRequest } from '../replication/rule-request.js';
+import type { EffectiveRule } from '../replication/rules.js';
+import type { RulesStatus } from '../replication/rules-status.js';
 import type { PeerDirection, PeerState } from './status-report.js';
 import type { CompareRequest, VerifiedPeer } from './verify-report.js';
 
@@ -21,6 +24,35 @@ export interface RunningDaemon {
   pause(peer: string): Promise<void>;
   resume(peer: string): Promise<void>;
   decideQuarantine(request: QuarantineRequest): Promise<QuarantineDecision[]>;
+  setRules(request: SetRulesRequest, signal?: AbortSignal): Promise<ChangedRules>;
+  recoverRules(request: RulesRecovery, signal?: AbortSignal): Promise<RecoveredRules>;
+}
+
+/** Who has something done to a database, and how he typed it: for the record of operations. */
+export interface RulesRecovery {
+  readonly database: string;
+  readonly operator: string;
+  readonly command: string;
+}
+
+export interface SetRulesRequest extends RulesRecovery {
+  readonly rule: RuleRequest;
+}
+
+/** What became of the rules of one table. */
+export interface ChangedRules {
+  readonly changed: boolean;
+  /** Does the table go by what was asked for? Only a rehearsal leaves it at no. */
+  readonly inEffect: boolean;
+  /** What it goes by, or would. */
+  readonly rule: EffectiveRule;
+  /** Who has adopted the rules. Null: not heard. */
+  readonly members: RulesStatus['members'];
+}
+
+/** What became of a change whose coordinator is gone; null: none was waited for. */
+export interface RecoveredRules {
+  readonly outcome: 'adopted' | 'given up' | null;
 }
 
 /** What an operator decides about changes that wait in quarantine. */

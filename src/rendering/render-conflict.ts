@@ -113,7 +113,7 @@ function nowNote({ changed, tableColumns, table, state }: ConflictDetail, paint:
 const SETTLED_BY: Readonly<Record<string, string>> = {
   merge: 'merge keeps the row that came to life later, or its deletion',
   lww: 'lww keeps the row that was written later',
-  version: 'version keeps the row that was written more often',
+  version: 'version keeps the row that was written more often, of equals by the order of nodes, then the later',
   manual: 'manual keeps the row that was written later, until somebody decides',
   repair: 'by an operator’s word, or when a gap was closed',
 };

@@ -18,6 +18,7 @@ import { hlcToMs, nextHlc } from './hlc.js';
 import { KeyCollisions } from './key-collisions.js';
 import { isOurs } from './read-schema.js';
 import { type RowVersion, vectorOf } from './row-version.js';
+import { RULE_TABLE } from './rules.js';
 import { settleKeyCollisions } from './settle-key-collisions.js';
 import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
@@ -123,6 +124,7 @@ export class Application {
     try {
       engine.writeTransaction(() => {
         hasBegun = true;
+        this.refuseUnlessSameRules();
         if (!engine.foldBeforeApply()) return;
         if (this.rowsDone === 0) this.refuseIfStale();
         engine.orphans.begin();
@@ -134,6 +136,13 @@ export class Application {
       if (hasBegun) this.rewind();
       throw error;
     }
+  }
+
+  /** Two nodes that join the same versions by different rules part for good. */
+  private refuseUnlessSameRules(): void {
+    const { freeze, schema } = this.engine;
+    freeze.refuse();
+    if (this.stage.sender.rulesHash !== schema.rulesHash) throw this.outdated('was sent under other rules');
   }
 
   /** After a rollback the stage is read again from its start: what parts before have applied is known again. */
@@ -210,7 +219,8 @@ export class Application {
     const definition = this.definitionOf(index);
     const table = this.engine.tables.named(definition.name);
     const fit = fitOf(table, definition);
-    if ('why' in fit && isOurs(definition.name)) {
+    // Rules do not travel as rows: they change in one step on all members (rule-changes.ts).
+    if (('why' in fit && isOurs(definition.name)) || definition.name === RULE_TABLE.name) {
       throw new SqlsyncError(
         'batch-refused',
         `the peer sent rows of ${JSON.stringify(definition.name)}, which cannot be`,
@@ -256,13 +266,12 @@ export class Application {
     };
     const side = staleSide(here, standingOf(this.stage.end));
     if (side === 'here') throw this.stale('this node');
-    if (side === 'there') throw this.outdated();
+    // While the stage came and waited, all members have acknowledged more than its sender knew at its end.
+    if (side === 'there') throw this.outdated('was overtaken while it waited here');
   }
 
-  /** While the stage came and waited, all members have acknowledged more than its sender knew at its end. */
-  private outdated(): SqlsyncError {
-    const { sender } = this.stage;
-    return new SqlsyncError('batch-outdated', `what ${sender.node} sent was overtaken while it waited here`, {
+  private outdated(why: string): SqlsyncError {
+    return new SqlsyncError('batch-outdated', `what ${this.stage.sender.node} sent ${why}`, {
       hint: 'it is pulled anew by itself',
     });
   }

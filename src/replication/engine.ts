@@ -28,6 +28,7 @@ import { type ReplicatedSchema, readReplicatedSchema } from './replicated-schema
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { placeHeld, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
+import { RuleFreeze } from './rule-freeze.js';
 import { type ShipReader, ShipReaders } from './ship-reader.js';
 import { highestHlc } from './version-vector.js';
 import { attemptWrites, beginImmediate, isBusy, locked } from './write-lock.js';
@@ -73,6 +74,8 @@ export class Engine {
   readonly acknowledgements: Acknowledgements;
   readonly cursors: Cursors;
   readonly records: ConflictRecords;
+  /** Kept shut while the rules change. */
+  readonly freeze: RuleFreeze;
   log!: ChangeLog;
   tables!: ReplicatedTables;
   quarantine!: Quarantine;
@@ -101,6 +104,7 @@ export class Engine {
     this.clock = clock;
     this.limits = limits;
     this.state = new NodeState(writer, random);
+    this.freeze = new RuleFreeze(this.state);
     this.acknowledgements = new Acknowledgements(writer, this.state.get('node'));
     this.cursors = new Cursors(writer);
     this.records = new ConflictRecords(writer, (tableId, key) => this.logOwnWrite(tableId, OP.insert, key, 0));

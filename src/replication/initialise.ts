@@ -15,6 +15,7 @@ import { enterOperation, type OperationRecord } from './operation-record.js';
 import { assertNoneRefused, type CapturePlan } from './plan-capture.js';
 import { readRegistry } from './registry.js';
 import { restoreCapture, suspectTables } from './restore-capture.js';
+import { type RuleChange, writeRules } from './rules.js';
 import { quoteIdentifier } from './sql-text.js';
 
 export interface FirstMember {
@@ -25,6 +26,8 @@ export interface FirstMember {
   readonly nodeId: string;
   /** Unix milliseconds. */
   readonly nowMs: number;
+  /** The rules that the data set begins with; null: the defaults. Nobody else is there who would have to agree. */
+  readonly rules?: RuleChange | null;
 }
 
 /**
@@ -48,7 +51,10 @@ export function initialiseNode(
       if (result.wasInstalled) {
         for (const name of result.added) enterExistingRows(db, name, first.nowMs);
         rememberGap(db, result, first.nowMs);
-      } else enterFirstMember(db, first);
+      } else {
+        enterFirstMember(db, first);
+        if (first.rules) writeRules(db, first.rules);
+      }
       if (operation !== null && result.changed) {
         const { added, repaired } = result;
         enterOperation(db, { ...operation, detail: { added, repaired } }, first.nowMs);

@@ -131,15 +131,18 @@ const CREATE_WATCH = `CREATE TABLE ${PREFIX}watch(tbl INTEGER PRIMARY KEY, touch
 const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_id TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
 
 /**
- * Rules of the data set, replicated. A column that is NULL is decided by the row of `*`, else by the default. See rules.ts.
+ * Rules of the data set: the same on every member by way of rule-changes.ts, never by rows that travel. A column that is
+ * NULL is decided by the row of `*`, else by the default. See rules.ts.
  *   tbl            the table's name, or * for all others
  *   strategy       merge, lww, version or manual
  *   node_order     JSON array of node names, the first wins: breaks ties of `version`
  *   key_collision  keep or rekey
  *   orphan         keep, delete or restore-parent
  *   included       1: taken in when it appears; 0: left out
+ *   change         hex, random: the change that made the row what it is
+ *   node, at       where it was typed, and when in Unix milliseconds
  */
-const CREATE_RULE = `CREATE TABLE ${PREFIX}rule(tbl TEXT PRIMARY KEY, strategy TEXT, node_order TEXT, key_collision TEXT, orphan TEXT, included INTEGER) WITHOUT ROWID`;
+const CREATE_RULE = `CREATE TABLE ${PREFIX}rule(tbl TEXT PRIMARY KEY, strategy TEXT, node_order TEXT, key_collision TEXT, orphan TEXT, included INTEGER, change TEXT, node TEXT, at INTEGER) WITHOUT ROWID`;
 
 /**
  * Conflict records, replicated, insert only. See conflict-record.ts for what the columns hold. The index lists them by

@@ -32,6 +32,8 @@ export interface Clock {
  *   place        JSON FilePlace: where the file was when a daemon last served it; '' before the first time
  *   removed_conflicts  JSON ConflictGroup[]: closed conflicts that retention has removed, counted
  *   verified     JSON VerifiedPeers: how the last comparisons with other nodes ended
+ *   rule_change  JSON WaitingChange while a change of the rules waits for its outcome here, else ''
+ *   rules_heard  JSON: member → the hash of the rules it was last heard to go by
  *   merged       rows in which writes to different columns met and merged without a conflict
  *   unjudged     arrival beyond which rows have not been judged for a parent that they lack; -1: all have
  */
@@ -52,6 +54,8 @@ export interface StateFacts {
   place: string;
   removed_conflicts: string;
   unjudged: number;
+  rule_change: string;
+  rules_heard: string;
 }
 
 /** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
@@ -59,7 +63,8 @@ export function initialFacts(identity: { dataset: string; node: string; nodeId: 
   const { dataset, node, nodeId, folded } = identity;
   const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
   const none = { catch_up: '', gap: '', verified: '', place: '', removed_conflicts: '', unjudged: -1 };
-  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...zero };
+  const rules = { rule_change: '', rules_heard: '' };
+  return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...rules, ...zero };
 }
 
 /** In metadata, the number of the session that stands for everything settled. */

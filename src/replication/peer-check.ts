@@ -4,7 +4,7 @@ import { hlcToMs } from './hlc.js';
 import { type Standing, staleSide, standingOf } from './staleness.js';
 import type { Hello } from './wire-messages.js';
 
-interface PeerFacts {
+export interface PeerFacts {
   /** How far a peer's clock, or a stamp it has seen, may be ahead of this node's clock. */
   readonly clockAheadSecondsMax: number;
   readonly mine: Hello;
@@ -46,6 +46,17 @@ function refusalForIdentity({ mine, peer, knownNodeId }: PeerFacts): ErrorBody |
   return null;
 }
 
+/** A node that waits for the outcome of a change joins nothing, and ships what others could only throw away. */
+function refusalForRuleChange({ mine, peer }: PeerFacts): ErrorBody | null {
+  const who = mine.ruleChange !== null ? mine.node : peer.ruleChange !== null ? peer.node : null;
+  if (who === null) return null;
+  return refusal(
+    'rules-changing',
+    `${who} takes part in a change of the rules`,
+    `it ends by itself; if it does not: sqlsync status on ${who}`,
+  );
+}
+
 function refusalForShape({ mine, peer }: PeerFacts): ErrorBody | null {
   if (peer.encoding !== mine.encoding) {
     return refusal(
@@ -55,7 +66,11 @@ function refusalForShape({ mine, peer }: PeerFacts): ErrorBody | null {
     );
   }
   if (peer.rulesHash !== mine.rulesHash) {
-    return refusal('rules-differ', `${peer.node} and ${mine.node} go by different rules`, 'compare: sqlsync rules');
+    return refusal(
+      'rules-differ',
+      `${peer.node} and ${mine.node} go by different rules`,
+      'compare: sqlsync rules; the one that others differ from has to join again: sqlsync join URL DB --replace --node NEWNAME',
+    );
   }
   return null;
 }
@@ -80,5 +95,19 @@ function refusalForStaleness({ standing, mine, peer }: PeerFacts): ErrorBody | n
 
 /** The first reason found; null when there is none. */
 export function refusalOf(facts: PeerFacts): ErrorBody | null {
-  return refusalForIdentity(facts) ?? refusalForShape(facts) ?? refusalForClock(facts) ?? refusalForStaleness(facts);
+  return (
+    refusalForIdentity(facts) ??
+    refusalForRuleChange(facts) ??
+    refusalForShape(facts) ??
+    refusalForClock(facts) ??
+    refusalForStaleness(facts)
+  );
+}
+
+/** Only members have a say in the rules: the first reason why this peer has none; null when it has. */
+export function refusalOfStranger(facts: PeerFacts): ErrorBody | null {
+  const { mine, peer, knownNodeId } = facts;
+  const refused = refusalForIdentity(facts);
+  if (refused !== null || knownNodeId !== null) return refused;
+  return refusal('peer-refused', `${mine.node} knows no member ${peer.node}`, 'exchange with it first: sqlsync sync');
 }

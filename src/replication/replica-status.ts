@@ -9,6 +9,8 @@ import type { HeldSummary } from './held-rows.js';
 import type { Members } from './members.js';
 import { PREFIX } from './metadata-schema.js';
 import { removedConflicts } from './prune-records.js';
+import type { RuleChanges } from './rule-changes.js';
+import { type RulesStatus, readRulesStatus } from './rules-status.js';
 import type { Slices } from './slices.js';
 import { type VerifiedPeers, verifiedPeersOf } from './verified-peers.js';
 
@@ -49,10 +51,12 @@ export interface ReplicaStatus {
   readonly withoutIdentity: readonly string[];
   /** How the last comparisons with other nodes ended, by their names. */
   readonly verified: VerifiedPeers;
+  /** The rules of the data set, and who has adopted them. */
+  readonly rules: RulesStatus;
 }
 
 /** What takes long in a large file is done in slices. */
-export function* readReplicaStatus(engine: Engine, membership: Members): Slices<ReplicaStatus> {
+export function* readReplicaStatus(engine: Engine, membership: Members, rules: RuleChanges): Slices<ReplicaStatus> {
   const { state, tables, log, quarantine, held } = engine;
   const members = membership.names();
   const own = tables.all.filter((table) => !table.captured.internal);
@@ -89,5 +93,6 @@ export function* readReplicaStatus(engine: Engine, membership: Members): Slices<
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
     withoutIdentity: engine.tablesWithNullKeys(),
     verified: verifiedPeersOf(state.get('verified')),
+    rules: readRulesStatus(rules, members, state.get('node')),
   };
 }

@@ -16,10 +16,12 @@ import { computeHorizon } from './horizon.js';
 import { Members } from './members.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
-import { refusalOf } from './peer-check.js';
+import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
 import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
+import { RuleChanges } from './rule-changes.js';
+import { type RulesStatus, readRulesStatus } from './rules-status.js';
 import { allAtOnce, type Slices } from './slices.js';
 import type { Stage } from './stage.js';
 import type { Standing } from './staleness.js';
@@ -37,6 +39,8 @@ export class Replica {
   readonly comparison: Comparison;
   private readonly engine: Engine;
   private readonly members: Members;
+  /** How the rules of the data set change. */
+  readonly rules: RuleChanges;
   private application: Application | null = null;
   private settling: { horizon: number; table: number; arrival: number } | null = null;
   private settledHorizon = -1;
@@ -47,6 +51,7 @@ export class Replica {
     this.engine = new Engine(options);
     this.comparison = new Comparison(this.engine);
     this.members = new Members(options.writer, this.engine);
+    this.rules = new RuleChanges(this.engine, this.members);
   }
 
   /** Opens a file that has been initialised. Refuses a SQLite without a private schema, and files of a newer format. */
@@ -104,6 +109,7 @@ export class Replica {
       encoding: schema.encoding,
       schemaHash: schema.schemaHash,
       rulesHash: schema.rulesHash,
+      ruleChange: this.rules.underWay,
       clockMs: clock.nowMs(),
       vector: Object.fromEntries(state.vector),
       horizon: state.get('horizon'),
@@ -121,9 +127,18 @@ export class Replica {
 
   /** Why nothing can be exchanged with a peer that says this of itself; null when it can. */
   checkPeer(mine: Hello, peer: Hello): ErrorBody | null {
+    return refusalOf(this.factsOf(mine, peer));
+  }
+
+  /** Why this peer has no say in the rules; null when it has. */
+  checkMember(mine: Hello, peer: Hello): ErrorBody | null {
+    return refusalOfStranger(this.factsOf(mine, peer));
+  }
+
+  private factsOf(mine: Hello, peer: Hello): PeerFacts {
     const knownNodeId = this.members.nodeIdOf(peer.node);
     const { clockAheadSecondsMax } = this.engine.limits;
-    return refusalOf({ clockAheadSecondsMax, mine, standing: this.standing(), peer, knownNodeId });
+    return { clockAheadSecondsMax, mine, standing: this.standing(), peer, knownNodeId };
   }
 
   private standing(): Standing {
@@ -199,8 +214,9 @@ export class Replica {
   }
 
   /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */
-  acknowledge(peer: Pick<Hello, 'node' | 'vector' | 'horizon' | 'hold' | 'acknowledged'>): void {
+  acknowledge(peer: Pick<Hello, 'node' | 'rulesHash' | 'vector' | 'horizon' | 'hold' | 'acknowledged'>): void {
     this.engine.acknowledgements.learn(peer.node, peer);
+    this.rules.heard.hear(peer.node, peer.rulesHash);
   }
 
   /**
@@ -209,12 +225,11 @@ export class Replica {
    */
   settle(): { more: boolean } {
     const { engine } = this;
-    const isDue = engine.acknowledgements.hasUnsaved || engine.cursors.hasUnsaved || this.settling !== null;
+    const isDue = this.hasUnsaved || this.settling !== null;
     const horizon = this.canSettle() ? this.currentHorizon() : this.settledHorizon;
     if (!isDue && horizon <= this.settledHorizon) return { more: false };
     engine.writeTransaction(() => {
-      engine.acknowledgements.save();
-      engine.cursors.save();
+      this.save();
       if (horizon > this.settledHorizon) this.settleSome(horizon);
     });
     return { more: this.settling !== null };
@@ -278,6 +293,7 @@ export class Replica {
 
   /** The sponsor's side of a join: the newcomer becomes a member before its snapshot is cut. */
   admitMember(member: { name: string; nodeId: string; access: 'read' | 'write' }): void {
+    this.engine.freeze.refuse();
     if (member.name === this.node) {
       throw new SqlsyncError('node-name-taken', `the name ${member.name} belongs to this node`, {
         hint: 'choose another with --node',
@@ -288,17 +304,28 @@ export class Replica {
 
   /** Saves what is kept in memory. The connections are the caller's to close. */
   close(): void {
-    const { engine } = this;
-    if (!engine.acknowledgements.hasUnsaved && !engine.cursors.hasUnsaved) return;
-    engine.writeTransaction(() => {
-      engine.acknowledgements.save();
-      engine.cursors.save();
-    });
+    if (this.hasUnsaved) this.engine.writeTransaction(() => this.save());
+  }
+
+  private get hasUnsaved(): boolean {
+    const { acknowledgements, cursors } = this.engine;
+    return acknowledgements.hasUnsaved || cursors.hasUnsaved || this.rules.heard.hasUnsaved;
+  }
+
+  private save(): void {
+    this.engine.acknowledgements.save();
+    this.engine.cursors.save();
+    this.rules.heard.save();
   }
 
   /** Keeps how a comparison with another node ended. */
   noteVerification(peer: string, differences: number, isWhole: boolean): void {
     noteVerification(this.engine, peer, differences, isWhole);
+  }
+
+  /** What every table goes by, and who has adopted that. */
+  rulesStatus(): RulesStatus {
+    return readRulesStatus(this.rules, this.members.names(), this.node);
   }
 
   /** In one go, however long it takes. */
@@ -308,7 +335,7 @@ export class Replica {
 
   /** The same, read in slices that each take some milliseconds. */
   statusInSlices(): Slices<ReplicaStatus> {
-    return readReplicaStatus(this.engine, this.members);
+    return readReplicaStatus(this.engine, this.members, this.rules);
   }
 
   /** Tries changes again that wait in quarantine. Ids are those of kept-changes.ts. */

@@ -1,9 +1,8 @@
 /** What a file replicates, read as one: its captured tables, the triggers that stay on the applier, and their hashes. */
-import { createHash } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import { classifyTriggers } from './classify-triggers.js';
 import { readRegistry } from './registry.js';
-import { readRuleRows } from './rules.js';
+import { readRuleRows, rulesHash } from './rules.js';
 import { schemaHash } from './schema-hash.js';
 import type { CapturedTable } from './table-schema.js';
 import type { Hello } from './wire-messages.js';
@@ -26,12 +25,11 @@ export function readReplicatedSchema(db: Database): ReplicatedSchema {
     db,
     tables.map((table) => table.name),
   );
-  const rules = readRuleRows(db);
   return {
     tables,
     localTriggers: triggers.filter((trigger) => trigger.verdict === 'local').map((trigger) => trigger.name),
     schemaHash: schemaHash(own.map((table) => table.schema)),
-    rulesHash: createHash('sha256').update(JSON.stringify(rules)).digest('hex'),
+    rulesHash: rulesHash(readRuleRows(db)),
     encoding: db.pragma('encoding', { simple: true }) as Hello['encoding'],
   };
 }

@@ -7,7 +7,7 @@ import type { NodeState } from './node-state.js';
 import { ReferringRows } from './referring-rows.js';
 import { RowTable } from './row-table.js';
 import type { SqlValue } from './row-version.js';
-import { AFFINITY_LETTERS, type Affinity, type CapturedTable } from './table-schema.js';
+import { AFFINITY_LETTERS, type Affinity, type CapturedTable, type TableRules } from './table-schema.js';
 import { UniqueCollisions } from './unique-collisions.js';
 import type { TableDefinition } from './wire-messages.js';
 
@@ -34,38 +34,49 @@ export class ReplicatedTable {
   readonly referencedBy: Reference[] = [];
   /** Those that mean other columns than its key. */
   readonly referencedValues: ForeignKey[] = [];
-  /** Does a row that loses its allocated key get another? */
-  readonly isRekeyed: boolean;
   readonly collations: readonly string[];
   readonly columnIds: readonly number[];
   readonly definition: TableDefinition;
-  readonly joinRules: JoinRules;
   private rowMetadata: Metadata | null = null;
   private rowTable: RowTable | null = null;
   private collisions: UniqueCollisions | null = null;
 
   constructor(
     private readonly db: Database,
-    readonly captured: CapturedTable,
+    private table: CapturedTable,
     private readonly state: NodeState,
   ) {
-    const { identity } = captured.schema;
+    const { schema, columns, name } = table;
+    const { identity } = schema;
     this.collations = identity.columns.map((column) => column.collation);
-    this.columnIds = captured.columns.map((column) => column.id);
+    this.columnIds = columns.map((column) => column.id);
     this.definition = {
-      name: captured.name,
-      columns: captured.columns.map((column) => column.name),
-      affinities: captured.columns.map(({ name }) => AFFINITY_LETTERS[affinityIn(captured, name)]).join(''),
+      name,
+      columns: columns.map((column) => column.name),
+      affinities: columns.map((column) => AFFINITY_LETTERS[affinityIn(table, column.name)]).join(''),
       key: identity.columns.map((column) => column.name),
       collations: [...this.collations],
     };
-    this.joinRules = {
-      strategy: captured.rules.strategy,
-      keysAllocated: identity.source === 'integer-primary-key',
+  }
+
+  get captured(): CapturedTable {
+    return this.table;
+  }
+
+  get joinRules(): JoinRules {
+    const { rules, schema } = this.table;
+    return {
+      strategy: rules.strategy,
+      keysAllocated: schema.identity.source === 'integer-primary-key',
       columnIds: this.columnIds,
-      nodeOrder: captured.rules.nodeOrder,
+      nodeOrder: rules.nodeOrder,
     };
-    this.isRekeyed = this.joinRules.keysAllocated && captured.rules.keyCollision === 'rekey';
+  }
+
+  /** Does a row that loses its allocated key get another? */
+  get isRekeyed(): boolean {
+    const { rules, schema } = this.table;
+    return schema.identity.source === 'integer-primary-key' && rules.keyCollision === 'rekey';
   }
 
   /** What a column is when an insert does not name it. */
@@ -73,6 +84,11 @@ export class ReplicatedTable {
     const name = this.definition.columns[place];
     const sql = this.captured.schema.columns.find((column) => column.name === name)?.defaultSql ?? 'NULL';
     return this.db.prepare(`SELECT ${sql}`).pluck().safeIntegers().get() as SqlValue;
+  }
+
+  /** Goes by other rules from here on: it stays the same table, whoever holds it. */
+  goBy(rules: TableRules): void {
+    this.table = { ...this.table, rules };
   }
 
   get metadata(): Metadata {
@@ -119,6 +135,11 @@ export class ReplicatedTables {
     parent.referencedBy.push(reference);
     if (key.identityPlaces === null) parent.referencedValues.push(key);
     return reference;
+  }
+
+  /** Has the application's tables go by other rules from here on. */
+  goBy(rulesOf: (table: string) => TableRules): void {
+    for (const table of this.all) if (!table.captured.internal) table.goBy(rulesOf(table.captured.name));
   }
 
   withId(id: number): ReplicatedTable | undefined {

@@ -37,6 +37,8 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
     set.run(identity.nodeId, 'node_id');
     set.run(BigInt(marker), 'folded');
     set.run('', 'verified');
+    // Whatever the sponsor waited for was never decided: a change needs all members at hand, and the newcomer was one.
+    set.run('', 'rule_change');
     writePlace(db, null);
   })();
 }

@@ -51,6 +51,8 @@ export const helloSchema = z.strictObject({
   encoding: z.enum(['UTF-8', 'UTF-16le', 'UTF-16be']),
   schemaHash: hex(64),
   rulesHash: hex(64),
+  /** The change of the rules that is under way at this node; null: none. Meanwhile it joins nothing. */
+  ruleChange: hex(32).nullable(),
   clockMs: z.number(),
   vector,
   horizon: hlc,

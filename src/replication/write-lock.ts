@@ -36,3 +36,20 @@ export function attemptWrites(db: Database, work: () => void): string | null {
     return (error as Error).message;
   }
 }
+
+/** In WAL mode a commit is by default not synced by itself (https://sqlite.org/pragma.html#pragma_synchronous). */
+const SYNCHRONOUS = { normal: 1, full: 2 } as const;
+
+/**
+ * Does a transaction so that it survives a loss of power once it is committed. A connection that was opened to sync
+ * nothing at all is left at that.
+ */
+export function durably<Result>(db: Database, transaction: () => Result): Result {
+  const isLax = db.pragma('synchronous', { simple: true }) === SYNCHRONOUS.normal;
+  if (isLax) db.pragma(`synchronous = ${SYNCHRONOUS.full}`);
+  try {
+    return transaction();
+  } finally {
+    if (isLax) db.pragma(`synchronous = ${SYNCHRONOUS.normal}`);
+  }
+}

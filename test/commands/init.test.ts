@@ -186,7 +186,7 @@ const REFUSED: readonly [args: string[], exitCode: number, code: string, message
   [['other.db', '--name', 'shop'], 2, 'usage', 'has a database shop already'],
   [['other.db', '--listen', '0.0.0.0:7420'], 78, 'config-invalid', 'takes tls'],
   [['other.db', '--listen', 'nowhere'], 2, 'usage', 'must be an address'],
-  [['other.db', '--key-collision', 'rekey'], 2, 'usage', 'is not there yet'],
+  [['shop.db', '--key-collision', 'rekey'], 2, 'usage', 'has its rules already'],
   [[], 2, 'usage', 'db'],
 ];
 

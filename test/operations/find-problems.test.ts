@@ -51,6 +51,7 @@ const WELL: ProblemFacts = {
   held: new Map(),
   nullKeys: new Map(),
   gaps: new Map(),
+  ruleChanges: new Map(),
   verified: new Map(),
   diskFreeBytes: new Map([['shop', 2 ** 40]]),
   now: NOW,
@@ -192,4 +193,23 @@ test('commands meet the configuration that is asked about', () => {
 test('what is to be pasted into a shell stays one word', () => {
   expect(shellWord('/srv/shop.db')).toBe('/srv/shop.db');
   expect(shellWord(`it's $HOME`)).toBe(`'it'\\''s $HOME'`);
+});
+
+test('a change of the rules that waits tells for whom, and what to type', () => {
+  const since = new Date(NOW.getTime() - 60_000);
+  const change = { tables: ['product'], coordinator: 'lyon', since, isAbandoned: false };
+  const found = (facts: object) => findProblems({ ...WELL, ruleChanges: new Map([['shop', { ...change, ...facts }]]) });
+  const problem = { code: 'rules-changing', severity: 'error', database: 'shop', since: since.toISOString() };
+  expect(found({})).toEqual([
+    expect.objectContaining({
+      ...problem,
+      command: 'sqlsync sync lyon',
+      message: expect.stringContaining('which lyon'),
+    }),
+  ]);
+  expect(found({ coordinator: 'rome' })).toEqual([expect.objectContaining({ ...problem, command: 'sqlsync rules' })]);
+  expect(found({ isAbandoned: true })).toEqual([
+    expect.objectContaining({ ...problem, command: 'sqlsync rules recover' }),
+  ]);
+  expect(found({ since: NOW })).toEqual([]);
 });

@@ -10,9 +10,25 @@ import { entryOf, isWithin, knows, union } from '../../src/replication/version-v
 const COLUMNS = [0, 1, 2];
 const SESSIONS = ['a.0000000000000000@0', 'b.0000000000000000@0', 'c.0000000000000000@0'];
 
-function rules(strategy: Strategy): JoinRules {
-  return { strategy, keysAllocated: false, columnIds: COLUMNS, nodeOrder: [] };
+/** A strategy, with or without an order of nodes that breaks its ties. */
+interface Case {
+  readonly strategy: Strategy;
+  readonly nodeOrder: readonly string[];
 }
+
+function rules({ strategy, nodeOrder }: Case): JoinRules {
+  return { strategy, keysAllocated: false, columnIds: COLUMNS, nodeOrder };
+}
+
+const MERGE: Case = { strategy: 'merge', nodeOrder: [] };
+const CASES: readonly Case[] = [
+  MERGE,
+  { strategy: 'lww', nodeOrder: [] },
+  { strategy: 'version', nodeOrder: [] },
+  // A node that the order does not name comes last; it is not in the order of the sessions' names.
+  { strategy: 'version', nodeOrder: ['c', 'a'] },
+  { strategy: 'manual', nodeOrder: [] },
+];
 
 type Act = { node: number; kind: 'set' | 'delete' | 'pull'; column: number; from: number };
 
@@ -27,7 +43,7 @@ const acts = fc.array(
 );
 
 /** Versions that can really occur: three nodes write one row, and pull it from each other by the rules under test. */
-function versionsOf(history: readonly Act[], strategy: Strategy): VersionedRow[] {
+function versionsOf(history: readonly Act[], by: Case): VersionedRow[] {
   const nodes: (VersionedRow | undefined)[] = [undefined, undefined, undefined];
   const seen: VersionedRow[] = [];
   let hlc = 0;
@@ -38,7 +54,7 @@ function versionsOf(history: readonly Act[], strategy: Strategy): VersionedRow[]
     let next: VersionedRow | undefined = old;
     if (kind === 'set') next = written(old, stamp, column);
     else if (kind === 'delete' && old?.version.alive) next = tombstone(old, stamp);
-    else if (kind === 'pull') next = received(old, nodes[from], strategy);
+    else if (kind === 'pull') next = received(old, nodes[from], by);
     if (next !== undefined && next !== old) seen.push(next);
     nodes[node] = next;
   }
@@ -67,18 +83,18 @@ function tombstone(old: VersionedRow, stamp: Stamp): VersionedRow {
   return { version: { alive: false, life: stamp, columnStamps: null, ...over(old, stamp) }, image: null };
 }
 
-function received(mine: VersionedRow | undefined, theirs: VersionedRow | undefined, strategy: Strategy) {
+function received(mine: VersionedRow | undefined, theirs: VersionedRow | undefined, by: Case) {
   if (theirs === undefined) return mine;
-  return mine === undefined ? theirs : join(mine, theirs, strategy);
+  return mine === undefined ? theirs : join(mine, theirs, by);
 }
 
 const side = (row: VersionedRow): JoinSide => ({ row, horizon: 0 });
 
 /** As the applier does: dominated versions are not joined. */
-function join(x: VersionedRow, y: VersionedRow, strategy: Strategy): VersionedRow {
+function join(x: VersionedRow, y: VersionedRow, by: Case): VersionedRow {
   if (isWithin(vectorOf(y.version), vectorOf(x.version))) return x;
   if (isWithin(vectorOf(x.version), vectorOf(y.version))) return y;
-  return joinRows(side(x), side(y), rules(strategy)).row;
+  return joinRows(side(x), side(y), rules(by)).row;
 }
 
 /** A version as text, without the order of its maps. */
@@ -88,17 +104,17 @@ function spelled({ version, image }: VersionedRow): string {
   return JSON.stringify([version.alive, version.life, columns, version.edits, vector, image?.map(String) ?? null]);
 }
 
-describe.each(['merge', 'lww', 'version'] as const)('%s', (strategy) => {
-  const three = acts.map((history) => versionsOf(history, strategy)).filter((v) => v.length >= 3);
+describe.each(CASES)('$strategy, ties by $nodeOrder', (by) => {
+  const three = acts.map((history) => versionsOf(history, by)).filter((v) => v.length >= 3);
   const triple = three.chain((v) => fc.tuple(fc.constantFrom(...v), fc.constantFrom(...v), fc.constantFrom(...v)));
 
   test('is commutative, associative and idempotent', () => {
     fc.assert(
       fc.property(triple, ([x, y, z]) => {
-        expect(spelled(join(x, y, strategy))).toBe(spelled(join(y, x, strategy)));
-        expect(spelled(join(x, x, strategy))).toBe(spelled(x));
-        const left = join(join(x, y, strategy), z, strategy);
-        const right = join(x, join(y, z, strategy), strategy);
+        expect(spelled(join(x, y, by))).toBe(spelled(join(y, x, by)));
+        expect(spelled(join(x, x, by))).toBe(spelled(x));
+        const left = join(join(x, y, by), z, by);
+        const right = join(x, join(y, z, by), by);
         expect(spelled(left)).toBe(spelled(right));
       }),
       { numRuns: 3000 },
@@ -110,7 +126,7 @@ describe.each(['merge', 'lww', 'version'] as const)('%s', (strategy) => {
       fc.property(triple, ([x, y]) => {
         const [v, w] = [vectorOf(x.version), vectorOf(y.version)];
         fc.pre(isWithin(v, w) && !isWithin(w, v));
-        const { row, conflict } = joinRows(side(x), side(y), rules(strategy));
+        const { row, conflict } = joinRows(side(x), side(y), rules(by));
         expect(row.image).toEqual(y.image);
         expect(conflict).toBeNull();
       }),
@@ -121,7 +137,7 @@ describe.each(['merge', 'lww', 'version'] as const)('%s', (strategy) => {
   test('keeps every unseen write visible or in the conflict', () => {
     fc.assert(
       fc.property(triple, ([x, y]) => {
-        const { row, conflict } = joinRows(side(x), side(y), rules(strategy));
+        const { row, conflict } = joinRows(side(x), side(y), rules(by));
         expect([...vectorOf(row.version)].sort()).toEqual([...union(vectorOf(x.version), vectorOf(y.version))].sort());
         for (const [mine, other] of [
           [x, y],
@@ -146,7 +162,7 @@ test('writes to different columns of one row merge without a conflict', () => {
   const base = written(undefined, { hlc: 1, session: SESSIONS[0] as string }, 0);
   const x = written(base, { hlc: 2, session: SESSIONS[0] as string }, 0);
   const y = written(base, { hlc: 3, session: SESSIONS[1] as string }, 1);
-  const { row, conflict } = joinRows(side(x), side(y), rules('merge'));
+  const { row, conflict } = joinRows(side(x), side(y), rules(MERGE));
   expect(row.image).toEqual([2n, 3n, 1n]);
   expect(conflict).toBeNull();
   expect(entryOf(vectorOf(row.version), SESSIONS[1] as string)).toBe(3);
@@ -155,8 +171,19 @@ test('writes to different columns of one row merge without a conflict', () => {
 test('two inserts of a key that SQLite allocates are a key collision', () => {
   const x = written(undefined, { hlc: 1, session: SESSIONS[0] as string }, 0);
   const y = written(undefined, { hlc: 2, session: SESSIONS[1] as string }, 0);
-  const { conflict } = joinRows(side(x), side(y), { ...rules('merge'), keysAllocated: true });
+  const { conflict } = joinRows(side(x), side(y), { ...rules(MERGE), keysAllocated: true });
   expect(conflict?.kind).toBe('key-collision');
   expect(conflict?.winner).toBe(y);
-  expect(joinRows(side(x), side(y), rules('merge')).conflict?.kind).toBe('insert-insert');
+  expect(joinRows(side(x), side(y), rules(MERGE)).conflict?.kind).toBe('insert-insert');
+});
+
+test('of two rows written as often an order of nodes decides, and the more often written one wins all the same', () => {
+  const byOrder: Case = { strategy: 'version', nodeOrder: ['c', 'a'] };
+  const base = written(undefined, { hlc: 1, session: SESSIONS[0] as string }, 0);
+  const writtenBy = (node: number, hlc: number, old = base) =>
+    written(old, { hlc, session: SESSIONS[node] as string }, 0);
+  const [a, b, c] = [writtenBy(0, 4), writtenBy(1, 9), writtenBy(2, 2)];
+  expect(join(a, b, byOrder).image).toEqual(a.image);
+  expect(join(a, c, byOrder).image).toEqual(c.image);
+  expect(join(writtenBy(1, 3, b), c, byOrder).image).toEqual(writtenBy(1, 3, b).image);
 });

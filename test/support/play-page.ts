@@ -1,7 +1,7 @@
 /**
  * A page of documentation as a play: its SQL blocks are what applications write on Paris and Lyon, which are apart until
  * the block is over; its console blocks are what an operator in Paris types, and what comes of it. Blocks are played in
- * their order.
+ * their order, but for what both have (`-- both`): that is there before. While rules are set, Lyon's daemon runs.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineCluster, type EngineNode } from './engine-node.js';
 import { passMillisecond } from './operator.js';
+import { freePort } from './process-node.js';
 import { RUN_JS } from './run-cli.js';
 
 export interface Scene {
@@ -18,9 +19,9 @@ export interface Scene {
   readonly actual: string;
 }
 
-/** What differs from one run to the next: ids, times, ages, and who typed. */
+/** What differs from one run to the next: ids, times, ages, keys that were derived, and who typed. */
 const VARYING =
-  /\b[0-9a-f]{12}(?:[0-9a-f]{20})?\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|\d{4}-\d\d-\d\d\b|\d+ \w+ ago|by \S+ on/g;
+  /\b[0-9a-f]{12}(?:[0-9a-f]{20})?\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|\d{4}-\d\d-\d\d\b|\d+ \w+ ago|-\d{16}\b|by \S+ on/g;
 
 /** The text without what varies, so that two runs can be compared. Columns of a table may be as wide as they like. */
 export function withoutVarying(text: string): string {
@@ -54,28 +55,64 @@ function commandsOf(text: string): { command: string; expected: string }[] {
 
 export async function playPage(page: string): Promise<Scene[]> {
   const blocks = blocksOf(page);
-  const [schema] = blocks.flatMap(({ kind, text }) => (kind === 'sql' ? sectionsOf(text) : []));
-  const cluster = new EngineCluster(schema?.sql ?? '', 2, { names: ['paris', 'lyon'] });
+  const sections = blocks.flatMap(({ kind, text }) => (kind === 'sql' ? sectionsOf(text) : []));
+  const schema = sections.filter(({ where }) => where === 'both').map(({ sql }) => sql);
+  const cluster = new EngineCluster(schema.join('\n'), 2, { names: ['paris', 'lyon'] });
   const scenes: Scene[] = [];
   /** Ids of the page → ids of this run. */
   const ids = new Map<string, string>();
+  const play = async (text: string) => {
+    for (const { command, expected } of commandsOf(text)) {
+      const typed = [...ids].reduce((line, [id, actual]) => line.replaceAll(id, actual), command);
+      const actual = await runInShell(typed, cluster.directory);
+      learnIds(ids, expected, actual);
+      scenes.push({ command, expected, actual });
+    }
+  };
   try {
     cluster.settleDown();
-    writeFileSync(join(cluster.directory, 'sqlsync.yml'), 'node: paris\ndatabases: [{ name: shop, path: paris.db }]\n');
+    await configure(cluster.directory);
     for (const { kind, text } of blocks) {
       if (kind === 'sql') writeApart(cluster, sectionsOf(text));
-      else {
-        for (const { command, expected } of commandsOf(text)) {
-          const typed = [...ids].reduce((line, [id, actual]) => line.replaceAll(id, actual), command);
-          const actual = await runInShell(typed, cluster.directory);
-          learnIds(ids, expected, actual);
-          scenes.push({ command, expected, actual });
-        }
-      }
+      else if (text.includes('rules set')) await besideDaemon(cluster, () => play(text));
+      else await play(text);
     }
     return scenes;
   } finally {
     cluster.close();
+  }
+}
+
+/** Paris dials Lyon. */
+async function configure(folder: string): Promise<void> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const shared = 'secretFile: secret\n';
+  const database = (node: string) => `node: ${node}\ndatabases: [{ name: shop, path: ${node}.db }]\n`;
+  writeFileSync(join(folder, 'secret'), 'a secret of Paris and Lyon alone\n', { mode: 0o600 });
+  const peers = `peers: [{ name: lyon, url: "http://${address}" }]\n`;
+  writeFileSync(join(folder, 'sqlsync.yml'), `${database('paris')}${shared}${peers}`);
+  writeFileSync(join(folder, 'lyon.yml'), `${database('lyon')}${shared}listen: ${address}\n`);
+}
+
+/** While Lyon's daemon runs. The engines of this process are closed meanwhile: a file has one at a time. */
+async function besideDaemon(cluster: EngineCluster, work: () => Promise<void>): Promise<void> {
+  for (const node of cluster.nodes) node.kill();
+  const daemon = spawn(process.execPath, [RUN_JS, 'start', '-c', 'lyon.yml'], {
+    cwd: cluster.directory,
+    env: { PATH: process.env.PATH, HOME: cluster.directory },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = once(daemon, 'close');
+  try {
+    await Promise.race([
+      once(daemon.stdout, 'data'),
+      ended.then(() => Promise.reject(new Error('Lyon does not start'))),
+    ]);
+    await work();
+  } finally {
+    daemon.kill();
+    await ended;
+    for (const node of cluster.nodes) node.open();
   }
 }
 

@@ -30,6 +30,7 @@ export const HELLO: Hello = {
   encoding: 'UTF-8',
   schemaHash: 'ab'.repeat(32),
   rulesHash: 'cd'.repeat(32),
+  ruleChange: null,
   clockMs: 1_750_000_000_000,
   vector: { [BERLIN]: 3_584_000_000_000_123, [OSLO]: 3_584_000_000_000_100 },
   horizon: 3_583_000_000_000_000,

@@ -10,6 +10,8 @@ export interface ProxyFault {
   readonly cutAfterBytes?: number;
   /** After the first `afterBytes` lets one byte through every TRICKLE_MS. */
   readonly trickleAfterBytes?: number;
+  /** Once the client has sent this text, what the server says is kept back for as long as the connection lasts. */
+  readonly keepBackAfter?: string;
 }
 
 const TRICKLE_MS = 50;
@@ -50,12 +52,13 @@ export class TcpProxy {
 
   private connect(client: Socket): void {
     const server = createConnection(this.targetPort, '127.0.0.1');
-    this.join(client, server, 'client');
-    this.join(server, client, 'server');
+    const keepsBack = { now: false };
+    this.join(client, server, 'client', keepsBack);
+    this.join(server, client, 'server', keepsBack);
   }
 
   /** Passes on what `from` sends. */
-  private join(from: Socket, to: Socket, side: 'server' | 'client'): void {
+  private join(from: Socket, to: Socket, side: 'server' | 'client', keepsBack: { now: boolean }): void {
     this.sockets.add(from);
     from.on('error', () => {});
     from.on('end', () => to.end());
@@ -65,7 +68,12 @@ export class TcpProxy {
     });
     let passed = 0;
     from.on('data', (piece: Buffer) => {
-      const { of = 'server', cutAfterBytes = Infinity, trickleAfterBytes = Infinity } = this.fault;
+      const { of = 'server', cutAfterBytes = Infinity, trickleAfterBytes = Infinity, keepBackAfter } = this.fault;
+      if (side === 'client' && keepBackAfter !== undefined && piece.includes(keepBackAfter)) {
+        keepsBack.now = true;
+        this.faults += 1;
+      }
+      if (side === 'server' && keepsBack.now) return;
       const limit = of === side ? Math.min(cutAfterBytes, trickleAfterBytes) : Infinity;
       const free = piece.subarray(0, Math.max(0, limit - passed));
       passed += piece.length;

@@ -14,7 +14,7 @@ import { joinHub, startHub, write } from './start-nodes.js';
 vi.setConfig({ testTimeout: 120_000 });
 
 const WAIT_MS_MAX = 30_000;
-const KINDS = ['insert-insert', 'key-collision', 'unique', 'update-delete', 'update-update'];
+const KINDS = ['insert-insert', 'key-collision', 'orphan', 'unique', 'update-delete', 'update-update'];
 
 function makeShop(path: string): void {
   const db = new Sqlite(path);
@@ -22,7 +22,9 @@ function makeShop(path: string): void {
   db.exec(`CREATE TABLE product(sku TEXT PRIMARY KEY, name TEXT, price REAL);
     CREATE TABLE ticket(id INTEGER PRIMARY KEY, what TEXT);
     CREATE TABLE account(id TEXT PRIMARY KEY, mail TEXT UNIQUE);
-    INSERT INTO product VALUES('tea', 'Assam', 4.2), ('cocoa', 'Cocoa', 5.1);`);
+    CREATE TABLE visit(id TEXT PRIMARY KEY, ticket REFERENCES ticket(id) ON DELETE CASCADE);
+    INSERT INTO product VALUES('tea', 'Assam', 4.2), ('cocoa', 'Cocoa', 5.1);
+    INSERT INTO ticket VALUES(7, 'of both');`);
   db.close();
 }
 
@@ -43,19 +45,21 @@ async function untilAgreed(nodes: readonly ProcessNode[], state: ConflictState):
 
 it('lists one conflict of each kind alike, closes them from the third node and opens them from the first', async () => {
   const hub = await startHub({}, makeShop);
+  // Alone it needs nobody, and whoever joins goes by it.
+  await hub.succeed(['rules', 'set', 'visit', '--orphan', 'delete']);
   const [east, west] = [await joinHub(hub, 'east'), await joinHub(hub, 'west')];
   const nodes = [hub, east, west];
   write(
     hub,
     `UPDATE product SET price = 4.5 WHERE sku = 'tea'; UPDATE product SET price = 5.5 WHERE sku = 'cocoa';
      INSERT INTO product VALUES('coffee', 'Yirgacheffe', 9.5); INSERT INTO ticket VALUES(1, 'from hub');
-     INSERT INTO account VALUES('a', 'ann@example')`,
+     INSERT INTO account VALUES('a', 'ann@example'); INSERT INTO visit VALUES('v', 7)`,
   );
   write(
     east,
     `UPDATE product SET price = 4.9 WHERE sku = 'tea'; DELETE FROM product WHERE sku = 'cocoa';
      INSERT INTO product VALUES('coffee', 'Sidamo', 9.9); INSERT INTO ticket VALUES(1, 'from east');
-     INSERT INTO account VALUES('b', 'ann@example')`,
+     INSERT INTO account VALUES('b', 'ann@example'); DELETE FROM ticket WHERE id = 7`,
   );
   await east.start();
   await west.start();
@@ -67,10 +71,17 @@ it('lists one conflict of each kind alike, closes them from the third node and o
   await untilEqual(nodes, WAIT_MS_MAX);
   const settled = readContents(hub.path);
 
+  // The child cannot come back as it was: its parent is gone.
+  const orphan = found.find(({ kind }) => kind === 'orphan')?.id ?? '';
+  const one = (await west.succeed(['conflicts', 'resolve', orphan, '--set', 'ticket=null'])) as ResolveReport;
+  const back = { before: null, after: { id: 'v', ticket: null } };
+  expect(one.items[0]).toMatchObject({ status: 'resolved', changes: [back] });
   const decided = (await west.succeed(['conflicts', 'resolve', '--all', '--use', 'loser', '--yes'])) as ResolveReport;
   expect(decided).toMatchObject({ resolved: 5, skipped: 0, failed: 0 });
   const closed = await untilAgreed(nodes, 'resolved');
-  expect(closed[0]?.latest).toMatchObject({ node: 'west', choice: 'loser' });
+  for (const { id, latest } of closed) {
+    expect(latest).toMatchObject({ node: 'west', choice: id === orphan ? 'set' : 'loser' });
+  }
   const resolved = await untilEqual(nodes, WAIT_MS_MAX);
   expect(resolved).not.toEqual(settled);
   expect(resolved.get('account')).toEqual([expect.stringContaining('id=text:"b"')]);

@@ -1,7 +1,14 @@
 /** A command's side of the daemon's control socket. See control-protocol.ts. */
 import { Client } from 'undici';
 import { isErrorCode, SqlsyncError } from '../../errors.js';
-import type { QuarantineDecision, QuarantineRequest } from '../../operations/running-daemon.js';
+import type {
+  ChangedRules,
+  QuarantineDecision,
+  QuarantineRequest,
+  RecoveredRules,
+  RulesRecovery,
+  SetRulesRequest,
+} from '../../operations/running-daemon.js';
 import type { CompareRequest, VerifiedPeer } from '../../operations/verify-report.js';
 import type { DaemonStatus } from '../daemon-status.js';
 import { readLockHolder } from '../file/database-lock.js';
@@ -90,6 +97,14 @@ export class ControlClient {
       const onHeld = () => resolve({ ended, letGo: () => asking.abort() });
       const ended = this.ask({ verb: 'hold', path: realPath }, onHeld, asking.signal).then(() => {}, reject);
     });
+  }
+
+  setRules(request: SetRulesRequest, signal?: AbortSignal): Promise<ChangedRules> {
+    return this.ask({ verb: 'set-rules', ...request }, () => {}, signal) as Promise<ChangedRules>;
+  }
+
+  recoverRules(request: RulesRecovery, signal?: AbortSignal): Promise<RecoveredRules> {
+    return this.ask({ verb: 'recover-rules', ...request }, () => {}, signal) as Promise<RecoveredRules>;
   }
 
   async stop(): Promise<void> {

@@ -10,10 +10,13 @@
  *   quarantine  changes that wait there: tried again, or given up    → KeptDecision[]
  *   hold     leave a file alone: after a line of progress, until the asker goes away; whether anybody is there to hear
  *            the answer does not matter
+ *   set-rules  the rules of one table, on every member               → ChangedRules
+ *   recover-rules  a change whose coordinator is gone is ended        → RecoveredRules
  *   stop     drain and exit                                          → null
  */
 import { z } from 'zod';
 import type { ErrorBody } from '../../errors.js';
+import { KEY_COLLISIONS, ORPHAN_RULES, STRATEGIES } from '../../replication/rule-request.js';
 import { errorBodySchema } from '../peer/error-answer.js';
 import type { ExchangeProgress } from '../peer/exchange.js';
 
@@ -21,6 +24,17 @@ export const CONTROL_PATH = '/control';
 export const CONTROL_ANSWER_TYPE = 'application/x-ndjson';
 
 const names = z.array(z.string().max(128)).max(10_000);
+
+/** Which database, and who asks by which command. */
+const typed = { database: z.string().max(128), operator: z.string().max(256), command: z.string().max(4096) };
+
+const ruleRequest = z.strictObject({
+  table: z.string().max(1_000_000),
+  strategy: z.enum(STRATEGIES).nullable(),
+  nodeOrder: names.readonly().nullable(),
+  keyCollision: z.enum(KEY_COLLISIONS).nullable(),
+  orphan: z.enum(ORPHAN_RULES).nullable(),
+});
 
 export const controlRequestSchema = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('status') }),
@@ -45,6 +59,8 @@ export const controlRequestSchema = z.discriminatedUnion('verb', [
   }),
   /** The real path of a database that is served. */
   z.strictObject({ verb: z.literal('hold'), path: z.string().max(4096) }),
+  z.strictObject({ verb: z.literal('set-rules'), ...typed, rule: ruleRequest }),
+  z.strictObject({ verb: z.literal('recover-rules'), ...typed }),
   z.strictObject({ verb: z.literal('stop') }),
 ]);
 export type ControlRequest = z.infer<typeof controlRequestSchema>;

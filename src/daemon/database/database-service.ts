@@ -23,11 +23,13 @@ import { LockedFile, replacedError } from '../file/locked-file.js';
 import { checkDatabaseFile, type DatabaseHandles, openDatabase } from '../file/open-database.js';
 import { retryWhileLocked } from '../file/retry-while-locked.js';
 import { SideDirectory } from '../file/side-directory.js';
+import { RuleAnswers } from '../rules/rule-answers.js';
 import type { LockedCut } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
 import { StageStore, type StreamReceiver } from '../stream/stage-store.js';
 import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue.js';
 import { type DatabaseFigures, readFigures } from './database-figures.js';
+import { Greetings } from './greetings.js';
 import { MigrationHold } from './migration-hold.js';
 import { type HistoryKept, pruneHistory } from './prune-history.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
@@ -70,6 +72,9 @@ export class DatabaseService {
   readonly replica: Replica;
   /** This node's rows, for whoever compares them. */
   readonly answers = new ComparisonAnswers(this);
+  /** What this node says when the rules of the data set change. */
+  readonly rules = new RuleAnswers(this);
+  readonly greetings = new Greetings(this);
   private readonly file: LockedFile;
   private readonly stages: StageStore;
   private readonly queue: ApplyQueue;
@@ -234,36 +239,19 @@ export class DatabaseService {
   }
 
   /** Throws why nothing can be exchanged with this peer, if so. */
-  async greet(peer: Hello): Promise<void> {
-    const refusal = await this.refusalOf(peer);
-    if (refusal !== null) throw refusal;
-  }
-
-  /**
-   * Throws why a stream cannot be taken from its sender, if so. What the stream's head says of the sender may have been
-   * overtaken on its way by what the sender has acknowledged since, so whether it is stale is not judged by that: the
-   * connection's greeting has been, and the stream's end will be.
-   */
-  async greetSender(sender: Hello): Promise<void> {
-    const refusal = await this.refusalOf(sender);
-    if (refusal !== null && refusal.code !== 'stale') throw refusal;
-  }
-
-  private async refusalOf(peer: Hello): Promise<SqlsyncError | null> {
-    this.migration.assertNotHeld();
-    const refusal = await this.file.run(() => this.replica.checkPeer(this.replica.hello(this.name), peer));
-    if (refusal === null) return null;
-    const { code, message, hint } = refusal;
-    return new SqlsyncError(code, message, hint === null ? {} : { hint });
+  greet(peer: Hello): Promise<void> {
+    return this.greetings.peer(peer);
   }
 
   /**
    * What is here to be shipped that the peer lacks. Only what has been folded counts; and while one of the two is catching
-   * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks, unless it waits for it.
+   * up, nothing: this node then claims nothing, and the peer is already taking in what it lacks, unless it waits for it. Nor
+   * while the rules change: then nobody joins anything.
    */
   surplusOver(peer: Hello): Surplus {
     const isBusy = this.gate.isShut || this.replica.isCatchingUp || peer.catchingUp === 'applying';
     if (this.migration.isHeld || isBusy) return 'nothing';
+    if (this.replica.rules.underWay !== null || peer.ruleChange !== null) return 'nothing';
     return this.replica.surplusOver(peer);
   }
 

@@ -10,6 +10,7 @@ import type { WebSocket } from 'ws';
 import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
 import type { Answer, Question } from '../../replication/compare-messages.js';
+import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { assertNotCatchingUp } from '../peer/catching-up.js';
@@ -20,6 +21,7 @@ import { LiveInbound } from './live-inbound.js';
 import { type LiveMessage, parseLiveMessage } from './live-messages.js';
 import { LiveOutbound } from './live-outbound.js';
 import { LiveQuestions } from './live-questions.js';
+import { LiveRules } from './live-rules.js';
 import { CLOSE_CODE, LiveSocket } from './live-socket.js';
 import { CONVERSATION, type ConversationAct, type ConversationState, take } from './live-states.js';
 
@@ -42,7 +44,14 @@ export interface LiveConnectionOptions {
 interface Exchange extends LiveEnds {
   readonly outbound: LiveOutbound;
   readonly inbound: LiveInbound;
+  readonly rules: LiveRules;
   readonly stopListening: () => void;
+}
+
+type Busy = NonNullable<Hello['catchingUp']> | 'rules';
+
+function busyWith(catchingUp: Hello['catchingUp'], ruleChange: string | null): Busy | null {
+  return catchingUp ?? (ruleChange === null ? null : 'rules');
 }
 
 export class LiveConnection implements PeerConnection {
@@ -55,7 +64,8 @@ export class LiveConnection implements PeerConnection {
   private exchange: Exchange | null = null;
   /** The peer as it last described itself. */
   private peerHello: Hello | null = null;
-  private saidCatchingUp: Hello['catchingUp'] = null;
+  /** What this side has last said that keeps the peer from shipping; null: nothing does. */
+  private saidBusy: Busy | null = null;
   private readonly requests = new Map<number, () => void>();
   private requestNumber = 0;
   private readonly questions = new LiveQuestions({
@@ -99,11 +109,17 @@ export class LiveConnection implements PeerConnection {
     await this.unlessClosed(replied);
     await this.unlessClosed(outbound.quiet());
     assertNotCatchingUp(database.replica, this.peerHello as Hello);
+    database.rules.assertSettled(this.peerHello as Hello);
   }
 
   async ask(question: Question): Promise<Answer> {
     const { peer } = this.greeted();
     return this.unlessClosed(this.questions.ask(peer.name, question));
+  }
+
+  async askRules(question: RuleQuestion): Promise<RuleAnswer> {
+    const { peer } = this.greeted();
+    return this.unlessClosed(this.questions.askRules(peer.name, question));
   }
 
   /** Ends it in good order: the daemon stops, or the peer is paused or no longer configured. */
@@ -126,11 +142,14 @@ export class LiveConnection implements PeerConnection {
     if (message.type === 'answer') return this.questions.settle(message);
     if (message.type === 'refused') throw this.refusalBy(message.error);
     if (act === 'greet' && message.type === 'hello') return this.greet(message);
-    const { database, peer, outbound } = this.greeted();
+    const { database, peer, outbound, rules } = this.greeted();
     this.peerHello = message.hello;
     peer.heard(message.hello, Date.now());
     database.acknowledge(message.hello);
+    await database.rules.learnFrom(message.hello);
+    database.rules.judge(message.hello);
     outbound.on(act === 'acked' ? 'ack' : 'news');
+    rules.onNews();
     if (message.type === 'request') this.run(this.answerSync(message.number));
     if (message.type === 'reply') this.settleRequest(message.number);
   }
@@ -154,7 +173,7 @@ export class LiveConnection implements PeerConnection {
   private async greet(message: LiveMessage & { readonly type: 'hello' }): Promise<void> {
     const { hello } = message;
     const { database, peer } = this.options.findEnds(hello);
-    await database.greet(hello);
+    await database.greetings.live(hello);
     const own = await database.hello();
     // It may have been closed while this waited for the file: then nobody must find it in the peer's record.
     if (this.isClosed) return;
@@ -169,20 +188,25 @@ export class LiveConnection implements PeerConnection {
       this.peerHello = after;
     };
     const inbound = new LiveInbound({ database, peer, onPeerHello, onApplied: () => this.acknowledge(), onFailure });
+    const ask = (question: RuleQuestion) => this.askRules(question);
+    const rules = new LiveRules({ database, peerHello, ask, onFailure });
     const stopListening = database.onAdvanced(() => this.onAdvanced());
-    this.exchange = { database, peer, outbound, inbound, stopListening };
+    this.exchange = { database, peer, outbound, inbound, rules, stopListening };
     if (!peer.adopt(this, { here: own.nodeId, there: hello.nodeId })) return;
     database.acknowledge(hello);
     outbound.on('news');
+    rules.onGreeted();
   }
 
   private onAdvanced(): void {
-    const { database, peer, outbound } = this.greeted();
+    const { database, peer, outbound, rules } = this.greeted();
     outbound.on('news');
-    // A peer ships nothing to a node that is catching up: it must hear when that is over, and when it is to ship again.
-    const { catchUpPhase } = database.replica;
-    if (this.saidCatchingUp === null || this.saidCatchingUp === catchUpPhase) return;
-    this.saidCatchingUp = catchUpPhase;
+    rules.onNews();
+    // A peer ships nothing to a node that is catching up, or while the rules change: it must hear when that is over, and
+    // when it is to ship again.
+    const busy = busyWith(database.replica.catchUpPhase, database.replica.rules.underWay);
+    if (this.saidBusy === null || this.saidBusy === busy) return;
+    this.saidBusy = busy;
     this.run(this.sayHello({ database, peer }));
   }
 
@@ -191,7 +215,7 @@ export class LiveConnection implements PeerConnection {
   }
 
   private say(message: Extract<LiveMessage, { readonly hello: Hello }>): void {
-    this.saidCatchingUp = message.hello.catchingUp;
+    this.saidBusy = busyWith(message.hello.catchingUp, message.hello.ruleChange);
     this.socket.sendText(message);
   }
 
@@ -239,6 +263,7 @@ export class LiveConnection implements PeerConnection {
     this.exchange?.stopListening();
     this.exchange?.outbound.on('close');
     this.exchange?.inbound.close();
+    this.exchange?.rules.close();
   }
 
   private get isClosed(): boolean {

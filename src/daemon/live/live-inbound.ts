@@ -34,7 +34,7 @@ export class LiveInbound {
     const sender = this.receiver?.sender;
     // Its schema, its rules or its clock may have changed since the connection was made.
     if (isFirst && sender != null) {
-      await this.options.database.greetSender(sender);
+      await this.options.database.greetings.sender(sender);
       this.options.peer.heard(sender, Date.now());
     }
     if (this.receiver?.isWhole === true) this.on('whole');
@@ -79,8 +79,9 @@ export class LiveInbound {
       await database.apply(stage);
       peer.rowsReceived += stage.rows;
     } catch (error) {
-      if (!isOutdated(error)) throw error;
-      // Overtaken while it waited: the ack says what this node has now, and the peer ships what it still lacks.
+      if (!isDropped(error)) throw error;
+      // Overtaken while it waited, or by a change of the rules: the ack says what this node has now, and the peer ships what
+      // it still lacks.
     } finally {
       done();
     }
@@ -92,8 +93,8 @@ export class LiveInbound {
   }
 }
 
-function isOutdated(error: unknown): boolean {
-  return error instanceof SqlsyncError && error.code === 'batch-outdated';
+function isDropped(error: unknown): boolean {
+  return error instanceof SqlsyncError && ['batch-outdated', 'rules-changing'].includes(error.code);
 }
 
 /** The peer after it has sent a stream: what it said of itself at the end of it. */

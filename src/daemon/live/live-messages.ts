@@ -7,12 +7,14 @@
  *   refused  nothing of the stream (or of this connection) is taken, and why; the sender of it closes
  *   request  `sync`: ship me what I lack, and say when I have it all. Carries the asker's hello
  *   reply    to the request of that number
- *   question about the peer's rows, which this side compares with its own (replication/compare-messages.ts)
+ *   question about the peer's rows, which this side compares with its own (replication/compare-messages.ts), or about a
+ *            change of the rules (replication/rule-messages.ts)
  *   answer   to the question of that number, or why there is none
  */
 import { z } from 'zod';
 import { SqlsyncError } from '../../errors.js';
 import { answerSchema, questionSchema } from '../../replication/compare-messages.js';
+import { ruleAnswerSchema, ruleQuestionSchema } from '../../replication/rule-messages.js';
 import { parseHello } from '../../replication/stream-reader.js';
 import { helloSchema } from '../../replication/wire-messages.js';
 import { errorBodySchema } from '../peer/error-answer.js';
@@ -34,8 +36,16 @@ const liveMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('refused'), error: errorBodySchema }),
   z.strictObject({ type: z.literal('request'), number: requestNumber, verb: z.literal('sync'), hello: helloSchema }),
   z.strictObject({ type: z.literal('reply'), number: requestNumber, hello: helloSchema }),
-  z.strictObject({ type: z.literal('question'), number: requestNumber, question: questionSchema }),
-  z.strictObject({ type: z.literal('answer'), number: requestNumber, answer: z.union([answerSchema, failureSchema]) }),
+  z.strictObject({
+    type: z.literal('question'),
+    number: requestNumber,
+    question: z.discriminatedUnion('kind', [...questionSchema.options, ruleQuestionSchema]),
+  }),
+  z.strictObject({
+    type: z.literal('answer'),
+    number: requestNumber,
+    answer: z.discriminatedUnion('kind', [...answerSchema.options, ruleAnswerSchema, failureSchema]),
+  }),
 ]);
 
 export type LiveMessage = z.infer<typeof liveMessageSchema>;

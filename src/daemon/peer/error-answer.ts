@@ -29,6 +29,7 @@ const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'dataset-mismatch': 409,
   'schema-differs': 409,
   'rules-differ': 409,
+  'rules-changing': 503,
   'encoding-differs': 409,
   'node-name-taken': 409,
   'clock-ahead': 409,

@@ -9,6 +9,7 @@ import { isWithin, vectorFromJson } from '../../replication/version-vector.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { helloAfter } from '../live/live-inbound.js';
+import { hearOutcome } from '../rules/rule-outcome.js';
 import { assertNotCatchingUp } from './catching-up.js';
 import type { HttpPeer } from './http-peer.js';
 import type { PeerRecord } from './peer-record.js';
@@ -38,10 +39,17 @@ export async function exchange(options: ExchangeOptions): Promise<void> {
     try {
       return await exchangeOnce(options);
     } catch (error) {
-      const isOutdated = error instanceof SqlsyncError && error.code === 'batch-outdated';
-      if (!isOutdated || attempt === ATTEMPTS_MAX) throw error;
+      if (attempt === ATTEMPTS_MAX || !(await isWorthAnother(error, options))) throw error;
     }
   }
+}
+
+/** What was overtaken on its way, or a change of the rules of which one of the two now knows the outcome. */
+async function isWorthAnother(error: unknown, { service, client, signal }: ExchangeOptions): Promise<boolean> {
+  if (!(error instanceof SqlsyncError)) return false;
+  if (error.code === 'batch-outdated') return true;
+  if (error.code !== 'rules-changing') return false;
+  return hearOutcome(service, (question) => client.askRules(service.name, question, signal));
 }
 
 async function exchangeOnce(options: ExchangeOptions): Promise<void> {

@@ -7,8 +7,10 @@ import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import { SqlsyncError } from '../../errors.js';
 import { ANSWER_BYTES_MAX, type Answer, type Question } from '../../replication/compare-messages.js';
+import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import { type Asker, COMPARE_PATH, parseAnswer } from '../compare/compare-request.js';
+import { parseRuleAnswer, RULES_PATH } from '../rules/rule-request-body.js';
 import { cutBody, type LockedCut } from '../stream/send-stream.js';
 import type { SnapshotRequest } from '../stream/snapshot-request.js';
 import { errorAnswerSchema, errorFromPeer } from './error-answer.js';
@@ -63,6 +65,14 @@ export class HttpPeer {
     return this.attempt(async () => {
       const body = await this.post(COMPARE_PATH, { json: { ...asker, question }, ...(signal && { signal }) });
       return parseAnswer(await readJson(body, ANSWER_BYTES_MAX));
+    });
+  }
+
+  /** Has the peer take part in a change of the rules. */
+  askRules(database: string, question: RuleQuestion, signal?: AbortSignal): Promise<RuleAnswer> {
+    return this.attempt(async () => {
+      const body = await this.post(RULES_PATH, { json: { database, question }, ...(signal && { signal }) });
+      return parseRuleAnswer(await readJson(body, this.address.limits.requestBytesMax));
     });
   }
 

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Limits } from '../../config-limits.js';
 import { SqlsyncError } from '../../errors.js';
 import type { Answer, Question } from '../../replication/compare-messages.js';
+import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
 import type { ServedDatabase } from '../database/served-databases.js';
 import { dialLive } from '../live/dial-live.js';
@@ -74,6 +75,10 @@ export class PeerLink implements PeerTarget {
     return this.client.ask(this.service.asker, question, signal);
   }
 
+  askRules(question: RuleQuestion, signal: AbortSignal): Promise<RuleAnswer> {
+    return this.client.askRules(this.service.name, question, signal);
+  }
+
   /** One exchange now, over whatever there is; at most one at a time. Throws what the peer's record then shows. */
   exchange(onProgress?: (progress: ExchangeProgress) => void, signal?: AbortSignal): Promise<void> {
     this.syncing ??= this.syncNow(onProgress, signal).finally(() => {
@@ -100,7 +105,7 @@ export class PeerLink implements PeerTarget {
 
   private note(error: SqlsyncError): void {
     // The two have spoken, and nothing is wrong between them.
-    if (error.code === 'catching-up') this.peer.succeeded();
+    if (error.code === 'catching-up' || error.code === 'rules-changing') this.peer.succeeded();
     // Whoever gave up here says nothing of the peer.
     else if (error.code !== 'interrupted') this.peer.failed(error);
   }

@@ -172,6 +172,7 @@ function dialingTarget(service: DatabaseService, peer: PeerRecord): PeerTarget {
     peer,
     exchange: async () => (await connected()).sync(),
     ask: async (question) => (await connected()).ask(question),
+    askRules: async (question) => (await connected()).askRules(question),
   };
 }
 

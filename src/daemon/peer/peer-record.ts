@@ -4,6 +4,7 @@
  */
 import { type ErrorBody, SqlsyncError } from '../../errors.js';
 import type { Answer, Question } from '../../replication/compare-messages.js';
+import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import { PeerSessions } from './peer-sessions.js';
 
@@ -19,6 +20,7 @@ export interface PeerConnection {
   sync(): Promise<void>;
   /** Asks the peer about its rows. Rejects when the connection ends before the answer. */
   ask(question: Question): Promise<Answer>;
+  askRules(question: RuleQuestion): Promise<RuleAnswer>;
   close(): void;
   /** Closes it because another one between the same two nodes is kept. */
   closeAsDuplicate(): void;

@@ -16,6 +16,7 @@ import { routeExchange } from './route-exchange.js';
 import { routeLive } from './route-live.js';
 import { routeMetrics } from './route-metrics.js';
 import { routeProbes } from './route-probes.js';
+import { routeRules } from './route-rules.js';
 import { routeSnapshot } from './route-snapshot.js';
 
 export interface ServerOptions extends RouteDependencies {
@@ -37,6 +38,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     routeExchange(peers, options);
     routeSnapshot(peers, options);
     routeCompare(peers, options);
+    routeRules(peers, options);
     routeLive(peers, options);
   });
   return listen(app, options.address, 'listen');

@@ -10,6 +10,7 @@ function connection(isDialed: boolean): PeerConnection & { duplicates: number } 
     isDialed,
     closed: new Promise(() => {}),
     duplicates: 0,
+    askRules: () => Promise.reject(new Error('nobody asks')),
     ask: () => Promise.reject(new Error('nobody asks')),
     sync: () => Promise.resolve(),
     close: () => {},
