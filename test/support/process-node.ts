@@ -166,7 +166,10 @@ export class ProcessNode {
       this.stderr += text;
     });
     this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }));
-    const started = once(child.stdout, 'data').then(() => null);
+    // What it prints when it cannot start is an error's document, and its exit follows.
+    const started = once(child.stdout, 'data').then(([text]) =>
+      String(text).includes('"started"') ? null : this.exited,
+    );
     const exit = await Promise.race([started, this.exited]);
     if (exit !== null) throw new Error(`the daemon of ${this.name} exits ${exit.code}: ${this.stderr}`);
     return this;

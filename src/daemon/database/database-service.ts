@@ -131,18 +131,18 @@ export class DatabaseService {
   }
 
   /**
-   * Takes the file's lock and opens it, waiting for applications to let it up to limits.lockWaitMsMax. Throws the
+   * Takes the file's lock and opens it, waiting for commands and applications up to limits.lockWaitMsMax. Throws the
    * registry's errors: database-in-use, database-missing …, database-locked, database-not-initialised, format-newer,
    * private-schema-unavailable, identity-unknown, and the signal's reason.
    */
   static async open(options: DatabaseServiceOptions): Promise<DatabaseService> {
     const { name, path, limits, logger, signal } = options;
     const side = SideDirectory.open(checkDatabaseFile(path));
-    const lock = DatabaseLock.take(side, new Date());
     const onWait = () => logger.info({ database: name }, `waits for ${path}, which another program has locked`);
+    const waiting = { waitMsMax: limits.lockWaitMsMax, signal, onWait };
+    const lock = await DatabaseLock.takeAfterCommands(side, new Date(), waiting);
     try {
-      const attempt = () => DatabaseService.openNow(options, side, lock);
-      return await retryWhileLocked(attempt, { waitMsMax: limits.lockWaitMsMax, signal, onWait });
+      return await retryWhileLocked(() => DatabaseService.openNow(options, side, lock), waiting);
     } catch (error) {
       lock.release();
       throw databaseError(error, path);

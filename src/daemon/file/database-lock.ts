@@ -8,6 +8,7 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { z } from 'zod';
 import { SqlsyncError } from '../../errors.js';
 import { databaseError } from './database-error.js';
+import { type RetryOptions, retryWhileLocked } from './retry-while-locked.js';
 import { readJsonFile, type SideDirectory, writeJsonFile } from './side-directory.js';
 
 const holderSchema = z.object({
@@ -45,6 +46,22 @@ export class DatabaseLock {
       if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) throw inUse(side, error);
       throw databaseError(error, side.lockPath);
     }
+  }
+
+  /**
+   * The same, but waits for a command that holds it: that is over soon. Throws `database-in-use` at once where a daemon
+   * does, which stays.
+   */
+  static takeAfterCommands(
+    side: SideDirectory,
+    now: Date,
+    options: Omit<RetryOptions, 'mayPass'>,
+  ): Promise<DatabaseLock> {
+    const isCommand = (error: unknown) =>
+      error instanceof SqlsyncError &&
+      error.code === 'database-in-use' &&
+      (readLockHolder(side)?.controlSocket ?? null) === null;
+    return retryWhileLocked(() => DatabaseLock.take(side, now), { ...options, mayPass: isCommand });
   }
 
   /** Lets commands know where the daemon listens to them. */

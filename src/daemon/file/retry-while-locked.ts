@@ -16,19 +16,21 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
   /** Called once, before the first pause. */
   readonly onWait?: () => void;
+  /** What may pass; a lock on the file, if it is left out. */
+  readonly mayPass?: (error: unknown) => boolean;
 }
 
 /** Throws what the last attempt threw once the time is over; what is no lock at once. */
 export async function retryWhileLocked<Result>(
   attempt: () => Result,
-  { waitMsMax, signal, onWait }: RetryOptions,
+  { waitMsMax, signal, onWait, mayPass = isLocked }: RetryOptions,
 ): Promise<Result> {
   const startedMs = performance.now();
   for (let pauseMs = PAUSE_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
     try {
       return attempt();
     } catch (error) {
-      if (!isLocked(error) || performance.now() - startedMs >= waitMsMax) throw error;
+      if (!mayPass(error) || performance.now() - startedMs >= waitMsMax) throw error;
     }
     if (pauseMs === PAUSE_MS_MIN) onWait?.();
     await pause(pauseMs * (0.5 + Math.random()), signal);

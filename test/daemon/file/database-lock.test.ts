@@ -50,6 +50,30 @@ describe('DatabaseLock', () => {
     DatabaseLock.take(side, new Date()).release();
   });
 
+  it('can be waited for while a command holds it, not while a daemon does, and not for ever', async () => {
+    const side = SideDirectory.open(join(scratch, 'wait.db'));
+    const { signal } = new AbortController();
+    let waits = 0;
+    const take = (waitMsMax: number) =>
+      DatabaseLock.takeAfterCommands(side, new Date(), {
+        waitMsMax,
+        signal,
+        onWait: () => {
+          waits += 1;
+        },
+      });
+    const held = DatabaseLock.take(side, new Date());
+    await expect(take(20)).rejects.toThrow(expect.objectContaining({ code: 'database-in-use' }));
+    const waiting = take(60_000);
+    await vi.waitFor(() => expect(waits).toBe(2));
+    held.release();
+    const mine = await waiting;
+    mine.announce('/run/control.sock');
+    await expect(take(60_000)).rejects.toThrow(expect.objectContaining({ code: 'database-in-use' }));
+    expect(waits).toBe(2);
+    mine.release();
+  });
+
   it('says who holds it, and no more once released', () => {
     const side = SideDirectory.open(join(scratch, 'who.db'));
     const lock = DatabaseLock.take(side, new Date('2026-01-02T03:04:05Z'));
