@@ -25,7 +25,7 @@ export interface FilterSql {
 const CONDITIONS = {
   table: 'c.tbl = @table',
   kind: 'c.kind = @kind',
-  column: 'EXISTS(SELECT 1 FROM json_each(c.columns) AS named WHERE named.value = @column)',
+  column: 'EXISTS(SELECT 1 FROM temp.json_each(c.columns) AS named WHERE named.value = @column)',
   node: `@node IN (c.winner ->> '$.node', c.loser ->> '$.node')`,
   sinceMs: 'c.detected_at >= @sinceMs',
   untilMs: 'c.detected_at < @untilMs',

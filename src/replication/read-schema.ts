@@ -6,6 +6,7 @@ import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { readColumnDefinitions } from './column-definitions.js';
 import { affinityOf } from './column-type.js';
+import { tablesThatDoNotCompile } from './compile-tables.js';
 import { INTERNAL_TABLES, PREFIX } from './metadata-schema.js';
 import { tableHash } from './schema-hash.js';
 import { quoteText } from './sql-text.js';
@@ -15,7 +16,7 @@ import type { ColumnSchema, ForeignKeySchema, TableSchema } from './table-schema
 /** Columns a key may have: each is a column of the change log. */
 const KEY_COLUMNS_MAX = 64;
 
-export type RefusalCode = 'no-identity' | 'key-too-wide' | 'unknown-collation' | 'ambiguous-name';
+export type RefusalCode = 'no-identity' | 'key-too-wide' | 'ambiguous-name' | 'not-compiled';
 
 /** A table that cannot be captured: why, in words for the operator. */
 export interface TableRefusal {
@@ -100,7 +101,6 @@ export function readSchema(db: Database): SchemaReading {
   const terms = groupBy(all<TermRow>(SELECT_TERMS), (row) => row.tbl);
   const foreignKeys = groupBy(all<ForeignKeyRow>(SELECT_FOREIGN_KEYS), (row) => row.tbl);
   const indexSql = new Map(all<{ name: string; sql: string }>(SELECT_INDEX_SQL).map(({ name, sql }) => [name, sql]));
-  const collations = new Set(all<{ name: string }>('PRAGMA collation_list').map(({ name }) => name.toUpperCase()));
 
   const reading = { tables: [], refused: [], local: [], internal: [] } as {
     -readonly [Part in keyof SchemaReading]: SchemaReading[Part][number][];
@@ -109,14 +109,17 @@ export function readSchema(db: Database): SchemaReading {
   const modules = new Set(all<{ name: string }>('PRAGMA module_list').map(({ name }) => name.toLowerCase()));
   const isShadow = shadowRule(virtual, modules);
   reading.local.push(...virtual.map(({ name }) => name));
-  for (const row of all<TableRow>(SELECT_TABLES)) {
+  const rows = all<TableRow>(SELECT_TABLES);
+  const uncompiled = tablesThatDoNotCompile(db, new Set(rows.map(({ name }) => name)));
+  for (const row of rows) {
     if (row.type !== 'table' || isShadow(row.name)) {
       reading.local.push(row.name);
       continue;
     }
     const indexes = readIndexes(terms.get(row.name) ?? []);
     const table = readTable(row, columns.get(row.name) ?? [], indexes, indexSql, foreignKeys.get(row.name) ?? []);
-    const refusal = table === null ? noIdentity(row.name) : refusalOf(table, indexes, collations);
+    const refusal =
+      table === null ? noIdentity(row.name) : (refusalOf(table) ?? notCompiled(row.name, uncompiled.get(row.name)));
     if (refusal !== null) reading.refused.push(refusal);
     else if (table !== null) (isOurs(row.name) ? reading.internal : reading.tables).push(table);
   }
@@ -215,11 +218,11 @@ function noIdentity(name: string): TableRefusal {
   return { name, code: 'no-identity', reason };
 }
 
-function refusalOf(
-  table: TableSchema,
-  indexes: readonly IndexReading[],
-  known: ReadonlySet<string>,
-): TableRefusal | null {
+function notCompiled(name: string, reason: string | undefined): TableRefusal | null {
+  return reason === undefined ? null : { name, code: 'not-compiled', reason };
+}
+
+function refusalOf(table: TableSchema): TableRefusal | null {
   const { name } = table;
   const width = table.identity.columns.length;
   if (width > KEY_COLUMNS_MAX) {
@@ -229,12 +232,6 @@ function refusalOf(
   if (ambiguous !== undefined) {
     const reason = `the WHERE of index ${ambiguous.name} names its table, whose name means something else in a trigger`;
     return { name, code: 'ambiguous-name', reason };
-  }
-  for (const index of indexes) {
-    const unknown = index.terms.find((term) => !known.has(term.collation.toUpperCase()));
-    if (unknown === undefined) continue;
-    const reason = `index ${index.name} uses the collation ${unknown.collation}, which only the application knows`;
-    return { name, code: 'unknown-collation', reason };
   }
   return null;
 }

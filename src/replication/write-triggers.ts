@@ -10,6 +10,7 @@ export interface TriggerOnTable extends Trigger {
 }
 
 /**
+ * (`temp.` finds json_each also where a table of the application's bears that name.)
  * Call it inside a transaction, on a connection without a private schema. The new schema is loaded before it returns:
  * one that SQLite does not accept throws, and the caller's rollback leaves the file as it was.
  */
@@ -20,7 +21,7 @@ export function writeTriggers(db: Database, drop: readonly string[], create: rea
   try {
     db.pragma('writable_schema = ON');
     const remove = db.prepare<[string]>(
-      `DELETE FROM main.sqlite_schema WHERE type = 'trigger' AND name IN (SELECT value FROM json_each(?))`,
+      `DELETE FROM main.sqlite_schema WHERE type = 'trigger' AND name IN (SELECT value FROM temp.json_each(?))`,
     );
     const insert = db.prepare<[string, string, string]>(
       `INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES('trigger', ?, ?, 0, ?)`,

@@ -9,6 +9,7 @@ export type FileContents = ReadonlyMap<string, readonly string[]>;
 /** Longer values are told by their length and hash. */
 const SHOWN_BYTES_MAX = 200;
 const DIFFERENCES_SHOWN_MAX = 5;
+const COLUMNS_AT_ONCE = 1000;
 
 export function readContents(path: string): FileContents {
   return withReader(path, (db) => {
@@ -89,16 +90,22 @@ function applicationTables(db: Database): string[] {
 
 function rowsOf(db: Database, table: string): string[] {
   const columns = db.prepare<[string], string>('SELECT name FROM pragma_table_info(?)').pluck().all(table);
-  const cells = columns.map(quoted).flatMap((c) => [
-    `typeof(${c})`,
-    // The bytes of all but REALs, whose text is not exact.
-    `CASE typeof(${c}) WHEN 'real' THEN ${c} ELSE CAST(${c} AS BLOB) END`,
-  ]);
-  const select = db.prepare(`SELECT ${cells.join(', ')} FROM ${quoted(table)}`).raw();
   const rows: string[] = [];
-  for (const row of select.iterate() as Iterable<unknown[]>) {
-    const shown = columns.map((column, i) => `${column}=${cell(row[2 * i] as string, row[2 * i + 1])}`);
-    rows.push(shown.join(' '));
+  // As many columns at once as a result may have; every reading comes in the table's own order.
+  for (let from = 0; from < columns.length; from += COLUMNS_AT_ONCE) {
+    const some = columns.slice(from, from + COLUMNS_AT_ONCE);
+    const cells = some.map(quoted).flatMap((c) => [
+      `typeof(${c})`,
+      // The bytes of all but REALs, whose text is not exact.
+      `CASE typeof(${c}) WHEN 'real' THEN ${c} ELSE CAST(${c} AS BLOB) END`,
+    ]);
+    const select = db.prepare(`SELECT ${cells.join(', ')} FROM ${quoted(table)} NOT INDEXED`).raw();
+    let at = 0;
+    for (const row of select.iterate() as Iterable<unknown[]>) {
+      const shown = some.map((column, i) => `${column}=${cell(row[2 * i] as string, row[2 * i + 1])}`).join(' ');
+      rows[at] = from === 0 ? shown : `${rows[at]} ${shown}`;
+      at += 1;
+    }
   }
   return rows.sort();
 }

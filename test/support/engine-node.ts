@@ -184,7 +184,7 @@ export class EngineCluster {
   readonly nodes: EngineNode[] = [];
 
   constructor(
-    schema: string,
+    schema: string | ((db: Database) => void),
     count: number,
     options: {
       limits?: Partial<EngineLimits>;
@@ -192,6 +192,8 @@ export class EngineCluster {
       /** Columns of the rule table beyond the strategy, by table; `*` for all. */
       rules?: Record<string, { orphan?: string; key_collision?: string }>;
       exclude?: string[];
+      /** Set on the empty file, before anything is in it. */
+      pragmas?: readonly string[];
       journalMode?: string;
       /** n0, n1 … if left out. */
       names?: readonly string[];
@@ -201,8 +203,10 @@ export class EngineCluster {
     const nameOf = (number: number) => options.names?.[number] ?? `n${number}`;
     const first = new EngineNode(this.directory, nameOf(0), limits);
     this.nodes.push(first);
+    for (const pragma of options.pragmas ?? []) first.app.pragma(pragma);
     first.app.pragma(`journal_mode = ${options.journalMode ?? 'wal'}`);
-    first.app.exec(schema);
+    if (typeof schema === 'string') first.app.exec(schema);
+    else schema(first.app);
     const nodeId = random.hex(16);
     const plan = planCapture(first.app, { include: [], exclude: options.exclude ?? [] });
     initialiseNode(first.app, { dataset: random.hex(16), node: nameOf(0), nodeId, nowMs: Date.now() }, plan);
