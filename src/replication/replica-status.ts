@@ -106,6 +106,10 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
     withoutIdentity: engine.tablesWithNullKeys(),
     verified: verifiedPeersOf(state.get('verified')),
-    rules: readRulesStatus(rules, members.map(({ name }) => name), state.get('node')),
+    rules: readRulesStatus(
+      rules,
+      members.map(({ name }) => name),
+      state.get('node'),
+    ),
   };
 }
