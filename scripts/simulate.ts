@@ -1,9 +1,10 @@
 /**
- * Runs random histories on the real engine: npm run simulate -- [--of writes|rules] [--seeds N] [--first N].
+ * Runs random histories on the real engine: npm run simulate -- [--of writes|rules|members] [--seeds N] [--first N].
  * Prints failing seeds with the command that replays each, and exits 1 when there are any.
  */
 import { parseArgs } from 'node:util';
 import { runHistory } from '../test/support/history.js';
+import { runMemberHistory } from '../test/support/member-history.js';
 import { runRuleHistory } from '../test/support/rule-history.js';
 
 const { values } = parseArgs({
@@ -13,7 +14,11 @@ const { values } = parseArgs({
     first: { type: 'string', default: '1' },
   },
 });
-const histories: Record<string, (seed: number) => object> = { writes: runHistory, rules: runRuleHistory };
+const histories: Record<string, (seed: number) => object> = {
+  writes: runHistory,
+  rules: runRuleHistory,
+  members: runMemberHistory,
+};
 const run = histories[values.of];
 if (run === undefined) throw new Error(`--of is one of ${Object.keys(histories).join(', ')}`);
 const first = Number(values.first);

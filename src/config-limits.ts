@@ -45,6 +45,9 @@ export const limitsSchema = z.strictObject({
     .default(30_000)
     .describe('Longest silence on a connection before it is given up.'),
   heartbeatMs: wholeNumber(1, HOUR_MS).default(10_000).describe('Time between two signs of life on a live connection.'),
+  helloMs: wholeNumber(1, 24 * HOUR_MS)
+    .default(600_000)
+    .describe('How often both ends of a live connection say what they have, though nothing has changed.'),
   retryMsMin: wholeNumber(1, HOUR_MS)
     .default(250)
     .describe('First pause after a peer could not be reached; it doubles.'),

@@ -21,6 +21,8 @@ import {
 const COUNT_MAX = 1_000_000_000;
 /** A record that nobody had time to read might as well not have been kept. */
 const RECORDS_KEPT_MIN = '1h';
+/** Whoever has just been heard of is not silent. */
+const PEER_TIMEOUT_MIN = '5s';
 
 const databaseSchema = z.strictObject({
   name: databaseName,
@@ -63,7 +65,7 @@ const pruneSchema = z
     keepLog: duration.prefault('7d'),
     keepConflicts: durationAtLeast(RECORDS_KEPT_MIN).prefault('90d'),
     keepOperations: durationAtLeast(RECORDS_KEPT_MIN).prefault('365d'),
-    peerTimeout: duration.prefault('30d'),
+    peerTimeout: durationAtLeast(PEER_TIMEOUT_MIN).prefault('30d'),
     retainedBytesMax: byteSize(0, Number.MAX_SAFE_INTEGER).default(2 * 1024 ** 3),
   })
   .transform(({ keepLog, keepConflicts, keepOperations, peerTimeout, ...rest }) => ({

@@ -179,8 +179,22 @@ export const ERROR_WORDS = {
     remedy: "Set that machine's clock (`timedatectl`), then let it try again.",
   },
   stale: {
-    meaning: 'This node was away for longer than the others keep history.',
-    remedy: '`sqlsync rejoin`: it ships what only it has, then seeds itself afresh.',
+    meaning:
+      'One of two nodes was away for longer than the other keeps history, or is an older copy; the message names it.',
+    remedy: 'On that node `sqlsync rejoin`: it seeds itself afresh, and keeps what only it has.',
+  },
+  'member-removed': {
+    meaning: 'The node that the message names has been removed from the data set, or has come back under another file.',
+    remedy: 'On that node `sqlsync rejoin`.',
+  },
+  'member-unknown': {
+    meaning: 'The data set has no such member.',
+    remedy: '`sqlsync members` lists them.',
+  },
+  'member-read-only': {
+    meaning: 'The node that the message names is a read-only member: nobody takes what is written or decided there.',
+    remedy:
+      'Type the command on another member; or, if this one should write, there: `sqlsync members set NAME --access write`.',
   },
   'catching-up': {
     meaning: 'The node is in the middle of a large catch-up, and claims nothing until it is whole.',

@@ -61,6 +61,9 @@ export const ERROR_CODES = {
   'identity-unknown': EXIT.refused,
   'clock-ahead': EXIT.refused,
   stale: EXIT.data,
+  'member-removed': EXIT.data,
+  'member-unknown': EXIT.usage,
+  'member-read-only': EXIT.refused,
   'catching-up': EXIT.tryAgain,
   migrating: EXIT.tryAgain,
   'batch-damaged': EXIT.data,
@@ -81,6 +84,7 @@ export const ERROR_CODES = {
   'peer-paused': EXIT.no,
   'disk-low': EXIT.no,
   'history-large': EXIT.no,
+  'read-only-writes': EXIT.no,
   'backup-old': EXIT.no,
   'verify-old': EXIT.no,
   'nodes-differ': EXIT.no,
@@ -109,6 +113,11 @@ export class SqlsyncError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.hint = options.hint ?? null;
+  }
+
+  /** The other way round. */
+  static of({ code, message, hint }: ErrorBody): SqlsyncError {
+    return new SqlsyncError(code, message, hint === null ? {} : { hint });
   }
 
   get exitCode(): number {

@@ -38,8 +38,13 @@ export const PROBLEM_WORDS = {
     remedy: 'Free space before the application cannot write any more.',
   },
   'history-large': {
-    meaning: 'More than `prune.retainedBytesMax` is kept for members that lack it.',
-    remedy: 'Bring back the members that are away.',
+    meaning: 'More than `prune.retainedBytesMax` is kept; the message names the member that holds the most of it.',
+    remedy: 'Bring it back, or `sqlsync members remove NAME`; `sqlsync prune --dry-run` tells what can go.',
+  },
+  'read-only-writes': {
+    meaning: 'Something has been written on a read-only member, and nobody takes it.',
+    remedy:
+      'On another node `sqlsync members set NAME --access write`, then `sqlsync rejoin` here. To give it up: `sqlsync rejoin --discard-local`.',
   },
   'backup-old': {
     meaning: 'The last backup is older than `health.backupAgeMax`.',

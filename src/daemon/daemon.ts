@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import type { PeerConfig } from '../config-schema.js';
 import { SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
+import type { PruneOrder } from '../operations/running-daemon.js';
 import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.js';
 import { GapClosing } from './compare/gap-closing.js';
 import { scheduleVerification } from './compare/scheduled-verification.js';
@@ -17,7 +18,8 @@ import { type DaemonStatus, statusOf } from './daemon-status.js';
 import { DatabaseService, type DatabaseServiceOptions } from './database/database-service.js';
 import { decideKept } from './database/decide-kept.js';
 import { holdDatabase } from './database/hold-database.js';
-import type { HistoryKept } from './database/prune-history.js';
+import { Presence } from './database/presence.js';
+import { type PruneRequest, pruneDatabase } from './database/prune-database.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
 import { Metrics } from './metrics/metrics.js';
 import type { ClientTls } from './peer/peer-address.js';
@@ -85,7 +87,7 @@ export class Daemon {
       peers: () => this.peers,
       isConfigTaken: () => this.isConfigTaken,
     });
-    this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.pruneHistory(prune));
+    this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.requestPrune());
     const comparisons = {
       services: this.databases.all().map(({ service }) => service),
       targetsOf: (database: string) => this.links.targets({ databases: [database], peers: [] }),
@@ -177,9 +179,10 @@ export class Daemon {
       (request, onProgress, signal) => this.onControl(request, onProgress, signal),
       onBug,
     );
-    for (const { service } of databases.all()) {
+    for (const { service, presence } of databases.all()) {
       service.lock.announce(this.control.path);
       service.start();
+      presence.start();
     }
     for (const { service } of databases.all()) service.onAdvanced(() => this.gapClosing.request());
     await this.links.configure(settings.peers);
@@ -205,6 +208,8 @@ export class Daemon {
         return this.links.sync(request, onProgress, signal);
       case 'compare':
         return this.compare(request, onProgress, signal);
+      case 'prune':
+        return this.pruneNow(request);
       case 'pause':
         return this.links.pause(request.peer);
       case 'resume':
@@ -249,6 +254,7 @@ export class Daemon {
     this.holds.abort();
     this.pruning?.stop();
     this.verifying.stop();
+    for (const { presence } of this.databases.all()) presence.stop();
     const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);
     await this.links.close();
     await this.verification.stop();
@@ -275,7 +281,8 @@ export class Daemon {
       if (error === null) log.info({ peer: name }, `peer ${state}`);
       else log.warn({ peer: name, code: error.code, hint: error.hint }, `peer ${state}: ${error.message}`);
     };
-    return { service, peers: new PeerBook([], onChange) };
+    const presence = new Presence(service.side, this.settings.prune.peerTimeoutMs);
+    return { service, peers: new PeerBook([], onChange), presence };
   }
 
   private addressOf({ name, url }: PeerConfig) {
@@ -283,8 +290,21 @@ export class Daemon {
     return { name, url, authorization: () => this.secrets.authorization, tls, limits };
   }
 
-  private pruneHistory(keep: HistoryKept): void {
-    for (const { service } of this.databases.all()) service.requestPrune(keep);
+  private requestPrune(): void {
+    for (const served of this.databases.all()) served.service.requestPrune(this.pruneOrder(served, null));
+  }
+
+  private pruneNow({ databases, keepLogMs, dryRun }: PruneOrder & { readonly databases: readonly string[] }) {
+    const asked = this.databases.all().filter(({ service }) => databases.includes(service.name));
+    return Promise.all(
+      asked.map((served) => pruneDatabase(served.service, { ...this.pruneOrder(served, keepLogMs), dryRun })),
+    );
+  }
+
+  private pruneOrder({ presence }: ServedDatabase, keepLogMs: number | null): Omit<PruneRequest, 'dryRun'> {
+    const { prune } = this.settings;
+    const eviction = { silentMsMax: prune.peerTimeoutMs, listeningSinceMs: presence.sinceMs };
+    return { keep: { ...prune, keepLogMs: keepLogMs ?? prune.keepLogMs }, eviction };
   }
 }
 

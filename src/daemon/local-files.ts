@@ -1,16 +1,22 @@
 /** The files of this machine, as operations reach them: see operations/database-files.ts. */
+import { randomBytes } from 'node:crypto';
 import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import type { DatabaseFiles, FileConnection, FileLock } from '../operations/database-files.js';
+import type { EngineLimits } from '../replication/engine.js';
+import { Replica } from '../replication/replica.js';
 import { databaseError, withDatabaseErrors } from './file/database-error.js';
 import { DatabaseLock } from './file/database-lock.js';
 import { fileIdentity } from './file/file-identity.js';
-import { checkDatabaseFile } from './file/open-database.js';
+import { checkDatabaseFile, openDatabase } from './file/open-database.js';
 import { SideDirectory } from './file/side-directory.js';
 
 /** How long an operator's command waits for a lock of the application: blocking, since it has nothing else to do. */
 const LOCK_WAIT_MS = 5_000;
+
+const clock = { nowMs: () => Date.now() };
+const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
 
 export const localFiles: DatabaseFiles = {
   locate: checkDatabaseFile,
@@ -23,7 +29,7 @@ export const localFiles: DatabaseFiles = {
       return work(db);
     }),
   connect: (path) => openFile(checkDatabaseFile(path), path),
-  open: (path) => withDatabaseErrors(path, () => openDatabase(checkDatabaseFile(path))),
+  open: (path) => withDatabaseErrors(path, () => openToWork(checkDatabaseFile(path))),
   withErrors: async (path, work) => {
     try {
       return await work();
@@ -31,14 +37,26 @@ export const localFiles: DatabaseFiles = {
       throw databaseError(error, path);
     }
   },
+  withReplica,
   lock: lockFile,
 };
 
-function openDatabase(real: string): Database {
+function openToWork(real: string): Database {
   const db = new Sqlite(real, { fileMustExist: true, timeout: LOCK_WAIT_MS });
   // Dropping a table deletes its rows first, and enforcement would look for children of each.
   db.pragma('foreign_keys = OFF');
   return db;
+}
+
+function withReplica<Result>(path: string, limits: EngineLimits, work: (replica: Replica) => Result): Result {
+  return withDatabaseErrors(path, () => {
+    const { writer, reader, install, close } = openDatabase(path, LOCK_WAIT_MS);
+    try {
+      return work(Replica.open({ writer, reader, install, clock, random, limits }));
+    } finally {
+      close();
+    }
+  });
 }
 
 function withOpened<Result>(real: string, path: string, work: (db: Database) => Result): Result {
@@ -51,7 +69,7 @@ function withOpened<Result>(real: string, path: string, work: (db: Database) => 
 }
 
 function openFile(real: string, path: string): FileConnection {
-  const db = withDatabaseErrors(path, () => openDatabase(real));
+  const db = withDatabaseErrors(path, () => openToWork(real));
   return {
     use: (work) => withDatabaseErrors(path, () => work(db)),
     close: () => db.close(),

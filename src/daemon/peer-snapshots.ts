@@ -19,7 +19,7 @@ export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptio
   const limits: Limits = config?.limits ?? limitsSchema.parse({});
   const tls = config === null ? null : readClientTls(config);
   return {
-    download: async ({ url, database, node, nodeId, secret, joins }, path) => {
+    download: async ({ url, database, node, nodeId, secret, joins, rejoining = null }, path) => {
       const { authorization } = new BearerSecrets([secret]);
       const client = new HttpPeer({ name: 'the peer', url, authorization: () => authorization, tls, limits });
       const request = {
@@ -30,6 +30,7 @@ export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptio
         nodeId,
         access: 'write' as const,
         joins,
+        rejoining,
       };
       let bytes = 0;
       try {

@@ -8,11 +8,13 @@ import type { DecideQuarantineDeps } from '../operations/decide-quarantine.js';
 import type { DoctorDeps } from '../operations/doctor/doctor-deps.js';
 import type { Machine } from '../operations/machine.js';
 import type { FileHold } from '../operations/migrate-database.js';
+import type { PruneDeps } from '../operations/prune-databases.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { OperationDeps } from '../operations/record-operation.js';
-import type { FindDaemon } from '../operations/running-daemon.js';
+import type { FindDaemon, PrunedHistory } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
 import { decideKept } from './database/decide-kept.js';
+import { pruneDatabase } from './database/prune-database.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
 import { holdFile } from './hold-file.js';
@@ -61,6 +63,21 @@ export function decideQuarantineDeps({ limits }: Pick<Config, 'limits'>): Decide
   const decideOnce: DecideQuarantineDeps['decideOnce'] = (database, request) =>
     serveOnce(database, { limits, logger }, (service) => decideKept(service, request));
   return { ...thisMachine, findDaemon, decideOnce };
+}
+
+/** Without a daemon this process serves the files for as long as it takes, and evicts nobody: it has not been listening. */
+export function pruneDeps({ limits, prune }: Pick<Config, 'limits' | 'prune'>): PruneDeps {
+  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
+  const pruneOnce: PruneDeps['pruneOnce'] = async (databases, { keepLogMs, dryRun }) => {
+    const pruned: PrunedHistory[] = [];
+    const keep = { ...prune, keepLogMs: keepLogMs ?? prune.keepLogMs };
+    const request = { keep, eviction: null, dryRun };
+    for (const database of databases) {
+      pruned.push(await serveOnce(database, { limits, logger }, (service) => pruneDatabase(service, request)));
+    }
+    return pruned;
+  };
+  return { files: localFiles, findDaemon, pruneOnce };
 }
 
 /** @param version of the program */

@@ -4,6 +4,8 @@
  * -in-use, disk-full, disk-io.
  */
 import type { Database } from 'better-sqlite3';
+import type { EngineLimits } from '../replication/engine.js';
+import type { Replica } from '../replication/replica.js';
 
 export interface DatabaseFiles {
   /** The file's real path, symlinks resolved, once it is known to be a file that this user may read and write. */
@@ -20,6 +22,8 @@ export interface DatabaseFiles {
   open(path: string): Database;
   /** Runs `work` on such connections; what fails is told in the registry's words. */
   withErrors<Result>(path: string, work: () => Promise<Result>): Promise<Result>;
+  /** Runs `work` on the file's replica, as a daemon would. The caller holds the file's lock. */
+  withReplica<Result>(path: string, limits: EngineLimits, work: (replica: Replica) => Result): Result;
   /** Takes the lock of the process that serves the file, or throws database-in-use. The file need not be there yet. */
   lock(path: string): FileLock;
 }

@@ -26,6 +26,7 @@ export interface Explanation {
 /** As long as one of these lasts nothing crosses a link, or nothing can be done with a database. */
 const HOLDS_UP_LINK: readonly ErrorCode[] = [
   'stale',
+  'member-removed',
   'peer-unreachable',
   'peer-timeout',
   'peer-wrong-secret',

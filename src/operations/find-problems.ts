@@ -10,10 +10,13 @@ import type { CaptureGap } from '../replication/capture-repair.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { shellWord } from '../shell-word.js';
-import type { DatabaseStatus, PeerStatus, Problem } from './status-report.js';
+import { inHistory, inMembership, inStaleLink, type MembershipFacts } from './find-membership-problems.js';
+import type { DatabaseStatus, Finding, PeerStatus, Problem } from './status-report.js';
 
 export interface ProblemFacts {
   readonly running: boolean;
+  /** This node's name in the configuration. */
+  readonly node: string;
   /** What commands must end in to meet this configuration: see config-flag.ts. */
   readonly configFlag: string;
   readonly uptimeSeconds: number | null;
@@ -23,6 +26,8 @@ export interface ProblemFacts {
   /** Rows that wait for the application's migration on this node, by the database's name. */
   readonly held: ReadonlyMap<string, ReplicaStatus['held']>;
   readonly catchUps: ReadonlyMap<string, CatchUpFacts>;
+  /** Who belongs, by the database's name. */
+  readonly memberships: ReadonlyMap<string, MembershipFacts>;
   /** Writes that may have gone unrecorded, by the database's name. */
   readonly gaps: ReadonlyMap<string, CaptureGap>;
   /** Tables with rows whose key holds NULL, by the database's name. */
@@ -59,8 +64,6 @@ export interface Failure extends ErrorBody {
   readonly since?: string | null;
 }
 
-type Finding = Omit<Problem, 'database' | 'peer' | 'since'> & { readonly since?: string | null };
-
 export function findProblems(facts: ProblemFacts): Problem[] {
   const daemon: Finding[] = facts.running ? [] : [DAEMON_DOWN];
   return [
@@ -94,6 +97,7 @@ function toProblem(
 function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
   return [
     ...(facts.failures.get(database.name) ?? []).map((failure) => fromFailure(database, failure, facts)),
+    ...inMembership(facts.memberships.get(database.name)),
     ...inCoverage(database, facts),
     ...inQueues(database, facts),
     ...inRules(database, facts),
@@ -207,17 +211,18 @@ function inRules({ name, peers }: DatabaseStatus, { ruleChanges, now }: ProblemF
   return [{ code: 'rules-changing', severity: 'error', message, command, since: change.since.toISOString() }];
 }
 
-function inSpace(database: DatabaseStatus, { health, prune, diskFreeBytes }: ProblemFacts): Finding[] {
+function inSpace(
+  database: DatabaseStatus,
+  { health, prune, diskFreeBytes, memberships, now }: ProblemFacts,
+): Finding[] {
   const found: Finding[] = [];
   const free = diskFreeBytes.get(database.name) ?? null;
   if (free !== null && health.diskFreeBytesMin !== null && free < health.diskFreeBytesMin) {
     const message = `only ${renderBytes(free)} are free on the file system of ${database.path}`;
     found.push({ code: 'disk-low', severity: 'error', message, command: null });
   }
-  if (database.retainedBytes !== null && database.retainedBytes > prune.retainedBytesMax) {
-    const message = `${renderBytes(database.retainedBytes)} of history are kept for members that lack it`;
-    found.push({ code: 'history-large', severity: 'warning', message, command: null });
-  }
+  const membership = memberships.get(database.name);
+  found.push(...inHistory(database, prune.retainedBytesMax, membership, now));
   return found;
 }
 
@@ -233,7 +238,7 @@ function inPeer(database: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts)
   );
   const compared = [...inComparison(database, peer, facts), ...verified];
   // Without a daemon nobody has tried to reach a peer: that it is not reached says nothing about it.
-  return facts.running ? [...inLink(database, peer, facts), ...compared] : compared;
+  return facts.running ? [...inLink(peer, facts), ...compared] : compared;
 }
 
 function inComparison({ name: database }: DatabaseStatus, { name }: PeerStatus, { verified }: ProblemFacts): Finding[] {
@@ -245,14 +250,10 @@ function inComparison({ name: database }: DatabaseStatus, { name }: PeerStatus, 
   return [{ code: 'nodes-differ', severity: 'error', message, command: `sqlsync verify ${name}`, since }];
 }
 
-function inLink({ path }: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts): Finding[] {
+function inLink(peer: PeerStatus, facts: ProblemFacts): Finding[] {
   const { name, state, lastError, lastContactAt: since } = peer;
   const advice = lastError?.hint ? ` (${lastError.hint})` : '';
-  if (state === 'stale') {
-    const message = `nothing is exchanged with ${name}: ${lastError?.message ?? 'one side lacks what the other no longer keeps'}`;
-    const command = `sqlsync join URL ${shellWord(path)} --replace --node NEWNAME`;
-    return [{ code: 'stale', severity: 'error', message, command, since }];
-  }
+  if (state === 'stale') return [inStaleLink(peer, facts.node)];
   if (state === 'error' && lastError) {
     const message = `nothing is exchanged with ${name}: ${lastError.message}${advice}`;
     return [{ code: lastError.code, severity: 'error', message, command: null, since }];

@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { type ConfigAdditions, checkConfigAdditions, extendConfigFile, type PeerAddition } from '../config-edit.js';
 import { SqlsyncError } from '../errors.js';
 import { isBlank, type NodeIdentity, readNodeIdentity, tableWithRows } from '../replication/file-contents.js';
+import type { Rejoining } from '../replication/members.js';
 import type { MergeForecast } from '../replication/merge-files.js';
 import type { MergeParties } from '../replication/merge-rows.js';
 import { enterOperation } from '../replication/operation-record.js';
@@ -55,6 +56,8 @@ export interface SnapshotRequest {
   readonly secret: string;
   /** False: only to look at. The node does not become a member. */
   readonly joins: boolean;
+  /** Who it was before, and what it has; left out: a newcomer. */
+  readonly rejoining?: Rejoining;
 }
 
 export interface SnapshotOrigin {

@@ -20,6 +20,7 @@ import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
 import { coverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
+import type { MembershipFacts } from './find-membership-problems.js';
 import { type CatchUpFacts, type Failure, findProblems, type RuleChangeFacts } from './find-problems.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
@@ -47,11 +48,13 @@ export async function readStatus(
   const statuses = readings.map(({ status }) => status);
   const problems = findProblems({
     running: daemon !== null,
+    node: config.node,
     configFlag: configFlag(config.file),
     uptimeSeconds,
     databases: statuses,
     failures: new Map(readings.map(({ status, failures }) => [status.name, failures])),
     held: new Map(readings.flatMap(({ status, held }) => (held === null ? [] : [[status.name, held]]))),
+    memberships: new Map(readings.flatMap(({ status, membership: m }) => (m === null ? [] : [[status.name, m]]))),
     nullKeys: new Map(readings.map(({ status, nullKeys }) => [status.name, nullKeys])),
     catchUps: new Map(readings.map(({ status, catchUp }) => [status.name, catchUp])),
     gaps: new Map(readings.flatMap(({ status, gap }) => (gap === null ? [] : [[status.name, gap]]))),
@@ -81,6 +84,7 @@ export async function readStatus(
 interface DatabaseReading {
   readonly status: DatabaseStatus;
   readonly held: ReplicaStatus['held'] | null;
+  readonly membership: MembershipFacts | null;
   readonly nullKeys: readonly string[];
   readonly gap: CaptureGap | null;
   readonly catchUp: CatchUpFacts;
@@ -130,6 +134,7 @@ function readDatabase(
       peers,
     },
     held: replica?.held ?? null,
+    membership: replica,
     nullKeys: replica?.withoutIdentity ?? [],
     gap: replica?.gap ?? null,
     catchUp: { waiting: replica?.catchUp?.stageId === null, parked: replica?.parked ?? 0 },

@@ -14,6 +14,7 @@ import type { Decision, ResolutionOutcome } from '../replication/resolve-conflic
 import { identityIn } from './assert-initialised.js';
 import type { ResolvedConflict, ResolveReport } from './conflict-report.js';
 import type { Machine } from './machine.js';
+import { nodeThatDecides } from './node-that-decides.js';
 
 /** Of the ids in the log of operations, and of the command line. */
 const OPERATION_IDS_MAX = 100;
@@ -44,7 +45,7 @@ export async function resolveConflicts(
   deps: ResolveDeps,
 ): Promise<ResolveReport> {
   const { files, signal } = deps;
-  const node = files.withSnapshot(database.path, (db) => identityIn(db, database.path).node);
+  const node = files.withSnapshot(database.path, (db) => nodeThatDecides(db, database.path));
   const run = new ResolutionRun(ids, {
     ...runOptions(node, request, deps),
     atEnd: (writes, outcomes) => enterOperation(writes, { node, command: request.command, outcomes }, deps),
@@ -78,7 +79,7 @@ export function resolveOne(
 ): ResolutionOutcome {
   return deps.files.withConnection(database.path, (db) => {
     const run = new ResolutionRun([id], {
-      ...runOptions(identityIn(db, database.path).node, { ...request, leaveDecided: false }, deps),
+      ...runOptions(nodeThatDecides(db, database.path), { ...request, leaveDecided: false }, deps),
       atEnd: () => {},
     });
     while (!run.isDone) run.step(db);

@@ -6,6 +6,7 @@ import type { DatabaseConfig } from '../config.js';
 import type { ResolutionOutcome } from '../replication/resolve-conflict.js';
 import type { ConflictDetail, ResolveReport } from './conflict-report.js';
 import { type DecisionWords, decideConflict, type Questions } from './decide-conflict.js';
+import { nodeThatDecides } from './node-that-decides.js';
 import { showConflict } from './read-conflicts.js';
 import { enterReview, type ResolveDeps, reportOf, resolveOne } from './resolve-conflicts.js';
 
@@ -35,6 +36,7 @@ export async function reviewConflicts(
   deps: ReviewDeps,
 ): Promise<ResolveReport> {
   const outcomes: ResolutionOutcome[] = [];
+  deps.files.withSnapshot(database.path, (db) => nodeThatDecides(db, database.path));
   try {
     for (const [i, id] of ids.entries()) {
       const conflict = showConflict(database, id, deps.files);

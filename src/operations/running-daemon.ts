@@ -1,6 +1,7 @@
 /** The daemon that serves a file, as operations speak to it. Whoever composes them brings daemon/control/control-client.ts. */
 import type { ErrorBody } from '../errors.js';
 import type { KeptDecision } from '../replication/decide-kept.js';
+import type { PrunePlan } from '../replication/prune-plan.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { RuleRequest } from '../replication/rule-request.js';
 import type { EffectiveRule } from '../replication/rules.js';
@@ -21,6 +22,8 @@ export interface RunningDaemon {
     onProgress?: (progress: SyncProgress) => void,
     signal?: AbortSignal,
   ): Promise<VerifiedPeer[]>;
+  /** Removes history of these databases, or tells what could go. */
+  prune(databases: readonly string[], order: PruneOrder): Promise<PrunedHistory[]>;
   pause(peer: string): Promise<void>;
   resume(peer: string): Promise<void>;
   decideQuarantine(request: QuarantineRequest): Promise<QuarantineDecision[]>;
@@ -96,6 +99,24 @@ export interface PeerFigures {
   readonly rowsSent: number;
   readonly rowsReceived: number;
   readonly lastError: ErrorBody | null;
+}
+
+export interface PruneOrder {
+  /** Younger log entries stay; null: as the daemon's configuration says. */
+  readonly keepLogMs: number | null;
+  readonly dryRun: boolean;
+}
+
+/** What became of one database's history. */
+export interface PrunedHistory {
+  readonly database: string;
+  readonly path: string;
+  /** Names of members. */
+  readonly evicted: readonly string[];
+  readonly undecided: readonly string[];
+  readonly before: PrunePlan;
+  /** Null: nothing was to be removed. */
+  readonly after: PrunePlan | null;
 }
 
 export interface SyncTargets {

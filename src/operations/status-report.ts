@@ -29,6 +29,9 @@ export interface Problem {
   readonly since: string | null;
 }
 
+/** A problem that has yet to be told of which database and peer it is. */
+export type Finding = Omit<Problem, 'database' | 'peer' | 'since'> & { readonly since?: string | null };
+
 /** `unknown`: something has, or may have, gone past the triggers, and nobody has compared the nodes since. */
 export type Coverage = 'complete' | 'partial' | 'unknown';
 

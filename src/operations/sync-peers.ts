@@ -71,8 +71,7 @@ export function syncFailure(results: readonly SyncResult[]): SqlsyncError | null
   const [first] = failed;
   if (first?.error == null) return null;
   // One peer asked for: its own reason, and its exit code. Several: that some are unavailable.
-  const { code, message, hint } = first.error;
-  if (results.length === 1) return new SqlsyncError(code, message, hint === null ? {} : { hint });
+  if (results.length === 1) return SqlsyncError.of(first.error);
   const names = failed.map(({ peer, database }) => `${peer} (${database})`).join(', ');
   return new SqlsyncError('peer-unreachable', `${failed.length} of ${results.length} exchanges failed: ${names}`);
 }

@@ -16,13 +16,16 @@ import { completeImage } from './complete-image.js';
 import type { Engine } from './engine.js';
 import { hlcToMs, nextHlc } from './hlc.js';
 import { KeyCollisions } from './key-collisions.js';
+import { type Members, readOnlyRefusal } from './members.js';
+import { refusalForEnd } from './peer-check.js';
+import { ownStanding } from './read-only.js';
 import { isOurs } from './read-schema.js';
 import { type RowVersion, vectorOf } from './row-version.js';
 import { RULE_TABLE } from './rules.js';
 import { settleKeyCollisions } from './settle-key-collisions.js';
 import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
-import { staleSide, standingOf } from './staleness.js';
+import { rejoinHint, staleSide, standingOf } from './staleness.js';
 import { highestHlc } from './version-vector.js';
 import type { TableDefinition } from './wire-messages.js';
 import type { IncomingRow } from './wire-rows.js';
@@ -53,6 +56,7 @@ export class Application {
 
   constructor(
     private readonly engine: Engine,
+    private readonly members: Members,
     private readonly stage: Stage,
   ) {
     const { applyTransactionRowsMax, applyTransactionBytesMax } = engine.limits;
@@ -96,7 +100,7 @@ export class Application {
 
   /** What an exchange without rows tells is kept in memory; upkeep saves it. */
   private learnFrom(end: Stage['end']): true {
-    this.engine.acknowledgements.learn(this.stage.sender.node, end);
+    this.engine.acknowledgements.learn(this.stage.sender.nodeId, end);
     if (end.session !== null) this.engine.cursors.set(end.session, end.cursor);
     return true;
   }
@@ -126,6 +130,7 @@ export class Application {
         hasBegun = true;
         this.refuseUnlessSameRules();
         if (!engine.foldBeforeApply()) return;
+        this.refuseUnlessMember();
         if (this.rowsDone === 0) this.refuseIfStale();
         engine.orphans.begin();
         const isLast = this.applyRows(this.deadline());
@@ -226,6 +231,7 @@ export class Application {
         `the peer sent rows of ${JSON.stringify(definition.name)}, which cannot be`,
       );
     }
+    this.refuseIfReadOnly(definition.name);
     this.fits[index] = fit;
     return fit;
   }
@@ -257,15 +263,8 @@ export class Application {
   }
 
   private refuseIfStale(): void {
-    const { state } = this.engine;
-    const here = {
-      vector: state.vector,
-      horizon: state.get('horizon'),
-      dropped: state.get('dropped'),
-      has: (session: string) => state.has(session),
-    };
-    const side = staleSide(here, standingOf(this.stage.end));
-    if (side === 'here') throw this.stale('this node');
+    const side = staleSide(ownStanding(this.engine), standingOf(this.stage.end));
+    if (side === 'here') throw this.stale(this.engine.state.get('node'));
     // While the stage came and waited, all members have acknowledged more than its sender knew at its end.
     if (side === 'there') throw this.outdated('was overtaken while it waited here');
   }
@@ -291,9 +290,22 @@ export class Application {
   }
 
   private stale(who: string): SqlsyncError {
-    return new SqlsyncError('stale', `${who} lacks changes that the others no longer keep`, {
-      hint: `type on ${who}: sqlsync rejoin`,
-    });
+    return new SqlsyncError('stale', `${who} lacks changes that the others no longer keep`, { hint: rejoinHint(who) });
+  }
+
+  /** It may have been removed while what it had sent waited here. */
+  private refuseUnlessMember(): void {
+    const { state } = this.engine;
+    const members = this.members.all();
+    const here = { node: state.get('node'), nodeId: state.get('node_id') };
+    const refusal = refusalForEnd(here, members) ?? refusalForEnd(this.stage.sender, members);
+    if (refusal !== null) throw SqlsyncError.of(refusal);
+  }
+
+  /** Nothing comes from a read-only member, a change of who may write least of all. */
+  private refuseIfReadOnly(table: string): void {
+    const { node, nodeId } = this.stage.sender;
+    if (this.members.isReadOnly(nodeId)) throw readOnlyRefusal(node, table);
   }
 
   private leaveHalfApplied(): void {
@@ -330,7 +342,7 @@ export class Application {
     if (end.horizon > state.get('horizon') && !engine.orphans.isDue) state.set('horizon', end.horizon);
     if (end.session !== null) engine.cursors.set(end.session, end.cursor);
     engine.cursors.save();
-    engine.acknowledgements.learn(stage.sender.node, end);
+    engine.acknowledgements.learn(stage.sender.nodeId, end);
     engine.acknowledgements.save();
     state.saveArrival();
     this.phase = 'done';

@@ -1,5 +1,6 @@
 /** What has not crossed between this node and the other members, as far as this node has heard. */
 import type { Engine } from './engine.js';
+import type { Member } from './member-table.js';
 import type { Slices } from './slices.js';
 import { standingOf } from './staleness.js';
 
@@ -28,13 +29,14 @@ const SLICE_ROWS_MAX = 10_000;
  * may be counted twice, and is never left out.
  * @param others the members but for this node
  */
-export function* readBacklog(engine: Engine, others: readonly string[]): Slices<Backlog> {
+export function* readBacklog(engine: Engine, others: readonly Member[]): Slices<Backlog> {
   const { state, log, tables, acknowledgements } = engine;
   const unfolded = log.changesAfter(state.get('folded'));
-  const counted = others.map((name) => {
-    const told = acknowledgements.all.get(name);
-    const vector = told?.vector ?? {};
-    const standing = standingOf({ vector, horizon: told?.horizon ?? 0, dropped: 0 });
+  const counted = others.map(({ name, nodeId }) => {
+    const told = acknowledgements.latest(nodeId);
+    const { vector, horizon } = told ?? { vector: {}, horizon: 0 };
+    // It has everything up to its horizon, whether or not its vector still names the session.
+    const standing = standingOf({ vector, horizon, dropped: horizon });
     const isAhead = Object.entries(vector).some(([session, hlc]) => state.has(session) < hlc);
     return { name, standing, isAhead, ...unfolded };
   });

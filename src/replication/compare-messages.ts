@@ -56,12 +56,15 @@ export const questionSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hashes'), table, after: values.nullable(), to: values.nullable() }),
   /** What are the rows with these keys? */
   z.strictObject({ kind: z.literal('rows'), table, keys: z.array(values).min(1).max(KEYS_MAX) }),
-  /** Write these rows again, as they are there, in these columns; a row that is not there is deleted again. */
+  /**
+   * Write these rows again, as they are there, in these columns; a row that is not there is deleted again. `anew`: as a
+   * row that begins now, since the asker is read-only and has written it for itself.
+   */
   z.strictObject({
     kind: z.literal('rewrite'),
     table,
     rows: z
-      .array(z.strictObject({ key: values, columns: z.array(columnName).max(COLUMNS_MAX) }))
+      .array(z.strictObject({ key: values, columns: z.array(columnName).max(COLUMNS_MAX), anew: z.boolean() }))
       .min(1)
       .max(KEYS_MAX),
   }),

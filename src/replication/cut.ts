@@ -7,6 +7,7 @@ import { SqlsyncError } from '../errors.js';
 import type { Engine, Snapshot } from './engine.js';
 import type { HeldRow } from './held-rows.js';
 import { OP } from './metadata-schema.js';
+import { ownStanding } from './read-only.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type SqlValue, vectorOf } from './row-version.js';
 import type { ShippableRow } from './ship-reader.js';
@@ -227,9 +228,11 @@ export class Cut {
   }
 
   private endMarker(): EndMarker {
-    const { state, acknowledgements } = this.engine;
+    const { state, acknowledgements, clock } = this.engine;
     return {
-      vector: Object.fromEntries(state.vector),
+      clockMs: clock.nowMs(),
+      vector: Object.fromEntries(ownStanding(this.engine).vector),
+      folded: state.get('folded'),
       horizon: state.get('horizon'),
       dropped: state.get('dropped'),
       hold: this.engine.hold,

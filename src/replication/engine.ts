@@ -20,7 +20,7 @@ import { OP } from './metadata-schema.js';
 import { endWatch } from './migration-watch.js';
 import { MissedWrites } from './missed-writes.js';
 import { type Clock, NodeState, type RandomSource } from './node-state.js';
-import { hasNullKey } from './null-keys.js';
+import { hasNullKey, stillWithNullKey } from './null-keys.js';
 import { Orphans } from './orphans.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
 import { type KeptRowName, Quarantine } from './quarantine.js';
@@ -105,7 +105,7 @@ export class Engine {
     this.limits = limits;
     this.state = new NodeState(writer, random);
     this.freeze = new RuleFreeze(this.state);
-    this.acknowledgements = new Acknowledgements(writer, this.state.get('node'));
+    this.acknowledgements = new Acknowledgements(writer, this.state);
     this.cursors = new Cursors(writer);
     this.records = new ConflictRecords(writer, (tableId, key) => this.logOwnWrite(tableId, OP.insert, key, 0));
     this.selectSchemaVersion = writer.prepare('PRAGMA schema_version').pluck() as unknown as Statement<[], number>;
@@ -139,10 +139,7 @@ export class Engine {
 
   /** Names of tables with rows whose key holds NULL: they have no identity and do not replicate. */
   tablesWithNullKeys(): string[] {
-    const { nullKeyTables } = this.folding;
-    for (const table of nullKeyTables)
-      if (!hasNullKey(this.options.writer, table.captured.schema)) nullKeyTables.delete(table);
-    return [...nullKeyTables].map(({ captured }) => captured.name).sort();
+    return stillWithNullKey(this.folding.nullKeyTables, this.options.writer);
   }
 
   private repairCapture(install: Database): string[] {

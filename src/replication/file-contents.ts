@@ -1,5 +1,6 @@
 /** What a file holds before anything is done to it: who it belongs to, and whether an application has rows in it. */
 import type { Database } from 'better-sqlite3';
+import { ChangeLog } from './change-log.js';
 import { PREFIX } from './metadata-schema.js';
 import { quoteIdentifier } from './sql-text.js';
 
@@ -22,6 +23,11 @@ export function readNodeIdentity(db: Database): NodeIdentity | null {
     nodeId: text('node_id'),
     formatVersion: Number(select.get('format')),
   };
+}
+
+/** The HLC of the newest log entry of a file that has been initialised. */
+export function lastLogEntry(db: Database): number {
+  return new ChangeLog(db).last();
 }
 
 /** Is there nothing at all in the file, as in one that SQLite has only just made? */

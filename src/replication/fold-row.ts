@@ -25,7 +25,7 @@ export interface FoldContext {
   rowExists(): boolean;
 }
 
-/** A version with the write `stamp` added to all that went into it before. */
+/** A version with the write `stamp` added to all that went into it before, but for what every member has anyway. */
 function writtenOver(
   old: RowVersion | undefined,
   stamp: Stamp,
@@ -33,7 +33,7 @@ function writtenOver(
 ): Pick<RowVersion, 'stamp' | 'vector' | 'edits'> {
   const edits = (old?.edits ?? context.editsFloor) + 1;
   if (old === undefined) return { stamp, vector: null, edits };
-  const vector = new Map(vectorOf(old));
+  const vector = new Map([...vectorOf(old)].filter(([, hlc]) => hlc > context.horizon));
   vector.set(stamp.session, stamp.hlc);
   return { stamp, vector, edits };
 }

@@ -7,7 +7,7 @@ import { widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { nextHlc } from './hlc.js';
 import { type InstallResult, installCapture } from './install-capture.js';
-import { insertMember, MEMBER_TABLE } from './members.js';
+import { insertMember } from './member-table.js';
 import { keyColumn, OP, PREFIX } from './metadata-schema.js';
 import { endWatch, isWatching } from './migration-watch.js';
 import { initialFacts } from './node-state.js';
@@ -73,8 +73,8 @@ function endCutShort(db: Database, plan: CapturePlan, nowMs: number): InstallRes
 
 function enterFirstMember(db: Database, first: FirstMember): void {
   const log = new ChangeLog(db);
-  insertMember(db, { name: first.node, nodeId: first.nodeId, access: 'write' }, first.nowMs);
-  log.append(nextHlc(log.last(), first.nowMs), MEMBER_TABLE.id, OP.insert, [first.node]);
+  const member = { name: first.node, nodeId: first.nodeId, access: 'write' } as const;
+  insertMember(db, log, nextHlc(log.last(), first.nowMs), member, first.nowMs);
 }
 
 /** What was written while triggers or the log were missing is not known. */

@@ -63,11 +63,14 @@ const CREATE_SESSION = `CREATE TABLE ${PREFIX}session(id INTEGER PRIMARY KEY, na
 
 /**
  * What each member has acknowledged, as far as this node has heard.
+ *   node_id  whose file it is
  *   vector   JSON: session name → HLC
  *   horizon  the member's horizon
  *   hold     HLC at and above which the member acknowledges nothing (it holds quarantined rows); NULL: none
+ *   folded   the last log entry it had folded: whatever it writes after that is later
+ *   at       when it said so, Unix milliseconds by its own clock
  */
-const CREATE_ACK = `CREATE TABLE ${PREFIX}ack(node TEXT PRIMARY KEY, vector TEXT NOT NULL, horizon INTEGER NOT NULL, hold INTEGER) WITHOUT ROWID`;
+const CREATE_ACK = `CREATE TABLE ${PREFIX}ack(node_id TEXT PRIMARY KEY, vector TEXT NOT NULL, horizon INTEGER NOT NULL, hold INTEGER, folded INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID`;
 
 /** How far this node has read in a peer's arrival order: good for that session of the peer only. */
 const CREATE_CURSOR = `CREATE TABLE ${PREFIX}cursor(session TEXT PRIMARY KEY, arrival INTEGER NOT NULL) WITHOUT ROWID`;
@@ -127,8 +130,15 @@ const INDEX_FORMER_VALUE = `CREATE INDEX ${PREFIX}former_value_hlc ON ${PREFIX}f
  */
 const CREATE_WATCH = `CREATE TABLE ${PREFIX}watch(tbl INTEGER PRIMARY KEY, touched INTEGER NOT NULL)`;
 
-/** Members of the data set, replicated. `access` is write or read; `removed` is set when a member no longer belongs. */
-const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(name TEXT PRIMARY KEY, node_id TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
+/**
+ * Memberships of the data set, replicated: see member-table.ts.
+ *   node_id    which file this is of: a node that comes back gets another
+ *   name       the node's
+ *   access     write or read
+ *   joined_at  Unix milliseconds
+ *   removed    Unix milliseconds: it belongs no more; NULL: it does, if nobody has taken its name since
+ */
+const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(node_id TEXT PRIMARY KEY, name TEXT, access TEXT, joined_at INTEGER, removed INTEGER) WITHOUT ROWID`;
 
 /**
  * Rules of the data set: the same on every member by way of rule-changes.ts, never by rows that travel. A column that is

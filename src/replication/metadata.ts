@@ -79,8 +79,19 @@ export function columnsFromVersion(version: RowVersion, state: NodeState): (numb
   ];
 }
 
+/** An entry of a vector: a session by its number. */
+type StoredEntry = [session: number, hlc: number];
+
 function isStampAlone(vector: ReadonlyMap<string, number>, stamp: Stamp): boolean {
   return vector.size === 1 && vector.get(stamp.session) === stamp.hlc;
+}
+
+export interface SettleRequest {
+  readonly horizon: number;
+  readonly afterArrival: number;
+  readonly limit: number;
+  /** Sessions, by number, of which nothing beyond this HLC has been sent nor ever will be: that never settles. */
+  readonly unsent: ReadonlyMap<number, number>;
 }
 
 export class Metadata {
@@ -93,7 +104,14 @@ export class Metadata {
   private readonly selectStamps: Statement<[number, number], [arrival: number, hlc: number, session: number]>;
   private readonly selectSettleable: Statement<
     [number, number, number],
-    [arrival: number, alive: number, vector: string | null, edits: number]
+    [arrival: number, hlc: number, session: number, alive: number, vector: string | null, edits: number]
+  >;
+  private readonly selectBeyond: Statement<[number], number>;
+  private readonly selectVectors: Statement<[], string>;
+  private readonly updateVector: Statement<[string | null, number]>;
+  private readonly selectSessions: Statement<
+    [],
+    [session: number, life: number | null, vector: string | null, columns: string | null]
   >;
   private readonly deleteByArrival: Statement<[number]>;
   private readonly selectTombstone: Statement<[], number>;
@@ -134,9 +152,20 @@ export class Metadata {
     );
     this.selectSettleable = db
       .prepare(
-        `SELECT arrival, alive, vector, edits FROM ${name} WHERE arrival > ? AND hlc <= ? ORDER BY arrival LIMIT ?`,
+        `SELECT arrival, hlc, session, alive, vector, edits FROM ${name} ` +
+          'WHERE arrival > ? AND (hlc <= ? OR vector IS NOT NULL) ORDER BY arrival LIMIT ?',
       )
       .raw() as unknown as typeof this.selectSettleable;
+    this.selectBeyond = db
+      .prepare(`SELECT count(*) FROM ${name} WHERE vector IS NULL AND hlc > ?`)
+      .pluck() as unknown as typeof this.selectBeyond;
+    this.selectVectors = db
+      .prepare(`SELECT vector FROM ${name} WHERE vector IS NOT NULL`)
+      .pluck() as unknown as typeof this.selectVectors;
+    this.updateVector = db.prepare(`UPDATE ${name} SET vector = ? WHERE arrival = ?`);
+    this.selectSessions = db
+      .prepare(`SELECT session, life_session, vector, cols FROM ${name}`)
+      .raw() as unknown as typeof this.selectSessions;
     this.selectStamps = db
       .prepare(`SELECT arrival, hlc, session FROM ${name} WHERE arrival > ? ORDER BY arrival LIMIT ?`)
       .raw() as unknown as typeof this.selectStamps;
@@ -219,20 +248,53 @@ export class Metadata {
     return this.selectStamps.all(arrival, limit);
   }
 
+  count(): number {
+    return this.countBeyond(-1);
+  }
+
+  /** How many rows hold a write that is later than this. */
+  countBeyond(horizon: number): number {
+    let rows = this.selectBeyond.get(horizon) ?? 0;
+    for (const vector of this.selectVectors.iterate()) {
+      if ((JSON.parse(vector) as StoredEntry[]).some(([, hlc]) => hlc > horizon)) rows += 1;
+    }
+    return rows;
+  }
+
+  /** Calls back with the vector of every row that is not settled. */
+  forEachVector(visit: (entries: readonly Stamp[]) => void): void {
+    for (const [, hlc, session, , vector] of this.selectSettleable.iterate(0, Number.MAX_SAFE_INTEGER, -1)) {
+      const dots: StoredEntry[] = vector === null ? [[session, hlc]] : JSON.parse(vector);
+      visit(dots.map(([id, t]) => ({ session: this.state.sessionNameOf(id), hlc: t })));
+    }
+  }
+
+  /** Calls back with the number of every session that a row refers to. */
+  forEachSession(visit: (id: number) => void): void {
+    for (const [session, life, vector, columns] of this.selectSessions.iterate()) {
+      visit(session);
+      if (life !== null) visit(life);
+      for (const [id] of vector === null ? [] : (JSON.parse(vector) as StoredEntry[])) visit(id);
+      for (const [, id] of columns === null ? [] : (JSON.parse(columns) as [number, number, number][])) visit(id);
+    }
+  }
+
   /**
-   * Drops the metadata of rows that lie within `horizon`, looking at no more than `limit` of them beyond `afterArrival`.
-   * Returns where to go on, or null at the end, and the highest edit count that went.
+   * Drops the metadata of rows that lie within the horizon, and of others the dots that do, looking at no more than
+   * `limit` of them beyond `afterArrival`. Returns where to go on, or null at the end, and the highest edit count that went.
    */
-  settle(
-    horizon: number,
-    afterArrival: number,
-    limit: number,
-  ): { next: number | null; settled: number; edits: number } {
+  settle(request: SettleRequest): { next: number | null; settled: number; edits: number } {
+    const { horizon, afterArrival, limit } = request;
     const rows = this.selectSettleable.all(afterArrival, horizon, limit);
     let settled = 0;
     let edits = 0;
-    for (const [arrival, alive, vector, rowEdits] of rows) {
-      if (vector !== null && (JSON.parse(vector) as [number, number][]).some(([, t]) => t > horizon)) continue;
+    for (const [arrival, hlc, session, alive, vector, rowEdits] of rows) {
+      const dots: StoredEntry[] = vector === null ? [[session, hlc]] : JSON.parse(vector);
+      const left = dots.filter((dot) => !isPassed(dot, request));
+      if (left.length > 0) {
+        this.trim(arrival, { dots, left, stamp: [session, hlc] });
+        continue;
+      }
       this.deleteByArrival.run(arrival);
       if (alive === 0) this.mayHaveDead = null;
       settled += 1;
@@ -241,4 +303,20 @@ export class Metadata {
     const last = rows.at(-1);
     return { next: last !== undefined && rows.length === limit ? last[0] : null, settled, edits };
   }
+
+  /** A row's own stamp stays in its vector, whatever the horizon: a vector covers it. */
+  private trim(
+    arrival: number,
+    row: { readonly dots: readonly StoredEntry[]; readonly left: readonly StoredEntry[]; readonly stamp: StoredEntry },
+  ): void {
+    const { dots, left, stamp } = row;
+    const kept = dots.filter((dot) => left.includes(dot) || dot[0] === stamp[0]);
+    if (kept.length === dots.length) return;
+    const isStampOnly = kept.length === 1 && kept[0]?.[0] === stamp[0] && kept[0]?.[1] === stamp[1];
+    this.updateVector.run(isStampOnly ? null : JSON.stringify(kept), arrival);
+  }
+}
+
+function isPassed([session, hlc]: StoredEntry, { horizon, unsent }: SettleRequest): boolean {
+  return hlc <= horizon && hlc <= (unsent.get(session) ?? Number.POSITIVE_INFINITY);
 }

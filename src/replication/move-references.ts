@@ -28,7 +28,7 @@ interface Move {
 const NESTED_KEYS_MAX = 16;
 
 /** What the reference becomes in an image of the child: place → value. Null where a generated column holds it. */
-function changedPlaces({ child, key }: Reference, { key: old, newKey }: NewHome): Map<number, SqlValue> | null {
+export function changedPlaces({ child, key }: Reference, { key: old, newKey }: NewHome): Map<number, SqlValue> | null {
   const changes = new Map<number, SqlValue>();
   for (const [i, place] of (key.identityPlaces ?? []).entries()) {
     const at = child.definition.columns.indexOf(key.childColumns[place]?.name ?? '');

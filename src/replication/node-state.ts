@@ -29,6 +29,7 @@ export interface Clock {
  *   edits_floor  the highest edit count of a row whose metadata is gone
  *   catch_up     JSON CatchUp while a stage is half applied, else ''
  *   gap          JSON CaptureGap while writes may have gone unrecorded, else ''
+ *   read_only    1: nobody takes what is written here; see read-only.ts
  *   place        JSON FilePlace: where the file was when a daemon last served it; '' before the first time
  *   removed_conflicts  JSON ConflictGroup[]: closed conflicts that retention has removed, counted
  *   verified     JSON VerifiedPeers: how the last comparisons with other nodes ended
@@ -56,12 +57,13 @@ export interface StateFacts {
   unjudged: number;
   rule_change: string;
   rules_heard: string;
+  read_only: number;
 }
 
 /** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
 export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
   const { dataset, node, nodeId, folded } = identity;
-  const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0 };
+  const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0, read_only: 0 };
   const none = { catch_up: '', gap: '', verified: '', place: '', removed_conflicts: '', unjudged: -1 };
   const rules = { rule_change: '', rules_heard: '' };
   return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...rules, ...zero };
@@ -84,7 +86,8 @@ export class NodeState {
   private readonly upsertFact: Statement<[string, string | number]>;
   private readonly selectSessions: Statement<[], { id: number; name: string; hlc: number | null }>;
   private readonly insertSession: Statement<[string]>;
-  private readonly updateEntry: Statement<[number, number]>;
+  private readonly updateEntry: Statement<[number | null, number]>;
+  private readonly deleteSession: Statement<[number]>;
 
   constructor(
     db: Database,
@@ -100,6 +103,7 @@ export class NodeState {
     this.selectSessions = db.prepare(`SELECT id, name, hlc FROM ${PREFIX}session`);
     this.insertSession = db.prepare(`INSERT INTO ${PREFIX}session(name) VALUES(?)`);
     this.updateEntry = db.prepare(`UPDATE ${PREFIX}session SET hlc = ? WHERE id = ?`);
+    this.deleteSession = db.prepare(`DELETE FROM ${PREFIX}session WHERE id = ?`);
     this.load();
   }
 
@@ -137,7 +141,8 @@ export class NodeState {
     const vectorEntries = new Map(this.vectorEntries);
     const idByName = new Map(this.idByName);
     const nameById = new Map(this.nameById);
-    return () => Object.assign(this, { ownSession, facts, vectorEntries, idByName, nameById });
+    const rowHighs = new Map(this.rowHighs);
+    return () => Object.assign(this, { ownSession, facts, vectorEntries, idByName, nameById, rowHighs });
   }
 
   /** The highest HLC of a session that may be a row's: beyond it there are only markers. */
@@ -219,6 +224,47 @@ export class NodeState {
       rose = true;
     }
     return rose;
+  }
+
+  /** Lets sessions leave the vector: whoever lacks something of theirs is stale from now on. */
+  dropEntries(sessions: Iterable<string>): void {
+    let { dropped } = this.facts;
+    for (const session of sessions) {
+      dropped = Math.max(dropped, this.vectorEntries.get(session) ?? 0);
+      this.updateEntry.run(null, this.sessionId(session));
+      this.vectorEntries.delete(session);
+      this.rowHighs.delete(session);
+    }
+    this.set('dropped', dropped);
+  }
+
+  /** Claims of this node's own sessions no more than this, and goes on in another. */
+  replaceOwnEntries(entries: ReadonlyMap<number, number>): void {
+    for (const [id, hlc] of entries) {
+      const session = this.sessionNameOf(id);
+      const entry = hlc > birthOf(session) ? hlc : null;
+      this.updateEntry.run(entry, id);
+      if (entry === null) this.vectorEntries.delete(session);
+      else this.vectorEntries.set(session, entry);
+    }
+    this.ownSession = null;
+  }
+
+  /** Sessions that are known by name only. */
+  namesOnly(): Map<number, string> {
+    const found = [...this.nameById].filter(
+      ([id, name]) => id !== SETTLED_SESSION_ID && name !== this.ownSession && !this.vectorEntries.has(name),
+    );
+    return new Map(found);
+  }
+
+  /** Forgets names that nothing refers to any more. */
+  forgetNames(ids: Iterable<number>): void {
+    for (const id of ids) {
+      this.idByName.delete(this.sessionNameOf(id));
+      this.nameById.delete(id);
+      this.deleteSession.run(id);
+    }
   }
 
   /** This process's session, or null while it has folded nothing. */

@@ -3,6 +3,7 @@
  * is STRICT, WITHOUT ROWID or keyed by an INTEGER PRIMARY KEY.
  */
 import type { Database } from 'better-sqlite3';
+import type { ReplicatedTable } from './replicated-table.js';
 import { quoteIdentifier } from './sql-text.js';
 import type { TableSchema } from './table-schema.js';
 
@@ -20,4 +21,10 @@ export function hasNullKey(db: Database, table: TableSchema): boolean {
     const sql = `SELECT EXISTS(SELECT 1 FROM main.${name} WHERE ${quoteIdentifier(column)} IS NULL)`;
     return db.prepare<[], number>(sql).safeIntegers(false).pluck().get() === 1;
   });
+}
+
+/** Names of the tables that hold such a row still; the others are taken out. */
+export function stillWithNullKey(tables: Set<ReplicatedTable>, db: Database): string[] {
+  for (const table of tables) if (!hasNullKey(db, table.captured.schema)) tables.delete(table);
+  return [...tables].map(({ captured }) => captured.name).sort();
 }

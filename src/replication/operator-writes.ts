@@ -99,9 +99,14 @@ export class OperatorWrites {
     }
   }
 
+  /** The HLC of the next entry in the log. */
+  nextHlc(): number {
+    return nextHlc(this.log.last(), this.nowMs);
+  }
+
   /** Enters a row of an internal table, which the caller has inserted, into the change log. */
   enterInsert(tableId: number, key: readonly SqlValue[]): void {
-    this.log.append(nextHlc(this.log.last(), this.nowMs), tableId, OP.insert, key);
+    this.log.append(this.nextHlc(), tableId, OP.insert, key);
   }
 
   recordOperation(record: OperationRecord): void {

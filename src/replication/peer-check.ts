@@ -1,7 +1,9 @@
 /** Why two nodes cannot exchange anything: the handshake's judgement, each side's own. Pure. */
 import type { ErrorBody, ErrorCode } from '../errors.js';
 import { hlcToMs } from './hlc.js';
-import { type Standing, staleSide, standingOf } from './staleness.js';
+import type { Member } from './member-table.js';
+import { belonging, endOf } from './membership.js';
+import { rejoinHint, type Standing, staleSide, standingOf } from './staleness.js';
 import type { Hello } from './wire-messages.js';
 
 export interface PeerFacts {
@@ -10,15 +12,15 @@ export interface PeerFacts {
   readonly mine: Hello;
   readonly standing: Standing;
   readonly peer: Hello;
-  /** The node id that the data set knows under the peer's name; null: none. */
-  readonly knownNodeId: string | null;
+  /** Every membership of the data set that this node knows of. */
+  readonly members: readonly Member[];
 }
 
 function refusal(code: ErrorCode, message: string, hint: string): ErrorBody {
   return { code, message, hint };
 }
 
-function refusalForIdentity({ mine, peer, knownNodeId }: PeerFacts): ErrorBody | null {
+function refusalForIdentity({ mine, peer }: PeerFacts): ErrorBody | null {
   if (peer.wireVersionMin > mine.wireVersion || peer.wireVersion < mine.wireVersionMin) {
     const speaks = `${peer.node} speaks wire versions ${peer.wireVersionMin} to ${peer.wireVersion}`;
     const here = `${mine.node} ${mine.wireVersionMin} to ${mine.wireVersion}`;
@@ -31,19 +33,40 @@ function refusalForIdentity({ mine, peer, knownNodeId }: PeerFacts): ErrorBody |
       'make one a copy of the other: sqlsync join URL DB --replace',
     );
   }
-  const isOther = peer.node === mine.node || (knownNodeId !== null && knownNodeId !== peer.nodeId);
-  if (isOther) {
-    const who =
-      peer.node === mine.node && peer.nodeId === mine.nodeId
-        ? 'this node itself, or a copy of its file'
-        : 'another node';
-    return refusal(
-      'node-name-taken',
-      `the peer calls itself ${peer.node}: that is ${who}`,
-      'give every node a name of its own',
-    );
+  if (peer.node !== mine.node) return null;
+  const who = peer.nodeId === mine.nodeId ? 'this node itself, or a copy of its file' : 'another node';
+  return refusal(
+    'node-name-taken',
+    `the peer calls itself ${peer.node}: that is ${who}`,
+    'give every node a name of its own',
+  );
+}
+
+/**
+ * Nobody who belongs no more is exchanged with, whatever the vectors say: the others may have let go of what it lacks, and
+ * it of what they lack. A node id that is not known is that of a newcomer: its membership comes with what it ships.
+ */
+function refusalForMembership({ mine, peer, members }: PeerFacts): ErrorBody | null {
+  return refusalForEnd(mine, members) ?? refusalForEnd(peer, members);
+}
+
+/** Why a node's membership is over, as an error's body; null: it is not. */
+export function refusalForEnd(
+  { node, nodeId }: Pick<Hello, 'node' | 'nodeId'>,
+  members: readonly Member[],
+): ErrorBody | null {
+  const end = endOf(members, nodeId);
+  if (end === null) return null;
+  if (end.by.nodeId !== nodeId) {
+    const message = `another node has joined under the name ${node} since`;
+    const hint = `on ${node}: sqlsync rejoin; if both go on, sqlsync join URL DB --replace --node NEWNAME on one`;
+    return refusal('node-name-taken', message, hint);
   }
-  return null;
+  const hasReturned = belonging(members).some(({ name }) => name === node);
+  const message = hasReturned
+    ? `${node} has come back under another file; this is one from before`
+    : `${node} has been removed from the data set`;
+  return refusal('member-removed', message, rejoinHint(node));
 }
 
 /** A node that waits for the outcome of a change joins nothing, and ships what others could only throw away. */
@@ -90,13 +113,14 @@ function refusalForStaleness({ standing, mine, peer }: PeerFacts): ErrorBody | n
   const side = staleSide(standing, standingOf(peer));
   if (side === null) return null;
   const who = side === 'here' ? mine.node : peer.node;
-  return refusal('stale', `${who} lacks changes that the others no longer keep`, `on ${who}: sqlsync rejoin`);
+  return refusal('stale', `${who} lacks changes that the others no longer keep`, rejoinHint(who));
 }
 
 /** The first reason found; null when there is none. */
 export function refusalOf(facts: PeerFacts): ErrorBody | null {
   return (
     refusalForIdentity(facts) ??
+    refusalForMembership(facts) ??
     refusalForRuleChange(facts) ??
     refusalForShape(facts) ??
     refusalForClock(facts) ??
@@ -106,8 +130,8 @@ export function refusalOf(facts: PeerFacts): ErrorBody | null {
 
 /** Only members have a say in the rules: the first reason why this peer has none; null when it has. */
 export function refusalOfStranger(facts: PeerFacts): ErrorBody | null {
-  const { mine, peer, knownNodeId } = facts;
-  const refused = refusalForIdentity(facts);
-  if (refused !== null || knownNodeId !== null) return refused;
+  const { mine, peer, members } = facts;
+  const refused = refusalForIdentity(facts) ?? refusalForMembership(facts);
+  if (refused !== null || members.some(({ nodeId }) => nodeId === peer.nodeId)) return refused;
   return refusal('peer-refused', `${mine.node} knows no member ${peer.node}`, 'exchange with it first: sqlsync sync');
 }

@@ -3,9 +3,10 @@
  * used again for something else.
  */
 import type { Database } from 'better-sqlite3';
+import { MEMBER_TABLE } from './member-table.js';
 import { FIRST_TABLE_ID, PREFIX } from './metadata-schema.js';
 import { readSchema, type SchemaReading } from './read-schema.js';
-import { INTERNAL_RULES, readRules } from './rules.js';
+import { INTERNAL_RULES, MEMBER_RULES, readRules } from './rules.js';
 import type { CapturedTable, TableRules, TableSchema } from './table-schema.js';
 
 /** A row of the registry. A column's place is its number; null where one has been dropped. */
@@ -18,10 +19,10 @@ export interface RegistryEntry {
   readonly triggers: string;
 }
 
-export function readRegistryEntries(db: Database): RegistryEntry[] {
+export function readRegistryEntries(db: Database, schema = 'main'): RegistryEntry[] {
   const rows = db
     .prepare<[], { id: number; name: string; columns: string; hash: string; triggers: string }>(
-      `SELECT id, name, columns, hash, triggers FROM ${PREFIX}table ORDER BY id`,
+      `SELECT id, name, columns, hash, triggers FROM ${schema}.${PREFIX}table ORDER BY id`,
     )
     .safeIntegers(false)
     .all();
@@ -46,7 +47,8 @@ export function capturedTable(entry: RegistryEntry, schema: TableSchema, rules: 
     return id === undefined ? [] : [{ id, name }];
   });
   const internal = entry.id < FIRST_TABLE_ID;
-  return { id: entry.id, name: entry.name, columns, schema, rules: internal ? INTERNAL_RULES : rules, internal };
+  const internalRules = entry.id === MEMBER_TABLE.id ? MEMBER_RULES : INTERNAL_RULES;
+  return { id: entry.id, name: entry.name, columns, schema, rules: internal ? internalRules : rules, internal };
 }
 
 /** Generated columns are computed anew by every node. */

@@ -6,9 +6,11 @@ import { type CatchUp, catchUpOf } from './catch-up.js';
 import { addTo, type ConflictCounts, type ConflictGroup, countConflicts } from './conflict-count.js';
 import type { Engine } from './engine.js';
 import type { HeldSummary } from './held-rows.js';
+import { type MemberFigures, memberFigures } from './member-figures.js';
 import type { Members } from './members.js';
 import { PREFIX } from './metadata-schema.js';
 import { removedConflicts } from './prune-records.js';
+import { countUnsent } from './read-only.js';
 import type { RuleChanges } from './rule-changes.js';
 import { type RulesStatus, readRulesStatus } from './rules-status.js';
 import type { Slices } from './slices.js';
@@ -23,7 +25,10 @@ export interface ReplicaStatus {
   /** Replicated tables of the application. */
   readonly tables: number;
   readonly excludedTables: readonly string[];
+  /** Names of the members that belong. */
   readonly members: readonly string[];
+  /** Every membership there has been. */
+  readonly memberships: readonly MemberFigures[];
   readonly logEntries: number;
   readonly unfolded: number;
   /** Rows with metadata: not settled yet. */
@@ -32,6 +37,10 @@ export interface ReplicaStatus {
   readonly pendingChanges: number;
   /** What each other member has not acknowledged, by its name. */
   readonly backlogs: Readonly<Record<string, MemberBacklog>>;
+  /** Does nobody take what is written here? */
+  readonly isReadOnly: boolean;
+  /** Rows of a reader in which something is that nobody else has. */
+  readonly unsentRows: number;
   /** Conflict records that are here, by state, kind and strategy. */
   readonly conflicts: ConflictCounts;
   /** How many there have ever been, those that retention has removed among them. */
@@ -58,10 +67,11 @@ export interface ReplicaStatus {
 /** What takes long in a large file is done in slices. */
 export function* readReplicaStatus(engine: Engine, membership: Members, rules: RuleChanges): Slices<ReplicaStatus> {
   const { state, tables, log, quarantine, held } = engine;
-  const members = membership.names();
+  const members = membership.belonging();
   const own = tables.all.filter((table) => !table.captured.internal);
-  const others = members.filter((member) => member !== state.get('node'));
+  const others = members.filter(({ nodeId }) => nodeId !== state.get('node_id'));
   const { pendingChanges, byMember, unsettledRows } = yield* readBacklog(engine, others);
+  const isReadOnly = membership.isReader;
   const { counts, groups } = yield* countConflicts(engine.options.writer);
   for (const removed of removedConflicts(state.get('removed_conflicts'))) addTo(groups, removed);
   const gap = state.get('gap') ?? '';
@@ -76,12 +86,15 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
       .prepare(`SELECT name FROM ${PREFIX}excluded ORDER BY name`)
       .pluck()
       .all() as string[],
-    members,
+    members: members.map(({ name }) => name),
+    memberships: memberFigures(engine, membership),
     logEntries: log.count(),
     unfolded: log.countAfter(state.get('folded')),
     unsettledRows,
     pendingChanges,
     backlogs: byMember,
+    isReadOnly,
+    unsentRows: isReadOnly ? countUnsent(engine) : 0,
     conflicts: counts,
     conflictsEver: groups,
     merged: state.get('merged'),
@@ -93,6 +106,10 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
     withoutIdentity: engine.tablesWithNullKeys(),
     verified: verifiedPeersOf(state.get('verified')),
-    rules: readRulesStatus(rules, members, state.get('node')),
+    rules: readRulesStatus(
+      rules,
+      members.map(({ name }) => name),
+      state.get('node'),
+    ),
   };
 }

@@ -3,33 +3,39 @@
  * piece of work, at most one write transaction; it throws 'database-locked' when the file's write lock is not to be had
  * within the connection's busy time-out, and has then changed nothing.
  */
-import { type ErrorBody, SqlsyncError } from '../errors.js';
+import type { Database } from 'better-sqlite3';
+import type { ErrorBody } from '../errors.js';
+import type { ToldAcknowledgements } from './acknowledgements.js';
+import { admitMember } from './admission.js';
 import { Application } from './application.js';
 import { abandonStage, type CatchUp, catchUpOf, catchUpPhase } from './catch-up.js';
 import { Comparison } from './comparison.js';
 import { Cut } from './cut.js';
 import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
 import { Engine, type EngineOptions } from './engine.js';
+import type { Eviction } from './eviction.js';
 import { type FilePlace, parsePlace } from './file-place.js';
 import { HeldOffers } from './held-offers.js';
-import { computeHorizon } from './horizon.js';
-import { Members } from './members.js';
+import type { NewMember } from './member-table.js';
+import { type EvictionRequest, Members, type Rejoining } from './members.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
+import { type PrunePlan, planPrune } from './prune-plan.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
+import { decidesNothing, ownStanding } from './read-only.js';
+import { type RejoinOptions, type RejoinOutcome, rejoinOn } from './rejoin.js';
 import { type ReplicaStatus, readReplicaStatus } from './replica-status.js';
 import { RuleChanges } from './rule-changes.js';
 import { type RulesStatus, readRulesStatus } from './rules-status.js';
+import { Settling, UPKEEP_ROWS_MAX } from './settling.js';
 import { allAtOnce, type Slices } from './slices.js';
 import type { Stage } from './stage.js';
-import type { Standing } from './staleness.js';
+import { standingOf } from './staleness.js';
+import { unsentChanges } from './unsent-changes.js';
 import { noteVerification } from './verified-peers.js';
 import { CAPABILITIES, type Hello, TABLES_BEHIND_MAX, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
-
-/** Rows looked at, and log entries removed, in one transaction of upkeep. */
-const UPKEEP_ROWS_MAX = 5000;
 
 /** What a node has that a peer lacks: rows, only entries of the vector (markers), or nothing. */
 export type Surplus = 'rows' | 'vector' | 'nothing';
@@ -42,8 +48,7 @@ export class Replica {
   /** How the rules of the data set change. */
   readonly rules: RuleChanges;
   private application: Application | null = null;
-  private settling: { horizon: number; table: number; arrival: number } | null = null;
-  private settledHorizon = -1;
+  private readonly settling: Settling;
   private recordPruning: RecordPruning | null = null;
   private readonly offers = new HeldOffers();
 
@@ -52,6 +57,7 @@ export class Replica {
     this.comparison = new Comparison(this.engine);
     this.members = new Members(options.writer, this.engine);
     this.rules = new RuleChanges(this.engine, this.members);
+    this.settling = new Settling(this.engine, this.members, this.rules.heard);
   }
 
   /** Opens a file that has been initialised. Refuses a SQLite without a private schema, and files of a newer format. */
@@ -111,7 +117,8 @@ export class Replica {
       rulesHash: schema.rulesHash,
       ruleChange: this.rules.underWay,
       clockMs: clock.nowMs(),
-      vector: Object.fromEntries(state.vector),
+      vector: Object.fromEntries(ownStanding(this.engine).vector),
+      folded: state.get('folded'),
       horizon: state.get('horizon'),
       dropped: state.get('dropped'),
       hold: this.engine.hold,
@@ -136,15 +143,18 @@ export class Replica {
   }
 
   private factsOf(mine: Hello, peer: Hello): PeerFacts {
-    const knownNodeId = this.members.nodeIdOf(peer.node);
     const { clockAheadSecondsMax } = this.engine.limits;
-    return { clockAheadSecondsMax, mine, standing: this.standing(), peer, knownNodeId };
+    return { clockAheadSecondsMax, mine, standing: ownStanding(this.engine), peer, members: this.members.all() };
   }
 
-  private standing(): Standing {
-    const { state } = this.engine;
-    const [horizon, dropped] = [state.get('horizon'), state.get('dropped')];
-    return { vector: state.vector, horizon, dropped, has: (session) => state.has(session) };
+  /** Does nobody take what is written here? */
+  get isReadOnly(): boolean {
+    return this.members.isReader;
+  }
+
+  /** Is this node to take what a peer ships? */
+  takesFrom(node: string): boolean {
+    return !this.members.belonging().some(({ name, access }) => name === node && access === 'read');
   }
 
   /** The stage that is half applied; null: none is. */
@@ -178,17 +188,25 @@ export class Replica {
   }
 
   /** What this node has beyond a peer's vector. Markers alone can wait for the next rows; they matter to the horizon. */
-  surplusOver(peer: Pick<Hello, 'vector' | 'nodeId' | 'behind'>): Surplus {
+  surplusOver(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'nodeId' | 'behind'>): Surplus {
     const { state } = this.engine;
+    if (this.isReadOnly) return 'nothing';
     if (this.offersTo(peer).length > 0) return 'rows';
+    const standing = standingOf(peer);
     let surplus: Surplus = 'nothing';
     for (const [session, hlc] of state.vector) {
-      const theirs = peer.vector[session] ?? Number(session.slice(session.lastIndexOf('@') + 1));
+      const theirs = standing.has(session);
       if (theirs >= hlc) continue;
       if (theirs < state.highestRowOf(session)) return 'rows';
       surplus = 'vector';
     }
     return surplus;
+  }
+
+  /** Has the peer something that this node lacks? */
+  lacks({ vector }: Pick<Hello, 'vector'>): boolean {
+    const { state } = this.engine;
+    return Object.entries(vector).some(([session, hlc]) => state.has(session) < hlc);
   }
 
   /** Begins to read all that a peer lacks. Any number of cuts may be open at once. */
@@ -204,7 +222,7 @@ export class Replica {
 
   /** Begins to apply a stage: one at a time, stepped until it is done or given up, which `endApply` says. */
   beginApply(stage: Stage): Application {
-    this.application = new Application(this.engine, stage);
+    this.application = new Application(this.engine, this.members, stage);
     return this.application;
   }
 
@@ -214,8 +232,8 @@ export class Replica {
   }
 
   /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */
-  acknowledge(peer: Pick<Hello, 'node' | 'rulesHash' | 'vector' | 'horizon' | 'hold' | 'acknowledged'>): void {
-    this.engine.acknowledgements.learn(peer.node, peer);
+  acknowledge(peer: ToldAcknowledgements & Pick<Hello, 'node' | 'nodeId' | 'rulesHash'>): void {
+    this.engine.acknowledgements.learn(peer.nodeId, peer);
     this.rules.heard.hear(peer.node, peer.rulesHash);
   }
 
@@ -224,54 +242,12 @@ export class Replica {
    * part of it. Nothing is settled while a stage is half applied.
    */
   settle(): { more: boolean } {
-    const { engine } = this;
-    const isDue = this.hasUnsaved || this.settling !== null;
-    const horizon = this.canSettle() ? this.currentHorizon() : this.settledHorizon;
-    if (!isDue && horizon <= this.settledHorizon) return { more: false };
-    engine.writeTransaction(() => {
-      this.save();
-      if (horizon > this.settledHorizon) this.settleSome(horizon);
-    });
-    return { more: this.settling !== null };
+    return this.settling.step(this.maySettle());
   }
 
-  private canSettle(): boolean {
+  private maySettle(): boolean {
     const isApplying = this.application !== null && !this.application.isDone;
     return !isApplying && this.engine.state.get('catch_up') === '' && !this.engine.orphans.isDue;
-  }
-
-  private currentHorizon(): number {
-    const { state, acknowledgements } = this.engine;
-    const computed = computeHorizon({
-      self: this.node,
-      vector: state.vector,
-      has: (session) => state.has(session),
-      hold: this.engine.hold,
-      members: this.members.names(),
-      acknowledgements: acknowledgements.all,
-    });
-    return Math.max(computed, state.get('horizon'));
-  }
-
-  private settleSome(horizon: number): void {
-    const { state, tables } = this.engine;
-    state.set('horizon', horizon);
-    const from = this.settling?.horizon === horizon ? this.settling : { horizon, table: 0, arrival: 0 };
-    this.settling = null;
-    for (let index = from.table; index < tables.all.length; index += 1) {
-      const arrival = index === from.table ? from.arrival : 0;
-      const { metadata } = tables.all[index] as (typeof tables.all)[number];
-      const { next, edits } = metadata.settle(horizon, arrival, UPKEEP_ROWS_MAX);
-      if (edits > state.get('edits_floor')) state.set('edits_floor', edits);
-      if (next === null) continue;
-      this.settling = { horizon, table: index, arrival: next };
-      return;
-    }
-    if (this.engine.former.dropWithin(horizon, UPKEEP_ROWS_MAX)) {
-      this.settling = { horizon, table: tables.all.length, arrival: 0 };
-      return;
-    }
-    this.settledHorizon = horizon;
   }
 
   /** Removes log entries that are folded and older than this, a bounded number; the newest always stays. */
@@ -291,15 +267,30 @@ export class Replica {
     return { removed, more };
   }
 
-  /** The sponsor's side of a join: the newcomer becomes a member before its snapshot is cut. */
-  admitMember(member: { name: string; nodeId: string; access: 'read' | 'write' }): void {
-    this.engine.freeze.refuse();
-    if (member.name === this.node) {
-      throw new SqlsyncError('node-name-taken', `the name ${member.name} belongs to this node`, {
-        hint: 'choose another with --node',
-      });
-    }
-    this.members.admit(member);
+  /** What of the history can go, and who holds the rest. Log entries not younger than this may go. */
+  planPrune(olderThanHlc: number): Slices<PrunePlan> {
+    return planPrune(this.engine, this.members, this.settling.horizon(), olderThanHlc);
+  }
+
+  /** Ends the memberships of members that have been silent for too long, if this node may: one write transaction. */
+  evictSilent(request: EvictionRequest): Eviction {
+    return this.members.evictSilent(request);
+  }
+
+  /** The sponsor's side of a join or a rejoin: the node becomes a member before its snapshot is cut. */
+  admitMember(member: NewMember, rejoining: Rejoining | null = null): void {
+    admitMember(this.engine, this.members, member, rejoining);
+  }
+
+  /** Changes by table that a member has not acknowledged, as far as this node has heard. */
+  unsentChanges(member: string): Record<string, number> {
+    const known = this.members.all().filter(({ name }) => name === member);
+    return unsentChanges(this.engine, known.at(-1)?.nodeId ?? null);
+  }
+
+  /** Makes a peer's snapshot this node's next file, with all in it that only this one has. See rejoin.ts. */
+  rejoinOn(seed: Database, options: RejoinOptions): RejoinOutcome {
+    return rejoinOn(seed, this.engine, options);
   }
 
   /** Saves what is kept in memory. The connections are the caller's to close. */
@@ -354,6 +345,7 @@ export class Replica {
 
   /** Gives changes up that wait in quarantine, on every node, and enters that among the operations. */
   discardKeptChanges(ids: readonly string[], operation: Omit<OperationRecord, 'detail' | 'result'>): KeptDecision[] {
+    if (this.isReadOnly) throw decidesNothing(this.node);
     return discardKeptChanges(this.engine, ids, operation);
   }
 }

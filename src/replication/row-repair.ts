@@ -22,6 +22,8 @@ export interface RowToRewrite {
   readonly key: readonly SqlValue[];
   /** Names of the columns that differ; empty: all. */
   readonly columns: readonly string[];
+  /** A read-only node has written it for itself: a life of its own would outlast an update here, but no later life. */
+  readonly anew: boolean;
 }
 
 /** A row that two nodes have unlike. */
@@ -77,7 +79,7 @@ export function keepBeforeYielding(engine: Engine, them: Disagreements): boolean
 }
 
 /** Can the other node's row be kept whole? Values too large to be sent are known by their hash alone. */
-export function canBeKept({ there }: Disagreement): boolean {
+export function canBeKept({ there }: Pick<Disagreement, 'there'>): boolean {
   return there === null || !there.some((value) => value instanceof ValueDigest);
 }
 
@@ -91,9 +93,14 @@ function whenFolded(engine: Engine, work: () => void): boolean {
   });
 }
 
-function rewriteRow(engine: Engine, table: ReplicatedTable, { key, columns }: RowToRewrite): void {
+function rewriteRow(engine: Engine, table: ReplicatedTable, { key, columns, anew }: RowToRewrite): void {
   const { id, columns: own } = table.captured;
   if (table.rows.exists(key)) {
+    if (anew) {
+      engine.logOwnWrite(id, OP.delete, key, 0);
+      engine.logOwnWrite(id, OP.insert, key, 0);
+      return;
+    }
     const ids = own.filter(({ name }) => columns.includes(name)).map((column) => column.id);
     engine.logOwnWrite(id, OP.update, key, 0, ids.length === 0 ? undefined : ids);
     return;

@@ -101,6 +101,20 @@ export class RowTable {
     return this.selectExists.get(key) !== undefined;
   }
 
+  /** The keys of all rows, in no order. Nothing may be written to the table meanwhile. */
+  *keys(): Generator<SqlValue[], void, undefined> {
+    const columns = this.table.schema.identity.columns.map(({ name }) => quoteIdentifier(name));
+    const bytes = columns.map((column) => `CAST(${column} AS BLOB)`);
+    const select = this.db
+      .prepare(`SELECT ${[...columns, ...bytes].join(', ')} FROM ${this.name}`)
+      .raw()
+      .safeIntegers();
+    for (const row of select.iterate() as IterableIterator<SqlValue[]>) {
+      const key = row.slice(0, columns.length);
+      yield hasInexactText(key) ? withRawText(key, row.slice(columns.length) as (Buffer | null)[]) : key;
+    }
+  }
+
   /** The row's values in the order of the table's columns; null when it is not there. */
   read(key: readonly SqlValue[]): SqlValue[] | null {
     const image = this.selectRow.get(key);

@@ -13,6 +13,7 @@ import type { Engine } from './engine.js';
 import type { Members } from './members.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
+import { decidesNothing } from './read-only.js';
 import { type FrozenMember, membersBehind } from './rule-agreement.js';
 import { rulesChanging, type WaitingChange } from './rule-freeze.js';
 import { type RequestedRule, type RuleRequest, ruleFor } from './rule-request.js';
@@ -108,6 +109,7 @@ export class RuleChanges {
 
   /** The coordinator: freezes this node. Throws what keeps it from that. */
   begin(change: RuleChange): void {
+    if (this.members.isReader) throw decidesNothing(this.self.node);
     this.refuseUnlessFree();
     this.engine.freeze.coordinating = change;
   }
@@ -140,8 +142,12 @@ export class RuleChanges {
   /** Have all members the same, by what this node has heard of them? */
   isAgreedAsHeard(): boolean {
     const { acknowledgements } = this.engine;
-    const others = this.members.names().filter((name) => name !== this.self.node);
-    const heard = others.map((node) => ({ node, vector: acknowledgements.all.get(node)?.vector ?? {}, dropped: 0 }));
+    const others = this.members.belonging().filter(({ name }) => name !== this.self.node);
+    const heard = others.map(({ name: node, nodeId }) => {
+      // It has everything up to its horizon, whether or not its vector still names the session.
+      const { vector, horizon: dropped } = acknowledgements.all.get(nodeId) ?? { vector: {}, horizon: 0 };
+      return { node, vector, dropped };
+    });
     return membersBehind([this.self, ...heard]).length === 0;
   }
 

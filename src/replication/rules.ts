@@ -15,8 +15,9 @@ export const ALL_TABLES = '*';
 
 export const DEFAULT_RULES: TableRules = { strategy: 'merge', nodeOrder: [], keyCollision: 'keep', orphan: 'keep' };
 
-/** Those of sqlsync's own tables. */
+/** Those of sqlsync's own tables. Of a membership each column is set by itself. */
 export const INTERNAL_RULES: TableRules = { ...DEFAULT_RULES, strategy: 'lww' };
+export const MEMBER_RULES: TableRules = { ...DEFAULT_RULES, strategy: 'merge' };
 
 /** A row of the rule table as it is stored; NULL: not decided by this row. */
 export interface RuleRow {

@@ -13,6 +13,8 @@ export interface NewcomerIdentity {
   readonly node: string;
   readonly nodeId: string;
   readonly nowMs: number;
+  /** What it writes is to be later than this HLC too: it has been a node before. */
+  readonly afterHlc?: number;
 }
 
 /** Gives a snapshot its new identity, in one transaction. The copy is nobody else's: no daemon and no application has it open. */
@@ -27,11 +29,13 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
       },
     );
   }
-  const sponsor = String(fact('node'));
+  if (fact('catch_up') !== '') {
+    throw new SqlsyncError('catching-up', 'the snapshot was made in the middle of a catch-up', { hint: 'try again' });
+  }
+  const sponsor = { nodeId: String(fact('node_id')), horizon: Number(fact('horizon')), folded: Number(fact('folded')) };
   db.transaction(() => {
-    acknowledgeForSponsor(db, sponsor, Number(fact('horizon')));
-    db.prepare(`DELETE FROM ${PREFIX}ack WHERE node = ?`).run(identity.node);
-    const marker = restartLog(db, identity.nowMs);
+    acknowledgeForSponsor(db, sponsor, identity.nowMs);
+    const marker = restartLog(db, identity.nowMs, identity.afterHlc ?? 0);
     const set = db.prepare(`UPDATE ${PREFIX}state SET value = ? WHERE name = ?`);
     set.run(identity.node, 'node');
     set.run(identity.nodeId, 'node_id');
@@ -39,27 +43,32 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
     set.run('', 'verified');
     // Whatever the sponsor waited for was never decided: a change needs all members at hand, and the newcomer was one.
     set.run('', 'rule_change');
+    set.run(0, 'read_only');
     writePlace(db, null);
   })();
 }
 
 /** The sponsor had what its snapshot holds. */
-function acknowledgeForSponsor(db: Database, sponsor: string, horizon: number): void {
+function acknowledgeForSponsor(
+  db: Database,
+  sponsor: { readonly nodeId: string; readonly horizon: number; readonly folded: number },
+  nowMs: number,
+): void {
   const entries = db.prepare(`SELECT name, hlc FROM ${PREFIX}session WHERE hlc IS NOT NULL`).raw().all() as [
     string,
     number,
   ][];
+  const { nodeId, horizon, folded } = sponsor;
   db.prepare(
-    `INSERT INTO ${PREFIX}ack(node, vector, horizon, hold) VALUES(?, ?, ?, NULL) ` +
-      'ON CONFLICT(node) DO UPDATE SET vector = excluded.vector, horizon = excluded.horizon, hold = NULL',
-  ).run(sponsor, JSON.stringify(Object.fromEntries(entries)), BigInt(horizon));
+    `INSERT OR REPLACE INTO ${PREFIX}ack(node_id, vector, horizon, hold, folded, at) VALUES(?, ?, ?, NULL, ?, ?)`,
+  ).run(nodeId, JSON.stringify(Object.fromEntries(entries)), BigInt(horizon), BigInt(folded), BigInt(nowMs));
 }
 
 /** A new log: a marker above every entry of the vector. Returns its HLC. */
-function restartLog(db: Database, nowMs: number): number {
+function restartLog(db: Database, nowMs: number, afterHlc: number): number {
   const log = new ChangeLog(db);
   const highest = db.prepare(`SELECT max(hlc) FROM ${PREFIX}session`).pluck().get() as number | null;
-  const marker = nextHlc(Math.max(log.last(), highest ?? 0), nowMs);
+  const marker = nextHlc(Math.max(log.last(), highest ?? 0, afterHlc), nowMs);
   db.prepare(`DELETE FROM ${PREFIX}log`).run();
   log.appendMarker(marker);
   return marker;

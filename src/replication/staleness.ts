@@ -4,6 +4,11 @@
  */
 import { birthOf } from './version-vector.js';
 
+/** What to type where a node cannot go on with what it has. */
+export function rejoinHint(node: string): string {
+  return `on ${node}: sqlsync rejoin`;
+}
+
 /** What of a node decides whether another is stale beside it. */
 export interface Standing {
   readonly vector: Iterable<readonly [session: string, hlc: number]>;
@@ -30,10 +35,16 @@ export function standingOf(told: {
 }
 
 /** Does `x` hold all that `y` has settled? */
-function covers(x: Standing, y: Standing): boolean {
+export function covers(x: Standing, y: Standing): boolean {
   if (x.horizon < y.dropped) return false;
   for (const [session, hlc] of y.vector) if (x.has(session) < Math.min(hlc, y.horizon)) return false;
   return true;
+}
+
+/** Do two nodes hold the same, one of which may have let sessions go that the other still names? */
+export function holdSame(x: Standing, y: Standing): boolean {
+  const isWithin = (a: Standing, b: Standing) => [...a.vector].every(([session, hlc]) => b.has(session) >= hlc);
+  return isWithin(x, y) && isWithin(y, x) && x.dropped <= y.horizon && y.dropped <= x.horizon;
 }
 
 /** Which of two nodes is stale; null when neither is. If each lacks something of the other's, the lower horizon is. */

@@ -28,13 +28,24 @@ const vector = z
   .record(session, hlc)
   .refine((entries) => Object.keys(entries).length <= VECTOR_ENTRIES_MAX, 'too many sessions');
 
-const acknowledgement = z.strictObject({ vector, horizon: hlc, hold: hlc.nullable() });
+const acknowledgement = z.strictObject({
+  vector,
+  horizon: hlc,
+  hold: hlc.nullable(),
+  folded: hlc,
+  /** When the member said so, by its own clock: Unix milliseconds. */
+  atMs: count,
+});
+/** By node id. */
 const acknowledged = z
-  .record(nodeName, acknowledgement)
+  .record(hex(32), acknowledgement)
   .refine((members) => Object.keys(members).length <= MEMBERS_MAX, 'too many members');
 const cursors = z
   .record(session, count)
   .refine((entries) => Object.keys(entries).length <= VECTOR_ENTRIES_MAX, 'too many sessions');
+
+/** What a node has, as far as it decides whether another is stale beside it. */
+export const standingSchema = z.strictObject({ vector, horizon: hlc, dropped: hlc });
 
 /** What a node says of itself at the start of every exchange. */
 export const helloSchema = z.strictObject({
@@ -53,8 +64,10 @@ export const helloSchema = z.strictObject({
   rulesHash: hex(64),
   /** The change of the rules that is under way at this node; null: none. Meanwhile it joins nothing. */
   ruleChange: hex(32).nullable(),
-  clockMs: z.number(),
+  clockMs: count,
   vector,
+  /** Its last folded log entry: whatever it writes from now on is later. */
+  folded: hlc,
   horizon: hlc,
   /** The highest entry that has left this node's vector: a peer whose horizon is below it is stale. */
   dropped: hlc,
@@ -75,7 +88,9 @@ export type Hello = z.infer<typeof helloSchema>;
 
 /** What closes a stream: all up to `vector` that the other lacked has been sent. */
 export const endMarkerSchema = z.strictObject({
+  clockMs: count,
   vector,
+  folded: hlc,
   horizon: hlc,
   dropped: hlc,
   hold: hlc.nullable(),

@@ -97,6 +97,7 @@ export class TestNode {
       nodeId,
       access: 'write',
       joins: true,
+      rejoining: null,
     } as const;
     await receiveSnapshot({ client, request, path, limits: LIMITS });
     await client.close();

@@ -43,6 +43,7 @@ const DATABASE: DatabaseStatus = {
 };
 const WELL: ProblemFacts = {
   running: true,
+  node: 'paris',
   configFlag: '',
   catchUps: new Map(),
   uptimeSeconds: 1000,
@@ -50,6 +51,7 @@ const WELL: ProblemFacts = {
   failures: new Map(),
   held: new Map(),
   nullKeys: new Map(),
+  memberships: new Map(),
   gaps: new Map(),
   ruleChanges: new Map(),
   verified: new Map(),
@@ -113,7 +115,7 @@ test('each threshold of health is a border: at it all is well, beyond it not', (
   expect(withDatabase({ quarantined: 1 })).toEqual([['changes-quarantined', 'error', 'sqlsync quarantine -d shop']]);
   expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3 - 1]]) })).toEqual([['disk-low', 'error', null]]);
   expect(found({ diskFreeBytes: new Map([['shop', 1024 ** 3]]) })).toEqual([]);
-  expect(withDatabase({ retainedBytes: 1001 })).toEqual([['history-large', 'warning', null]]);
+  expect(withDatabase({ retainedBytes: 1001 })).toEqual([['history-large', 'warning', 'sqlsync prune']]);
   expect(withDatabase({ catchingUp: true })).toEqual([['catching-up', 'warning', null]]);
   expect(withPeer({ outbound: { changes: 5, oldestSeconds: 300 } })).toEqual([]);
   expect(withPeer({ outbound: { changes: 5, oldestSeconds: 301 } })).toEqual([
@@ -143,7 +145,7 @@ test('a peer out of reach is a warning until its silence is longer than the lag 
 test('a link that is refused, stale or paused says so', () => {
   const lastError = { code: 'schema-differs' as const, message: 'tables differ', hint: 'migrate' };
   expect(withPeer({ state: 'error', lastError })).toEqual([['schema-differs', 'error', null]]);
-  expect(withPeer({ state: 'stale' })).toEqual([['stale', 'error', expect.stringContaining('sqlsync join URL')]]);
+  expect(withPeer({ state: 'stale' })).toEqual([['stale', 'error', 'sqlsync rejoin']]);
   expect(withPeer({ state: 'paused' })).toEqual([['peer-paused', 'warning', 'sqlsync peers resume lyon']]);
 });
 

@@ -107,7 +107,7 @@ describe('installCapture', () => {
   test('numbers tables from 10 in the order of their names, and writes the facts', () => {
     const db = captured(SCHEMA);
     expect(readRegistry(db).map(({ id, name, internal, rules }) => [id, name, internal, rules.strategy])).toEqual([
-      [1, '_sqlsync_member', true, 'lww'],
+      [1, '_sqlsync_member', true, 'merge'],
       [2, '_sqlsync_rule', true, 'lww'],
       [3, '_sqlsync_conflict', true, 'lww'],
       [4, '_sqlsync_resolution', true, 'lww'],

@@ -3,13 +3,19 @@
  * network. What crosses is encoded and decoded as on the wire.
  */
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
+import type { ErrorBody } from '../../src/errors.js';
+import type { Application } from '../../src/replication/application.js';
 import type { EngineLimits } from '../../src/replication/engine.js';
 import { initialiseNode } from '../../src/replication/initialise.js';
+import { updateMember } from '../../src/replication/member-table.js';
+import type { RandomSource } from '../../src/replication/node-state.js';
+import { OperatorWrites } from '../../src/replication/operator-writes.js';
 import { planCapture } from '../../src/replication/plan-capture.js';
+import type { RejoinOutcome } from '../../src/replication/rejoin.js';
 import { Replica } from '../../src/replication/replica.js';
 import { prepareSnapshot } from '../../src/replication/snapshot.js';
 import type { DecodedRows, Stage } from '../../src/replication/stage.js';
@@ -25,8 +31,16 @@ export const TEST_LIMITS: EngineLimits = {
   clockAheadSecondsMax: 300,
 };
 
-const clock = { nowMs: () => Date.now() };
-const random = { hex: (bytes: number) => randomBytes(bytes).toString('hex') };
+/** Of a node whose clock a test sets, the applications go by it too: their triggers ask SQLite for the time. */
+export interface TestClock {
+  nowMs(): number;
+}
+
+const wallClock: TestClock = { nowMs: () => Date.now() };
+const UNIX_EPOCH_JULIAN = 2440587.5;
+const DAY_MS = 86_400_000;
+
+const anyRandom: RandomSource = { hex: (bytes) => randomBytes(bytes).toString('hex') };
 let stages = 0;
 
 export class EngineNode {
@@ -41,6 +55,8 @@ export class EngineNode {
     readonly directory: string,
     readonly name: string,
     readonly limits: EngineLimits,
+    readonly clock: TestClock = wallClock,
+    private readonly random: RandomSource = anyRandom,
   ) {
     this.path = join(directory, `${name}.db`);
     this.app = this.openApp();
@@ -49,7 +65,16 @@ export class EngineNode {
   private openApp(): Database {
     const app = new SqliteDatabase(this.path);
     app.pragma('synchronous = OFF');
+    this.setClockOf(app);
     return app;
+  }
+
+  private setClockOf(db: Database): void {
+    if (this.clock === wallClock) return;
+    db.function('julianday', (time) => {
+      if (time !== 'now') throw new Error('an application asks for another time than now');
+      return this.clock.nowMs() / DAY_MS + UNIX_EPOCH_JULIAN;
+    });
   }
 
   /** Opens the engine's side, as a process that starts does. */
@@ -66,8 +91,8 @@ export class EngineNode {
       writer: this.writer,
       reader: handle(),
       install: handle(),
-      clock,
-      random,
+      clock: this.clock,
+      random: this.random,
       limits: this.limits,
     });
   }
@@ -85,8 +110,7 @@ export class EngineNode {
 
   /** Keeps a copy of the file as it is now. */
   backUp(): void {
-    this.app.pragma('wal_checkpoint(TRUNCATE)');
-    copyFileSync(this.path, `${this.path}.backup`);
+    this.copyTo(`${this.path}.backup`);
   }
 
   /** Puts the copy in the file's place, as an operator does who forgets `sqlsync rejoin`. */
@@ -98,6 +122,55 @@ export class EngineNode {
     this.open();
   }
 
+  /** Ends the membership of another node, as `sqlsync members remove` does. */
+  removeMember(other: EngineNode): void {
+    this.endMembership(other.replica.nodeId);
+  }
+
+  endMembership(nodeId: string): void {
+    this.changeMember(nodeId, { removedAtMs: this.clock.nowMs() });
+  }
+
+  /** Sets the access of another node, as `sqlsync members set` does. */
+  setAccess(other: EngineNode, access: 'read' | 'write'): void {
+    this.changeMember(other.replica.nodeId, { access });
+  }
+
+  private changeMember(nodeId: string, change: Parameters<typeof updateMember>[4]): void {
+    OperatorWrites.transaction(this.app, this.clock.nowMs(), (writes) =>
+      updateMember(writes.db, writes.log, writes.nextHlc(), nodeId, change),
+    );
+  }
+
+  /** A copy of the file as it is now, under a name of its own. */
+  copyTo(path: string): void {
+    this.app.pragma('wal_checkpoint(TRUNCATE)');
+    copyFileSync(this.path, path);
+  }
+
+  /** Seeds itself afresh from another node, as `sqlsync rejoin` does. */
+  rejoin(from: EngineNode): RejoinOutcome {
+    this.foldAll();
+    const { name, replica, random } = this;
+    const nodeId = random.hex(16);
+    const rejoining = { ...this.hello(), nodeId: replica.nodeId };
+    from.replica.admitMember({ name, nodeId, access: 'write' }, rejoining);
+    const draft = `${this.path}.draft`;
+    from.copyTo(draft);
+    const seed = new SqliteDatabase(draft);
+    seed.pragma('foreign_keys = OFF');
+    this.setClockOf(seed);
+    const operation = { id: random.hex(16), operator: 'test', command: 'rejoin' };
+    const outcome = replica.rejoinOn(seed, { nodeId, peer: from.name, formerPath: this.path, operation });
+    seed.close();
+    this.close();
+    for (const side of ['-wal', '-shm', '-journal']) rmSync(this.path + side, { force: true });
+    renameSync(draft, this.path);
+    this.app = this.openApp();
+    this.open();
+    return outcome;
+  }
+
   foldAll(): void {
     while (this.replica.fold().more);
   }
@@ -106,11 +179,27 @@ export class EngineNode {
     return this.replica.hello('test');
   }
 
+  /** Begins to apply all that `from` has, unasked: whatever the two say of each other. */
+  startPull(from: EngineNode): { application: Application; stage: Stage } {
+    const stage = stageOf(from, this.hello());
+    return { application: this.replica.beginApply(stage), stage };
+  }
+
+  /** Why the two exchange nothing, this node's reason first; null: they do. */
+  refusalBetween(other: EngineNode): ErrorBody | null {
+    const [here, there] = [this.hello(), other.hello()];
+    return this.replica.checkPeer(here, there) ?? other.replica.checkPeer(there, here);
+  }
+
   /** Pulls all that `from` has. Returns how many rows came, or why nothing did. */
   pull(from: EngineNode): number | string {
-    const refusal = this.replica.checkPeer(this.hello(), from.hello());
+    const refusal = this.refusalBetween(from);
     if (refusal !== null) return refusal.code;
     if (from.hello().catchingUp) return 'catching-up';
+    if (from.replica.isReadOnly || !this.replica.takesFrom(from.name)) {
+      this.replica.acknowledge(from.hello());
+      return 0;
+    }
     const stage = stageOf(from, this.hello());
     const application = this.replica.beginApply(stage);
     while (!application.step().done);
@@ -182,6 +271,10 @@ function* decode(payloads: readonly Buffer[]): Generator<DecodedRows> {
 export class EngineCluster {
   readonly directory = mkdtempSync(join(tmpdir(), 'sqlsync-test-'));
   readonly nodes: EngineNode[] = [];
+  private readonly limits: EngineLimits;
+  private readonly random: RandomSource;
+  private readonly clockOf: (node: number) => TestClock;
+  private readonly nameOf: (node: number) => string;
 
   constructor(
     schema: string | ((db: Database) => void),
@@ -197,19 +290,25 @@ export class EngineCluster {
       journalMode?: string;
       /** n0, n1 … if left out. */
       names?: readonly string[];
+      /** Each node's, by its number. */
+      clockOf?: (node: number) => TestClock;
+      random?: RandomSource;
     } = {},
   ) {
-    const limits = { ...TEST_LIMITS, ...options.limits };
-    const nameOf = (number: number) => options.names?.[number] ?? `n${number}`;
-    const first = new EngineNode(this.directory, nameOf(0), limits);
+    this.random = options.random ?? anyRandom;
+    this.limits = { ...TEST_LIMITS, ...options.limits };
+    this.clockOf = options.clockOf ?? (() => wallClock);
+    this.nameOf = (number) => options.names?.[number] ?? `n${number}`;
+    const first = new EngineNode(this.directory, this.nameOf(0), this.limits, this.clockOf(0), this.random);
     this.nodes.push(first);
     for (const pragma of options.pragmas ?? []) first.app.pragma(pragma);
     first.app.pragma(`journal_mode = ${options.journalMode ?? 'wal'}`);
     if (typeof schema === 'string') first.app.exec(schema);
     else schema(first.app);
-    const nodeId = random.hex(16);
+    const nodeId = this.random.hex(16);
     const plan = planCapture(first.app, { include: [], exclude: options.exclude ?? [] });
-    initialiseNode(first.app, { dataset: random.hex(16), node: nameOf(0), nodeId, nowMs: Date.now() }, plan);
+    const identity = { dataset: this.random.hex(16), node: this.nameOf(0), nodeId, nowMs: first.clock.nowMs() };
+    initialiseNode(first.app, identity, plan);
     const { strategies = {}, rules = {} } = options;
     const insertRule = first.app.prepare(
       'INSERT INTO _sqlsync_rule(tbl, strategy, key_collision, orphan) VALUES(?, ?, ?, ?)',
@@ -219,19 +318,20 @@ export class EngineCluster {
       insertRule.run(table, strategies[table] ?? null, key_collision, orphan);
     }
     first.open();
-    for (let i = 1; i < count; i += 1) this.join(nameOf(i), limits);
+    for (let i = 1; i < count; i += 1) this.join();
   }
 
-  private join(name: string, limits: EngineLimits): void {
-    const sponsor = this.nodes[0] as EngineNode;
-    const nodeId = random.hex(16);
+  /** Another node joins, with a member as its sponsor. */
+  join(sponsor = this.nodes[0] as EngineNode): EngineNode {
+    const name = this.nameOf(this.nodes.length);
+    const nodeId = this.random.hex(16);
     sponsor.replica.admitMember({ name, nodeId, access: 'write' });
-    sponsor.app.pragma('wal_checkpoint(TRUNCATE)');
-    copyFileSync(sponsor.path, join(this.directory, `${name}.db`));
-    const node = new EngineNode(this.directory, name, limits);
-    prepareSnapshot(node.app, { node: name, nodeId, nowMs: Date.now() });
+    sponsor.copyTo(join(this.directory, `${name}.db`));
+    const node = new EngineNode(this.directory, name, this.limits, this.clockOf(this.nodes.length), this.random);
+    prepareSnapshot(node.app, { node: name, nodeId, nowMs: node.clock.nowMs() });
     node.open();
     this.nodes.push(node);
+    return node;
   }
 
   /** Exchanges among all until nothing crosses any more. */

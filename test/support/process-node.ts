@@ -23,6 +23,7 @@ const SECRET = 'a secret that all nodes of a test share';
 /** What a test changes of a configuration: sections are joined, everything else is replaced. */
 export interface ConfigChange {
   readonly limits?: Readonly<Record<string, number | string>>;
+  readonly prune?: Readonly<Record<string, number | string | null>>;
   /** For every peer that the node dials. */
   readonly peer?: Readonly<Record<string, unknown>>;
 }
@@ -119,6 +120,7 @@ export class ProcessNode {
         ...config,
         log: { level: 'info', format: 'json' },
         limits: { ...LIMITS, ...(config.limits as object), ...change.limits },
+        prune: { ...(config.prune as object), ...change.prune },
         peers: (config.peers ?? []).map((peer) => ({ ...peer, ...change.peer })),
       }),
     );

@@ -18,6 +18,8 @@ export const LIMITS = { frameBytesMax: 1024 * 1024, frameUnpackedBytesMax: 1024 
 const BERLIN = 'berlin.0123456789abcdef@0';
 const OSLO = 'oslo.fedcba9876543210@3580000000000000';
 
+const OSLO_ID = '0123456789abcdef0123456789abcdef';
+
 export const HELLO: Hello = {
   wireVersion: 1,
   wireVersionMin: 1,
@@ -33,13 +35,22 @@ export const HELLO: Hello = {
   ruleChange: null,
   clockMs: 1_750_000_000_000,
   vector: { [BERLIN]: 3_584_000_000_000_123, [OSLO]: 3_584_000_000_000_100 },
+  folded: 3_584_000_000_000_123,
   horizon: 3_583_000_000_000_000,
   dropped: 0,
   hold: null,
   behind: [],
   catchingUp: null,
   cursors: { [OSLO]: 17 },
-  acknowledged: { oslo: { vector: { [BERLIN]: 3_583_000_000_000_000 }, horizon: 0, hold: null } },
+  acknowledged: {
+    [OSLO_ID]: {
+      vector: { [BERLIN]: 3_583_000_000_000_000 },
+      horizon: 0,
+      hold: null,
+      folded: 3_584_000_000_000_100,
+      atMs: 1_749_999_999_000,
+    },
+  },
 };
 
 export const ITEMS = {
@@ -60,7 +71,9 @@ export const LINKS = {
 export const LINK_IDS = [0, 1];
 
 export const MARKER: Omit<EndMarker, 'rows'> = {
+  clockMs: HELLO.clockMs,
   vector: HELLO.vector,
+  folded: HELLO.folded,
   horizon: HELLO.horizon,
   dropped: 0,
   hold: null,

@@ -41,6 +41,8 @@ export interface ComparedTableResult {
   rows: number;
   /** Rows that differ: how many, and the first of them. */
   differing: number;
+  /** Among them those that a read-only node has written for itself. */
+  kept: number;
   readonly told: DifferenceReport[];
   /** Rows that were written again. */
   written: number;
@@ -125,6 +127,7 @@ export class NodeComparison {
     const { written, left } = await treat(result.table, judgement.differing, judgement.hello);
     result.written += written.length;
     result.differing += left.length;
+    result.kept += left.filter(({ keptBy }) => keptBy !== null).length;
     for (const row of left) this.tell(result, row);
     const room = Math.max(0, UNSETTLED_ROWS_MAX - this.unsettledRows);
     if (written.length > room) this.hasUnchecked = true;
@@ -189,5 +192,5 @@ export class NodeComparison {
 }
 
 function toResult(table: ComparedTable): ComparedTableResult {
-  return { table, rows: 0, differing: 0, told: [], written: 0 };
+  return { table, rows: 0, differing: 0, kept: 0, told: [], written: 0 };
 }

@@ -15,6 +15,7 @@ import {
 import { hashOf, packRow, packValues, RangeHasher, unpackKey } from '../../replication/compared-values.js';
 import type { JudgedRow, ListedRow } from '../../replication/comparison.js';
 import type { KeyRange } from '../../replication/key-order.js';
+import { decidesNothing } from '../../replication/read-only.js';
 import type { Replica } from '../../replication/replica.js';
 import type { Disagreement, OtherNode, RowToRewrite } from '../../replication/row-repair.js';
 import type { SqlValue } from '../../replication/row-version.js';
@@ -29,7 +30,7 @@ const ROWS_CHARS_MAX = 8 * 1024 * 1024;
 
 /** The file as it is reached: see DatabaseService. */
 export interface ComparedFile {
-  readonly replica: Pick<Replica, 'comparison' | 'hello'>;
+  readonly replica: Pick<Replica, 'comparison' | 'hello' | 'isReadOnly' | 'node'>;
   /** The database's name. */
   readonly name: string;
   /** Does a piece of work as soon as the file is free. */
@@ -139,9 +140,11 @@ export class ComparisonAnswers {
   }
 
   private async answerRewrite({ table, rows }: QuestionOf<'rewrite'>): Promise<Answer> {
+    const { node, isReadOnly } = this.file.replica;
+    if (isReadOnly) throw decidesNothing(node);
     await this.rewrite(
       table,
-      rows.map(({ key, columns }) => ({ key: unpackKey(key, table.key.length), columns })),
+      rows.map((row) => ({ ...row, key: unpackKey(row.key, table.key.length) })),
     );
     return { kind: 'rewrite', rows: rows.length };
   }

@@ -1,7 +1,8 @@
 /**
  * Whether rows that may differ do. Each side reads them out of a snapshot in which all is folded, and says what had gone
  * into them and what it had at all. Where each had what went into the other's row, both rows are made of the same writes,
- * and must be equal: if they are not, they differ for good. Otherwise a write is on its way, and nothing is known yet.
+ * and must be equal: if they are not, they differ for good. Otherwise a write is on its way, and nothing is known yet;
+ * save for what a read-only node has written, which it does not claim to have, since it never goes anywhere.
  */
 import { SqlsyncError } from '../../errors.js';
 import { type AnsweredRow, type ComparedTable, KEY_CHARS_MAX } from '../../replication/compare-messages.js';
@@ -28,6 +29,8 @@ export interface DifferingRow {
   /** In the order of the compared columns; null: no row. */
   readonly here: readonly SqlValue[] | null;
   readonly there: readonly ComparedValue[] | null;
+  /** The side that has written it and is read-only: nobody takes that. */
+  readonly keptBy: 'here' | 'there' | null;
 }
 
 export interface Judgement {
@@ -62,8 +65,10 @@ export async function judgeRows(
       const judged = here.rows[i] as JudgedRow;
       const key = rest[i] as Key;
       if (isSameRow(judged, answered)) continue;
-      const isSettled = has(mine, answered.dots) && has(theirs, judged.vector ?? []);
-      if (isSettled) differing.push(differingRow(table, key, judged, answered));
+      const isSettled = isKnown(answered.dots, theirs, mine) && isKnown(judged.vector ?? [], mine, theirs);
+      const isKeptHere = !claims(mine, judged.vector ?? []);
+      const keptBy = isKeptHere ? 'here' : claims(theirs, answered.dots) ? null : 'there';
+      if (isSettled) differing.push({ ...unlikeRow(table, judged, answered), key, keptBy });
       else unsettled.push(key);
     }
     from += there.rows.length;
@@ -88,9 +93,15 @@ export function whyNotComparable({ node, hold, catchingUp }: Hello): string | nu
   return null;
 }
 
-function has(side: Standing, dots: Iterable<readonly [session: string, hlc: number]>): boolean {
-  for (const [session, hlc] of dots) if (side.has(session) < hlc) return false;
+/** Has `other` all that went into a row of `owner`, as far as `owner` claims to have it? */
+function isKnown(dots: Iterable<readonly [session: string, hlc: number]>, owner: Standing, other: Standing): boolean {
+  for (const [session, hlc] of dots) if (owner.has(session) >= hlc && other.has(session) < hlc) return false;
   return true;
+}
+
+/** Does a node claim to have all that went into a row of its own? */
+function claims(owner: Standing, dots: Iterable<readonly [session: string, hlc: number]>): boolean {
+  return [...dots].every(([session, hlc]) => owner.has(session) >= hlc);
 }
 
 function isSameRow({ image }: JudgedRow, { row }: AnsweredRow): boolean {
@@ -98,9 +109,13 @@ function isSameRow({ image }: JudgedRow, { row }: AnsweredRow): boolean {
   return hashOfValues(image) === row.hash;
 }
 
-function differingRow({ columns }: ComparedTable, key: Key, { image }: JudgedRow, { row }: AnsweredRow): DifferingRow {
+function unlikeRow(
+  { columns }: ComparedTable,
+  { image }: JudgedRow,
+  { row }: AnsweredRow,
+): Pick<DifferingRow, 'columns' | 'here' | 'there'> {
   const there = row === null ? null : unpackRow(row, columns.length);
-  if (image === null || there === null) return { key, columns: [], here: image, there };
+  if (image === null || there === null) return { columns: [], here: image, there };
   const unlike = columns.filter((_, i) => !isSameCompared(image[i] as SqlValue, there[i] as ComparedValue));
-  return { key, columns: unlike, here: image, there };
+  return { columns: unlike, here: image, there };
 }

@@ -33,7 +33,7 @@ export const onlyTell: Treatment = async (_table, rows) => ({ written: [], left:
 export function useHere({ own }: TreatmentSides): Treatment {
   return async (table, rows, hello) => {
     const written = rows.filter(canBeKept);
-    if (written.length > 0) await own.overrule(table, written, otherNode(hello), 'repair');
+    if (written.length > 0) await own.overrule(table, written.map(toRewrite), otherNode(hello), 'repair');
     return { written, left: rows.filter((row) => !canBeKept(row)) };
   };
 }
@@ -41,7 +41,7 @@ export function useHere({ own }: TreatmentSides): Treatment {
 /** The other node's rows are right: it writes them again, when what they replace is kept here. */
 export function useThere({ own, channel }: TreatmentSides): Treatment {
   return async (table, rows, hello) => {
-    await own.keepBeforeYielding(table, rows, otherNode(hello));
+    await own.keepBeforeYielding(table, rows.map(toRewrite), otherNode(hello));
     await askToRewrite(channel, table, rows);
     return { written: rows, left: [] };
   };
@@ -49,7 +49,8 @@ export function useThere({ own, channel }: TreatmentSides): Treatment {
 
 /**
  * Rows of tables of which writes here went unrecorded: what is found to differ are those writes. Where the other node has
- * missed some too, what is present beats what is absent, and of two different rows the other's is kept in a record.
+ * missed some too, what is present beats what is absent, and of two different rows the other's is kept in a record. What
+ * a read-only node has written for itself hides nothing.
  */
 export function closeGap(
   { own, channel }: TreatmentSides,
@@ -57,15 +58,30 @@ export function closeGap(
 ): Treatment {
   return async (table, rows, hello) => {
     if (!gap.here.includes(table.name)) return { written: [], left: rows };
+    const missed = rows.filter(({ keptBy }) => keptBy === null);
+    const kept = rows.filter(({ keptBy }) => keptBy !== null);
     if (!gap.there.includes(table.name)) {
-      await own.rewrite(table, rows);
-      return { written: rows, left: [] };
+      if (missed.length > 0) await own.rewrite(table, missed.map(toRewrite));
+      return { written: missed, left: kept };
     }
-    const theirs = rows.filter(({ here }) => here === null);
-    const both = rows.filter((row) => row.here !== null && canBeKept(row));
-    if (both.length > 0) await own.overrule(table, both, otherNode(hello), 'own');
+    const theirs = missed.filter(({ here }) => here === null);
+    const both = missed.filter((row) => row.here !== null && canBeKept(row));
+    if (both.length > 0) await own.overrule(table, both.map(toRewrite), otherNode(hello), 'own');
     if (theirs.length > 0) await askToRewrite(channel, table, theirs);
-    return { written: [...both, ...theirs], left: rows.filter((row) => row.here !== null && !canBeKept(row)) };
+    const left = missed.filter((row) => row.here !== null && !canBeKept(row));
+    return { written: [...both, ...theirs], left: [...left, ...kept] };
+  };
+}
+
+/**
+ * On a read-only node, whose writes nobody takes: what has gone unrecorded is recorded as a write of its own, and the
+ * nodes differ on.
+ */
+export function recordOnly({ own }: TreatmentSides, gap: readonly string[]): Treatment {
+  return async (table, rows) => {
+    const missed = gap.includes(table.name) ? rows.filter(({ keptBy }) => keptBy === null) : [];
+    if (missed.length > 0) await own.rewrite(table, missed.map(toRewrite));
+    return { written: [], left: rows };
   };
 }
 
@@ -74,8 +90,12 @@ async function askToRewrite(
   table: ComparedTable,
   rows: readonly DifferingRow[],
 ): Promise<void> {
-  const packed = rows.map(({ key, columns }) => ({ key: packValues(key), columns: [...columns] }));
+  const packed = rows.map(toRewrite).map(({ key, columns, anew }) => ({ key: packValues(key), columns, anew }));
   await ask(channel, { kind: 'rewrite', table, rows: packed });
+}
+
+function toRewrite({ key, columns, there, keptBy }: DifferingRow) {
+  return { key, columns: [...columns], there, anew: keptBy !== null };
 }
 
 function otherNode({ session, vector }: Hello): OtherNode {

@@ -5,12 +5,14 @@
 import { EXIT, SqlsyncError } from '../../errors.js';
 import type { CompareMode, VerifiedPeer, VerifiedTable } from '../../operations/verify-report.js';
 import type { Answer, ComparedTable, Question } from '../../replication/compare-messages.js';
+import { decidesNothing } from '../../replication/read-only.js';
+import type { Passage } from '../peer/greeting.js';
 import type { PeerTarget } from '../peer/peer-target.js';
 import { chooseTables, comparableTables } from './comparable-tables.js';
 import { ask } from './compare-channel.js';
 import { type ComparedTableResult, type Comparison, NodeComparison } from './compare-nodes.js';
 import { whyNotComparable } from './judge-rows.js';
-import { closeGap, onlyTell, type Treatment, useHere, useThere } from './treatment.js';
+import { closeGap, onlyTell, recordOnly, type Treatment, useHere, useThere } from './treatment.js';
 
 export interface VerifyPeerOptions {
   /** Null: all. */
@@ -100,6 +102,15 @@ class PeerVerification {
         hint: 'look at `direction` in sqlsync.yml',
       });
     }
+    const { ships, takes } = this.passage;
+    if (mode === 'use-here' && !ships) throw decidesNothing(this.target.service.replica.node);
+    if (mode === 'use-there' && !takes) throw decidesNothing(peer.name);
+  }
+
+  /** What membership lets pass. */
+  private get passage(): Passage {
+    const { service, peer } = this.target;
+    return service.passage(peer.name);
   }
 
   private treatment(gap: { readonly here: readonly string[]; readonly there: readonly string[] }): Treatment {
@@ -109,12 +120,22 @@ class PeerVerification {
         return onlyTell;
       case 'verify':
       case 'close-gap':
-        return gap.here.length === 0 ? onlyTell : closeGap(sides, gap);
+        return this.gapTreatment(gap);
       case 'use-here':
         return useHere(sides);
       case 'use-there':
         return useThere(sides);
     }
+  }
+
+  private gapTreatment(gap: { readonly here: readonly string[]; readonly there: readonly string[] }): Treatment {
+    const sides = { own: this.target.service.answers, channel: this.channel };
+    const { ships, takes } = this.passage;
+    if (gap.here.length === 0) return onlyTell;
+    if (!ships) return recordOnly(sides, gap.here);
+    // What a read-only peer has may be what it has missed of its own: it finds that out first.
+    if (!takes && gap.here.some((name) => gap.there.includes(name))) return onlyTell;
+    return closeGap(sides, gap);
   }
 
   /** So far. */
@@ -152,7 +173,8 @@ class PeerVerification {
   /** Has all that a gap may hide been compared, and found equal or written down? */
   private covers(gap: readonly string[], { tables, reason }: Comparison): boolean {
     if (reason !== null || this.options.mode === 'look') return false;
-    const equal = new Set(tables.filter(({ differing }) => differing === 0).map(({ table }) => table.name));
+    if (!this.passage.ships) return true;
+    const equal = new Set(tables.filter(({ differing, kept }) => differing === kept).map(({ table }) => table.name));
     return gap.every((name) => equal.has(name));
   }
 }

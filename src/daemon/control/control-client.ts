@@ -3,6 +3,8 @@ import { Client } from 'undici';
 import { isErrorCode, SqlsyncError } from '../../errors.js';
 import type {
   ChangedRules,
+  PrunedHistory,
+  PruneOrder,
   QuarantineDecision,
   QuarantineRequest,
   RecoveredRules,
@@ -74,6 +76,10 @@ export class ControlClient {
       mode,
     };
     return this.ask(request, onProgress, signal) as Promise<VerifiedPeer[]>;
+  }
+
+  prune(databases: readonly string[], order: PruneOrder): Promise<PrunedHistory[]> {
+    return this.ask({ verb: 'prune', databases: [...databases], ...order }) as Promise<PrunedHistory[]>;
   }
 
   async pause(peer: string): Promise<void> {

@@ -5,6 +5,7 @@
  *   status   what the daemon knows                                   → DaemonStatus
  *   sync     an exchange now, with some peers or all                 → SyncResult[]
  *   compare  rows with those of some peers or all, and what mode says → VerifiedPeer[]
+ *   prune    remove history, or tell what could go                   → PrunedHistory[]
  *   pause    no exchange with a peer until resumed; survives restart → null
  *   resume                                                           → null
  *   quarantine  changes that wait there: tried again, or given up    → KeptDecision[]
@@ -46,6 +47,13 @@ export const controlRequestSchema = z.discriminatedUnion('verb', [
     peers: names,
     tables: z.array(z.string().max(1_000_000)).max(100_000).nullable(),
     mode: z.enum(['verify', 'look', 'use-here', 'use-there']),
+  }),
+  /** keepLogMs null: as the configuration says. */
+  z.strictObject({
+    verb: z.literal('prune'),
+    databases: names,
+    keepLogMs: z.number().min(0).nullable(),
+    dryRun: z.boolean(),
   }),
   z.strictObject({ verb: z.literal('pause'), peer: z.string().max(128) }),
   z.strictObject({ verb: z.literal('resume'), peer: z.string().max(128) }),

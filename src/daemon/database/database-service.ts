@@ -7,22 +7,22 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
 import type { DatabaseConfig } from '../../config-schema.js';
-import { type ErrorCode, SqlsyncError } from '../../errors.js';
+import { SqlsyncError } from '../../errors.js';
 import type { VerifiedPeer } from '../../operations/verify-report.js';
-import { isOtherPlace } from '../../replication/file-place.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
 import type { ReplicaStatus } from '../../replication/replica-status.js';
+import type { Slices } from '../../replication/slices.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { Asker } from '../compare/compare-request.js';
 import { ComparisonAnswers } from '../compare/comparison-answers.js';
 import { ChangeWatcher } from '../file/change-watcher.js';
 import { databaseError } from '../file/database-error.js';
 import { DatabaseLock } from '../file/database-lock.js';
-import { fileIdentity } from '../file/file-identity.js';
 import { LockedFile, replacedError } from '../file/locked-file.js';
 import { checkDatabaseFile, type DatabaseHandles, openDatabase } from '../file/open-database.js';
 import { retryWhileLocked } from '../file/retry-while-locked.js';
 import { SideDirectory } from '../file/side-directory.js';
+import type { Passage } from '../peer/greeting.js';
 import { RuleAnswers } from '../rules/rule-answers.js';
 import type { LockedCut } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
@@ -31,9 +31,10 @@ import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue
 import { type DatabaseFigures, readFigures } from './database-figures.js';
 import { Greetings } from './greetings.js';
 import { MigrationHold } from './migration-hold.js';
-import { type HistoryKept, pruneHistory } from './prune-history.js';
+import { type PruneRequest, pruneBySchedule } from './prune-database.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
-import { eventsLost, identityUnknown } from './service-errors.js';
+import { eventsLost, ownTrouble } from './service-errors.js';
+import { settlePlace } from './settle-place.js';
 import { ShippingGate } from './shipping-gate.js';
 import { type OpenProblem, Upkeep } from './upkeep.js';
 
@@ -52,14 +53,6 @@ export interface DatabaseServiceOptions {
 }
 
 const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
-
-const OWN_TROUBLE: readonly ErrorCode[] = [
-  'disk-full',
-  'disk-io',
-  'database-read-only',
-  'database-permission',
-  'database-damaged',
-];
 
 /** How long a lock of the application's may keep an answer back. */
 const STATUS_WAIT_MS = 1_000;
@@ -80,7 +73,7 @@ export class DatabaseService {
   private readonly queue: ApplyQueue;
   private readonly gate: ShippingGate;
   private readonly upkeep: Upkeep;
-  private keep: HistoryKept | null = null;
+  private pruneOrder: Omit<PruneRequest, 'dryRun'> | null = null;
   private readonly logger: Logger;
   private readonly listeners = new Set<() => void>();
   private readonly appliedListeners: ((applied: AppliedStage) => void)[] = [];
@@ -153,21 +146,13 @@ export class DatabaseService {
     const handles = openDatabase(options.path);
     try {
       const service = new DatabaseService(options, side, lock, handles);
-      service.settleIdentity();
+      settlePlace(service.replica, handles.path, options.identity);
       side.removeLeftovers(service.replica.catchUp?.stageId ?? null);
       return service;
     } catch (error) {
       handles.close();
       throw error;
     }
-  }
-
-  /** A file that may be a copy says nothing to anybody before it is known what it is. */
-  private settleIdentity(): void {
-    const { replica, path, options } = this;
-    const place = { path, file: fileIdentity(path) ?? '' };
-    if (options.identity === 'ask' && isOtherPlace(replica.place, place)) throw identityUnknown(replica, path);
-    replica.settleAt(place);
   }
 
   /** Begins to follow the application's commits, and goes on with what an earlier run left half done. */
@@ -232,6 +217,11 @@ export class DatabaseService {
     return { database: this.name, dataset, node };
   }
 
+  /** Steps that each take the write lock for a bounded time; between two of them others have their turn. */
+  runSteps(step: () => { readonly more: boolean }): Promise<void> {
+    return this.file.runSteps(step);
+  }
+
   /** What this node says of itself to a peer. */
   async hello(): Promise<Hello> {
     this.migration.assertNotHeld();
@@ -253,6 +243,12 @@ export class DatabaseService {
     if (this.migration.isHeld || isBusy) return 'nothing';
     if (this.replica.rules.underWay !== null || peer.ruleChange !== null) return 'nothing';
     return this.replica.surplusOver(peer);
+  }
+
+  /** What a read-only member has written stays with it. */
+  passage(peer: string): Passage {
+    const { replica } = this;
+    return { ships: !replica.isReadOnly, takes: replica.takesFrom(peer) };
   }
 
   /** All that the peer lacks, to be sent with sendCut, which closes it. */
@@ -291,9 +287,8 @@ export class DatabaseService {
 
   /** What is this machine's own trouble, and no peer's, is a problem of the database's until something could be applied. */
   private noteTrouble(error: unknown): void {
-    if (!(error instanceof SqlsyncError) || !OWN_TROUBLE.includes(error.code)) return;
-    const message = `${error.message}; meanwhile nothing that peers send is applied here, and it waits with them`;
-    this.upkeep.note('apply', new SqlsyncError(error.code, message, error.hint === null ? {} : { hint: error.hint }));
+    const trouble = ownTrouble(error);
+    if (trouble !== null) this.upkeep.note('apply', trouble);
   }
 
   private async resume(): Promise<void> {
@@ -308,8 +303,8 @@ export class DatabaseService {
   }
 
   /** Makes a node a member of the data set, before its snapshot is cut. */
-  async admit(member: Parameters<Replica['admitMember']>[0]): Promise<void> {
-    await this.file.run(() => this.replica.admitMember(member));
+  async admit(...who: Parameters<Replica['admitMember']>): Promise<void> {
+    await this.file.run(() => this.replica.admitMember(...who));
     await this.fold();
   }
 
@@ -337,9 +332,9 @@ export class DatabaseService {
     return !more;
   }
 
-  /** Has log entries removed that are folded, and records that are closed and settled, once they are older than this. */
-  requestPrune(keep: HistoryKept): void {
-    this.keep = keep;
+  /** Has history removed as soon as may be. */
+  requestPrune(order: Omit<PruneRequest, 'dryRun'>): void {
+    this.pruneOrder = order;
     this.upkeep.pruning.request();
   }
 
@@ -371,6 +366,11 @@ export class DatabaseService {
     return (await runSlices(this.file, () => this.replica.statusInSlices(), STATUS_WAIT_MS)).value;
   }
 
+  /** Reads in slices, between which everything else has its turn. */
+  async readSlices<Result>(begin: () => Slices<Result>): Promise<Result> {
+    return (await runSlices(this.file, begin)).value;
+  }
+
   /** The same, and what a look at the file tells besides. */
   figures(): Promise<SlicedReading<DatabaseFigures>> {
     return runSlices(this.file, () => readFigures(this.replica, this.handles.reader));
@@ -382,6 +382,9 @@ export class DatabaseService {
   }
 
   private async prune(): Promise<void> {
-    if (this.keep !== null) await pruneHistory(this.file, this.replica, this.keep, clock.nowMs());
+    const { pruneOrder: order, logger } = this;
+    if (order === null) return;
+    await pruneBySchedule(this, order, logger);
+    this.tellAdvanced();
   }
 }

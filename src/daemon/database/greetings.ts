@@ -46,8 +46,6 @@ export class Greetings {
     file.migration.assertNotHeld();
     await file.rules.learnFrom(peer);
     const refusal = await file.work(() => file.replica.checkPeer(file.replica.hello(file.name), peer));
-    if (refusal === null) return null;
-    const { code, message, hint } = refusal;
-    return new SqlsyncError(code, message, hint === null ? {} : { hint });
+    return refusal === null ? null : SqlsyncError.of(refusal);
   }
 }

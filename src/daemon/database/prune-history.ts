@@ -8,7 +8,7 @@ import type { LockedFile } from '../file/locked-file.js';
 export type HistoryKept = Pick<Config['prune'], 'keepLogMs' | 'keepConflictsMs' | 'keepOperationsMs'>;
 
 export async function pruneHistory(
-  file: LockedFile,
+  file: Pick<LockedFile, 'runSteps'>,
   replica: Replica,
   { keepLogMs, keepConflictsMs, keepOperationsMs }: HistoryKept,
   nowMs: number,

@@ -4,10 +4,12 @@ import type { Hello } from '../../replication/wire-messages.js';
 import type { PeerBook } from '../peer/peer-book.js';
 import type { PeerRecord } from '../peer/peer-record.js';
 import type { DatabaseService } from './database-service.js';
+import type { Presence } from './presence.js';
 
 export interface ServedDatabase {
   readonly service: DatabaseService;
   readonly peers: PeerBook;
+  readonly presence: Presence;
 }
 
 export class ServedDatabases {
@@ -39,11 +41,11 @@ export class ServedDatabases {
 
   /** The database a peer asks for and the peer's record, once the peer has been found fit to exchange with. */
   async greet(hello: Hello): Promise<ServedDatabase & { readonly peer: PeerRecord }> {
-    const { service, peers } = this.find(hello.database);
+    const { service, peers, presence } = this.find(hello.database);
     await service.greet(hello);
     const peer = peers.admit(hello);
     peer.heard(hello, Date.now());
     service.acknowledge(hello);
-    return { service, peers, peer };
+    return { service, peers, presence, peer };
   }
 }

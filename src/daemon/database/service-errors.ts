@@ -1,7 +1,15 @@
 /** What a database in the daemon has to say when it cannot be served as it should. */
-import { SqlsyncError } from '../../errors.js';
+import { type ErrorCode, SqlsyncError } from '../../errors.js';
 import type { Replica } from '../../replication/replica.js';
 import { shellWord } from '../../shell-word.js';
+
+const OWN_TROUBLE: readonly ErrorCode[] = [
+  'disk-full',
+  'disk-io',
+  'database-read-only',
+  'database-permission',
+  'database-damaged',
+];
 
 /** A file that may be a copy says nothing to anybody before it is known what it is. */
 export function identityUnknown({ node, place }: Pick<Replica, 'node' | 'place'>, path: string): SqlsyncError {
@@ -20,4 +28,11 @@ export function eventsLost(path: string, cause: unknown): SqlsyncError {
     hint: 'raise fs.inotify.max_user_watches (sysctl)',
     cause,
   });
+}
+
+/** What keeps peers' changes out for a reason that is this machine's own, and no peer's; null: this is none. */
+export function ownTrouble(error: unknown): SqlsyncError | null {
+  if (!(error instanceof SqlsyncError) || !OWN_TROUBLE.includes(error.code)) return null;
+  const message = `${error.message}; meanwhile nothing that peers send is applied here, and it waits with them`;
+  return new SqlsyncError(error.code, message, error.hint === null ? {} : { hint: error.hint });
 }

@@ -40,8 +40,9 @@ export interface DatabaseHandles {
 /**
  * Checks and opens the file. Throws the registry's database-missing, -not-sqlite, -damaged, -read-only, -permission,
  * -locked, disk-full or disk-io.
+ * @param busyMs how long a handle waits inside SQLite: longer only where nothing else is to be done meanwhile
  */
-export function openDatabase(path: string): DatabaseHandles {
+export function openDatabase(path: string, busyMs = BUSY_TIMEOUT_MS): DatabaseHandles {
   const real = checkDatabaseFile(path);
   const opened: Database[] = [];
   const open = (timeout: number, cacheKib: number): Database => {
@@ -54,15 +55,15 @@ export function openDatabase(path: string): DatabaseHandles {
     for (const db of opened) db.close();
   };
   try {
-    const writer = open(BUSY_TIMEOUT_MS, CACHE_KIB.writer);
+    const writer = open(busyMs, CACHE_KIB.writer);
     // Cascades arrive as changes of their own, so enforcement would apply them twice.
     writer.pragma('foreign_keys = OFF');
     checkReadable(writer);
-    const reader = open(BUSY_TIMEOUT_MS, CACHE_KIB.reader);
+    const reader = open(busyMs, CACHE_KIB.reader);
     reader.pragma('query_only = ON');
     const watch = open(0, CACHE_KIB.other);
     watch.pragma('query_only = ON');
-    return { path: real, writer, reader, install: open(BUSY_TIMEOUT_MS, CACHE_KIB.other), watch, close };
+    return { path: real, writer, reader, install: open(busyMs, CACHE_KIB.other), watch, close };
   } catch (error) {
     close();
     throw databaseError(error, path);

@@ -51,6 +51,11 @@ export class SideDirectory {
     return join(this.path, 'paused.json');
   }
 
+  /** Since when the daemon has been listening to others: JSON. */
+  get presencePath(): string {
+    return join(this.path, 'presence.json');
+  }
+
   stagePath(id: string): string {
     return join(this.path, `${STAGE_PREFIX}${id}`);
   }

@@ -37,7 +37,7 @@ export interface LiveConnectionOptions {
   readonly dialed?: LiveEnds;
   /** Finds or checks the ends by the peer's hello. Throws to refuse: database-unknown, peer-refused, config-invalid. */
   readonly findEnds: (peer: Hello) => LiveEnds;
-  readonly limits: Pick<Limits, 'heartbeatMs' | 'idleTimeoutMs'>;
+  readonly limits: Pick<Limits, 'heartbeatMs' | 'idleTimeoutMs' | 'helloMs'>;
   readonly onBug: (error: unknown) => void;
 }
 
@@ -68,6 +68,8 @@ export class LiveConnection implements PeerConnection {
   private saidBusy: Busy | null = null;
   private readonly requests = new Map<number, () => void>();
   private requestNumber = 0;
+  /** Members count each other as silent when they have not heard for long: quiet is not silent. */
+  private readonly reminder: NodeJS.Timeout;
   private readonly questions = new LiveQuestions({
     send: (message) => this.socket.sendText(message),
     onFailure: (error) => this.fail(error),
@@ -91,6 +93,7 @@ export class LiveConnection implements PeerConnection {
       },
     };
     this.socket = new LiveSocket(options.socket, handlers, limits);
+    this.reminder = setInterval(() => this.remind(), limits.helloMs).unref();
     if (dialed !== undefined) this.run(this.sayHello(dialed));
   }
 
@@ -166,8 +169,12 @@ export class LiveConnection implements PeerConnection {
     });
   }
 
+  private remind(): void {
+    if (this.exchange !== null && !this.isClosed) this.run(this.sayHello(this.exchange));
+  }
+
   private async sayHello({ database, peer }: LiveEnds): Promise<void> {
-    this.sendHello(await database.hello(), peer);
+    this.sendHello(await database.hello(), { database, peer });
   }
 
   private async greet(message: LiveMessage & { readonly type: 'hello' }): Promise<void> {
@@ -179,7 +186,7 @@ export class LiveConnection implements PeerConnection {
     if (this.isClosed) return;
     peer.heard(hello, Date.now());
     this.peerHello = hello;
-    if (!this.isDialed) this.sendHello(own, peer);
+    if (!this.isDialed) this.sendHello(own, { database, peer });
     const onFailure = (error: unknown) => this.fail(error);
     const mayShip = peer.direction !== 'pull' && message.takes;
     const peerHello = () => this.peerHello as Hello;
@@ -210,8 +217,8 @@ export class LiveConnection implements PeerConnection {
     this.run(this.sayHello({ database, peer }));
   }
 
-  private sendHello(hello: Hello, peer: PeerRecord): void {
-    this.say({ type: 'hello', ...greetingFor(peer, hello) });
+  private sendHello(hello: Hello, { database, peer }: LiveEnds): void {
+    this.say({ type: 'hello', ...greetingFor(peer, hello, database.passage(peer.name)) });
   }
 
   private say(message: Extract<LiveMessage, { readonly hello: Hello }>): void {
@@ -260,6 +267,7 @@ export class LiveConnection implements PeerConnection {
 
   private enterClosed(): void {
     this.state = 'closed';
+    clearInterval(this.reminder);
     this.exchange?.stopListening();
     this.exchange?.outbound.on('close');
     this.exchange?.inbound.close();

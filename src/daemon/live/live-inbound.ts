@@ -99,6 +99,6 @@ function isDropped(error: unknown): boolean {
 
 /** The peer after it has sent a stream: what it said of itself at the end of it. */
 export function helloAfter(sender: Hello, end: EndMarker): Hello {
-  const { vector, horizon, dropped, hold, session, acknowledged } = end;
-  return { ...sender, vector, horizon, dropped, hold, session, acknowledged };
+  const { clockMs, vector, folded, horizon, dropped, hold, session, acknowledged } = end;
+  return { ...sender, clockMs, vector, folded, horizon, dropped, hold, session, acknowledged };
 }

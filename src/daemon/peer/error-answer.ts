@@ -34,6 +34,7 @@ const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'node-name-taken': 409,
   'clock-ahead': 409,
   stale: 409,
+  'member-removed': 409,
   'catching-up': 503,
   migrating: 503,
   'database-locked': 503,

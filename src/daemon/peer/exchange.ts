@@ -5,7 +5,6 @@
  */
 
 import { SqlsyncError } from '../../errors.js';
-import { isWithin, vectorFromJson } from '../../replication/version-vector.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { helloAfter } from '../live/live-inbound.js';
@@ -60,9 +59,8 @@ async function exchangeOnce(options: ExchangeOptions): Promise<void> {
   await service.greet(greeting.hello);
   let theirs = hear(options, greeting.hello);
   // Rows that are kept aside here may fit by now, as the peer has them.
-  const lacks = mine.behind.length > 0 || !isWithin(vectorFromJson(theirs.vector), vectorFromJson(mine.vector));
-  const mayHave = lacks && theirs.catchingUp === null;
-  const pulls = mayHave && peer.direction !== 'push' && greeting.ships;
+  const mayHave = (mine.behind.length > 0 || service.replica.lacks(theirs)) && theirs.catchingUp === null;
+  const pulls = mayHave && peer.direction !== 'push' && greeting.ships && service.passage(peer.name).takes;
   if (pulls) theirs = hear(options, await pull(options));
   const pushes = peer.direction !== 'pull' && greeting.takes && service.surplusOver(theirs) !== 'nothing';
   if (pushes) theirs = hear(options, await push(options, theirs));

@@ -24,9 +24,15 @@ export function parseGreeting(json: unknown): Greeting {
   return { hello: parseHello(greeting.data.hello, 'the greeting'), ships, takes };
 }
 
+/** What membership lets pass between this node and a peer. */
+export interface Passage {
+  readonly ships: boolean;
+  readonly takes: boolean;
+}
+
 /** What this node says of itself to a peer. */
-export function greetingFor({ direction }: Pick<PeerRecord, 'direction'>, hello: Hello): Greeting {
-  return { hello, ships: direction !== 'pull', takes: direction !== 'push' };
+export function greetingFor({ direction }: Pick<PeerRecord, 'direction'>, hello: Hello, passage: Passage): Greeting {
+  return { hello, ships: passage.ships && direction !== 'pull', takes: passage.takes && direction !== 'push' };
 }
 
 /** The refusal of a peer that asks for what this node's configuration does not allow it. */

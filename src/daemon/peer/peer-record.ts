@@ -35,6 +35,9 @@ export interface NodeIds {
 /** Within so long of each other two connections may have been dialed from both sides at one moment. */
 const CROSSING_MS = 5_000;
 
+/** One of the two cannot go on before it has rejoined. */
+const STALE_CODES: readonly string[] = ['stale', 'member-removed'];
+
 /** Failures that only say that the peer cannot be reached just now. */
 const OFFLINE_CODES: readonly string[] = ['peer-unreachable', 'peer-timeout', 'interrupted', 'migrating'];
 
@@ -78,7 +81,7 @@ export class PeerRecord {
     if (this.exchanging > 0) return 'syncing';
     if (this.isReachable) return 'online';
     if (this.lastError === null || PeerRecord.isOffline(this.lastError)) return 'offline';
-    return this.lastError.code === 'stale' ? 'stale' : 'error';
+    return STALE_CODES.includes(this.lastError.code) ? 'stale' : 'error';
   }
 
   /** The peer has spoken. Throws `node-name-taken` when two processes do in its name: nothing is exchanged with either. */

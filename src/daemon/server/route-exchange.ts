@@ -28,15 +28,16 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
   app.addContentTypeParser(STREAM_TYPE, (_request, payload, done) => done(null, payload));
 
   app.post('/v1/hello', async (request) => {
-    const { service, peer } = await databases.greet(parseHello(request.body, 'the hello'));
+    const hello = parseHello(request.body, 'the hello');
+    const { service, peer } = await databases.greet(hello);
     await service.foldWithin(FOLD_MS_MAX);
-    return greetingFor(peer, await service.hello());
+    return greetingFor(peer, await service.hello(), service.passage(hello.node));
   });
 
   app.post('/v1/pull', async (request, reply) => {
     const hello = parseHello(request.body, 'the hello');
     const { service, peer } = await databases.greet(hello);
-    if (peer.direction === 'pull') throw directionRefusal('ships nothing to you');
+    if (peer.direction === 'pull' || service.replica.isReadOnly) throw directionRefusal('ships nothing to you');
     if (!(await service.foldWithin(FOLD_MS_MAX))) throw busyFolding();
     const cut = await primeCut(service.openCut(hello));
     const { body, sent } = cutBody(cut, { hello: await service.hello(), idleTimeoutMs: limits.idleTimeoutMs });

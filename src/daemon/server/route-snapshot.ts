@@ -11,7 +11,8 @@ export function routeSnapshot(app: FastifyInstance, { databases, limits }: Route
   app.post('/v1/snapshot', async (request, reply) => {
     const asked = parseRequest(request.body);
     const { service } = databases.find(asked.database);
-    if (asked.joins) await service.admit({ name: asked.node, nodeId: asked.nodeId, access: asked.access });
+    const { node: name, nodeId, access, joins, rejoining } = asked;
+    if (joins) await service.admit({ name, nodeId, access }, rejoining);
     const body = await sponsorSnapshot(service, limits);
     return reply.type(STREAM_TYPE).send(body);
   });

@@ -90,8 +90,8 @@ async function send(source: SnapshotSource, hello: Hello, body: PassThrough, lim
 }
 
 /** A snapshot carries its own vector; the end marker repeats what the sponsor said at the beginning. */
-function endOf({ vector, horizon, dropped, hold, session, acknowledged }: Hello): EndMarker {
-  return { vector, horizon, dropped, hold, session, acknowledged, cursor: 0, rows: 0 };
+function endOf({ clockMs, vector, folded, horizon, dropped, hold, session, acknowledged }: Hello): EndMarker {
+  return { clockMs, vector, folded, horizon, dropped, hold, session, acknowledged, cursor: 0, rows: 0 };
 }
 
 async function* piecesOf(file: FileHandle): AsyncGenerator<Buffer, void, undefined> {

@@ -91,7 +91,7 @@ test.each([
   ['with a key that is none', { ...DIGESTS, after: '////' }, {}, 400, 'batch-damaged'],
   [
     'that rewrites a row without identity',
-    { kind: 'rewrite', table: TABLE, rows: [{ key: packValues([null]), columns: [] }] },
+    { kind: 'rewrite', table: TABLE, rows: [{ key: packValues([null]), columns: [], anew: false }] },
     {},
     400,
     'batch-damaged',

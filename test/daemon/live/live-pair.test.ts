@@ -49,6 +49,20 @@ describe('live connections', () => {
     await vi.waitFor(() => expect(lyon.names()).toEqual(paris.names()), soon);
   });
 
+  it('go on saying what they have when nothing happens', async () => {
+    const limits = { helloMs: 20 };
+    const { paris, lyon } = await pair({ first: { limits }, second: { limits } });
+    const heard = async (node: TestNode) => {
+      const [database] = (await node.daemon?.status())?.databases ?? [];
+      return database?.replica?.memberships.find(({ isSelf }) => !isSelf)?.lastHeardMs ?? 0;
+    };
+    for (const node of [paris, lyon]) {
+      await vi.waitFor(async () => expect(await heard(node)).toBeGreaterThan(0), soon);
+      const before = await heard(node);
+      await vi.waitFor(async () => expect(await heard(node)).toBeGreaterThan(before), soon);
+    }
+  });
+
   it('relay along a chain', async () => {
     const { paris, lyon } = await pair({ second: { listens: true } });
     const nice = await TestNode.joining(paris, 'nice', { listens: false });

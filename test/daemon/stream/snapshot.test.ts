@@ -17,6 +17,7 @@ const REQUEST: SnapshotRequest = {
   nodeId: 'ab'.repeat(16),
   access: 'write',
   joins: true,
+  rejoining: null,
 };
 
 /** An application in a process of its own that commits all the time, and waits its turn for locks. */

@@ -1,0 +1,73 @@
+/** What an operator should know of who belongs to the data set: pure, a part of find-problems.ts. */
+import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
+import type { ReplicaStatus } from '../replication/replica-status.js';
+import { rejoinHint } from '../replication/staleness.js';
+import type { DatabaseStatus, Finding, PeerStatus } from './status-report.js';
+
+/** What of a replica's word is about membership. */
+export type MembershipFacts = Pick<ReplicaStatus, 'node' | 'memberships' | 'isReadOnly' | 'unsentRows' | 'backlogs'>;
+
+/** Does this node belong, and does what is written here reach anybody? */
+export function inMembership(facts: MembershipFacts | undefined): Finding[] {
+  if (facts === undefined) return [];
+  const { node, memberships, isReadOnly, unsentRows } = facts;
+  const self = memberships.find(({ isSelf }) => isSelf);
+  if (self?.removedAtMs != null) {
+    const message = `${node} has been removed from the data set: what is written here goes nowhere until it has rejoined`;
+    const since = new Date(self.removedAtMs).toISOString();
+    return [{ code: 'member-removed', severity: 'error', message, command: 'sqlsync rejoin', since }];
+  }
+  if (!isReadOnly || unsentRows === 0) return [];
+  const rows = renderCount(unsentRows, 'row was', 'rows were');
+  if (self?.access === 'write') {
+    const message = `${rows} written here while ${node} was read-only, and go to the others when it rejoins`;
+    return [{ code: 'read-only-writes', severity: 'error', message, command: 'sqlsync rejoin' }];
+  }
+  const message = `${rows} written here, and nobody takes them: ${node} is a read-only member (on another node: sqlsync members set ${node} --access write)`;
+  return [{ code: 'read-only-writes', severity: 'error', message, command: null }];
+}
+
+/** One of two nodes cannot go on with what it has; what the refusal advises tells which. */
+export function inStaleLink({ name, lastError, lastContactAt: since }: PeerStatus, node: string): Finding {
+  const code = lastError?.code === 'member-removed' ? 'member-removed' : 'stale';
+  const why = lastError?.message ?? 'one side lacks what the other no longer keeps';
+  const isHere = lastError === null || lastError.hint === null || lastError.hint === rejoinHint(node);
+  const advice = isHere ? '' : ` (${lastError?.hint})`;
+  const message = `nothing is exchanged with ${name}: ${why}${advice}`;
+  // That another was removed was somebody's decision.
+  const severity = code === 'member-removed' && !isHere ? 'warning' : 'error';
+  return { code, severity, message, command: isHere ? 'sqlsync rejoin' : null, since };
+}
+
+/** Who keeps the history from going. */
+export function inHistory(
+  { retainedBytes }: DatabaseStatus,
+  retainedBytesMax: number,
+  membership: MembershipFacts | undefined,
+  now: Date,
+): Finding[] {
+  if (retainedBytes === null || retainedBytes <= retainedBytesMax) return [];
+  const holder = holderOf(membership);
+  const why = holder === null ? 'no member holds it' : describeHolder(holder, membership?.backlogs[holder.name], now);
+  const message = `${renderBytes(retainedBytes)} of history are kept: ${why}`;
+  return [{ code: 'history-large', severity: 'warning', message, command: 'sqlsync prune' }];
+}
+
+type Holder = MembershipFacts['memberships'][number];
+
+/** The member that lets the least of it go. */
+function holderOf(membership: MembershipFacts | undefined): Holder | null {
+  const others = (membership?.memberships ?? []).filter(({ holdsFromHlc }) => holdsFromHlc !== null);
+  const [furthest] = others.sort((x, y) => (x.holdsFromHlc ?? 0) - (y.holdsFromHlc ?? 0));
+  return furthest ?? null;
+}
+
+function describeHolder(
+  { name, lastHeardMs }: Holder,
+  backlog: MembershipFacts['backlogs'][string] | undefined,
+  now: Date,
+): string {
+  const lacks = backlog?.changes ? `has not acknowledged ${renderCount(backlog.changes, 'change')}` : 'holds the most';
+  if (lastHeardMs === null) return `${name} ${lacks}, and has never been heard of`;
+  return `${name} ${lacks}, last heard of ${renderSeconds((now.getTime() - lastHeardMs) / 1000)} ago`;
+}

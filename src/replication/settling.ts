@@ -1,0 +1,178 @@
+/**
+ * Settling: what every member has needs no metadata. Raises the horizon as far as the members' words allow, drops the
+ * metadata of rows within it, lets ended sessions leave the vector once every member's horizon has passed them, and
+ * forgets their names when nothing refers to them any more. Bounded pieces, each in a transaction of its own.
+ */
+import type { Engine } from './engine.js';
+import { computeHorizon } from './horizon.js';
+import type { Members } from './members.js';
+import { followAccess, SentWrites, WRITES } from './read-only.js';
+import type { RulesHeard } from './rules-heard.js';
+import { nodeOf } from './version-vector.js';
+
+/** Rows looked at in one transaction of upkeep. */
+export const UPKEEP_ROWS_MAX = 5000;
+
+/** Where a pass over all tables has come to. */
+interface Pass {
+  readonly horizon: number;
+  readonly table: number;
+  readonly arrival: number;
+}
+
+export class Settling {
+  private pass: Pass | null = null;
+  /** Everything within this horizon is settled. */
+  private settledHorizon = -1;
+  /** Might there be names of sessions that nothing refers to? */
+  private mayHaveNames = true;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly members: Members,
+    private readonly rulesHeard: RulesHeard,
+  ) {}
+
+  /**
+   * Saves what was acknowledged, and settles a bounded part of what can be.
+   * @param maySettle no: a stage is half applied
+   */
+  step(maySettle: boolean): { more: boolean } {
+    const { engine } = this;
+    engine.acknowledgements.countArrived();
+    if (!this.isDue(maySettle)) return { more: false };
+    return engine.writeTransaction(() => {
+      engine.cursors.save();
+      // A removal that is not folded yet would pass for one that every member has acknowledged.
+      const more = maySettle && (!engine.foldBeforeApply() || this.settle());
+      engine.acknowledgements.save();
+      this.rulesHeard.save();
+      return { more };
+    });
+  }
+
+  private isDue(maySettle: boolean): boolean {
+    const { acknowledgements, cursors } = this.engine;
+    const hasUnsaved = acknowledgements.hasUnsaved || cursors.hasUnsaved || this.rulesHeard.hasUnsaved;
+    if (hasUnsaved || this.pass !== null) return true;
+    if (!maySettle) return false;
+    return this.hasOtherAccess() || this.horizon() > this.settledHorizon || this.endedSessions().length > 0;
+  }
+
+  private hasOtherAccess(): boolean {
+    const { state } = this.engine;
+    const known = state.get('read_only');
+    return this.members.isReadOnly(state.get('node_id')) === (known === WRITES);
+  }
+
+  /** As far as the members let it rise; a node that belongs no more raises it no more. */
+  horizon(): number {
+    const { state } = this.engine;
+    const others = this.members.others();
+    const known = state.get('horizon');
+    if (others === null) return known;
+    const computed = computeHorizon({
+      vector: state.vector,
+      folded: state.get('folded'),
+      has: (session) => state.has(session),
+      hold: this.engine.hold,
+      others,
+    });
+    return Math.max(computed, known);
+  }
+
+  /** Says whether more is left to do. */
+  private settle(): boolean {
+    const { state } = this.engine;
+    followAccess(this.engine, this.members.isReadOnly(state.get('node_id')));
+    const horizon = this.horizon();
+    state.set('horizon', horizon);
+    if (horizon > this.settledHorizon) this.settleRows(horizon);
+    if (this.pass !== null) return true;
+    this.dropSessions();
+    this.forgetNames();
+    return false;
+  }
+
+  private settleRows(horizon: number): void {
+    const { state, tables } = this.engine;
+    const from = this.pass?.horizon === horizon ? this.pass : { horizon, table: 0, arrival: 0 };
+    const isReader = state.get('read_only') !== WRITES;
+    const unsent = isReader ? new SentWrites(this.engine).bySession() : new Map<number, number>();
+    this.pass = null;
+    for (let index = from.table; index < tables.all.length; index += 1) {
+      const arrival = index === from.table ? from.arrival : 0;
+      const { metadata } = tables.all[index] as (typeof tables.all)[number];
+      const { next, edits } = metadata.settle({ horizon, afterArrival: arrival, limit: UPKEEP_ROWS_MAX, unsent });
+      if (edits > state.get('edits_floor')) state.set('edits_floor', edits);
+      if (next === null) continue;
+      this.pass = { horizon, table: index, arrival: next };
+      return;
+    }
+    if (this.engine.former.dropWithin(horizon, UPKEEP_ROWS_MAX)) {
+      this.pass = { horizon, table: tables.all.length, arrival: 0 };
+      return;
+    }
+    this.settledHorizon = horizon;
+    this.mayHaveNames = true;
+  }
+
+  private dropSessions(): void {
+    const { state, acknowledgements } = this.engine;
+    const ended = this.endedSessions();
+    if (ended.length > 0) {
+      state.dropEntries(ended);
+      this.mayHaveNames = true;
+    }
+    const known = new Set(this.members.all().map(({ nodeId }) => nodeId));
+    const counted = new Set(this.members.counted().map(({ nodeId }) => nodeId));
+    acknowledgements.forget(
+      (session, hlc) => !state.vector.has(session) && hlc <= state.get('dropped'),
+      (nodeId) => known.has(nodeId) && !counted.has(nodeId),
+    );
+  }
+
+  /**
+   * Sessions that every member's horizon has passed. Of each node the furthest stays, since it goes on with that one or
+   * begins another beyond it. Of a node that belongs no more all stay: what it had sent before it was removed is all that
+   * tells, when it comes back, what only it has.
+   */
+  private endedSessions(): string[] {
+    const { state } = this.engine;
+    const others = this.members.others();
+    if (others === null) return [];
+    const passed = others.reduce((min, { told }) => Math.min(min, told?.horizon ?? 0), state.get('horizon'));
+    const belonging = new Set(this.members.names());
+    const furthest = furthestOfEach(state.vector);
+    return [...state.vector]
+      .filter(([session, hlc]) => hlc <= passed && session !== state.session && belonging.has(nodeOf(session)))
+      .map(([session]) => session)
+      .filter((session) => furthest.get(nodeOf(session)) !== session);
+  }
+
+  /** Looks through all that is left of the metadata, when that is little. */
+  private forgetNames(): void {
+    const { state, tables } = this.engine;
+    if (!this.mayHaveNames) return;
+    this.mayHaveNames = false;
+    const names = state.namesOnly();
+    if (names.size === 0) return;
+    let rows = 0;
+    for (const { metadata } of tables.all) {
+      rows += metadata.count();
+      if (rows > UPKEEP_ROWS_MAX) return;
+    }
+    for (const { metadata } of tables.all) metadata.forEachSession((id) => names.delete(id));
+    state.forgetNames(names.keys());
+  }
+}
+
+function furthestOfEach(vector: ReadonlyMap<string, number>): Map<string, string> {
+  const furthest = new Map<string, string>();
+  for (const [session, hlc] of vector) {
+    const node = nodeOf(session);
+    const known = furthest.get(node);
+    if (known === undefined || (vector.get(known) as number) < hlc) furthest.set(node, session);
+  }
+  return furthest;
+}

@@ -1,0 +1,89 @@
+/** What the histories of members write, and what they look at. */
+import type { Database } from 'better-sqlite3';
+import type { EngineNode } from './engine-node.js';
+import type { Random } from './seeded-random.js';
+
+/** One statement as an application might write it, with values that never were before. */
+export function writeSomething(app: Database, random: Random, value: () => string): void {
+  const key = `k${random.int(4)}`;
+  const spelled = random.chance(0.3) ? key.toUpperCase() : key;
+  const id = 1 + random.int(4);
+  const unique = `u${random.int(4)}`;
+  const statements: [string, unknown[]][] = [
+    ['INSERT OR IGNORE INTO item VALUES(?, ?, ?, ?)', [key, value(), value(), unique]],
+    ['INSERT OR REPLACE INTO item VALUES(?, ?, ?, ?)', [key, value(), value(), unique]],
+    ['UPDATE item SET a = ? WHERE k = ?', [value(), key]],
+    ['UPDATE item SET b = ? WHERE k = ?', [value(), key]],
+    ['UPDATE OR IGNORE item SET u = ?, a = ? WHERE k = ?', [unique, value(), key]],
+    ['UPDATE OR REPLACE item SET u = ? WHERE k = ?', [unique, key]],
+    ['UPDATE OR REPLACE item SET k = ? WHERE k = ?', [`k${random.int(4)}`, key]],
+    ['DELETE FROM item WHERE k = ?', [key]],
+    ['INSERT OR REPLACE INTO counter VALUES(?, ?, ?)', [id, unique, value()]],
+    ['UPDATE counter SET n = ? WHERE id = ?', [value(), id]],
+    ['DELETE FROM counter WHERE id >= ?', [id]],
+    ['INSERT OR REPLACE INTO pair VALUES(?, ?, ?)', [spelled, random.int(2), value()]],
+    // Each of the rows its own value.
+    ["UPDATE pair SET v = ? || y || '.' WHERE x = ?", [value(), spelled]],
+    ['DELETE FROM pair WHERE x = ?', [spelled]],
+  ];
+  const [sql, parameters] = random.pick(statements);
+  app.prepare(sql).run(...parameters);
+}
+
+/** Does `other` belong, in the eyes of `node`? */
+export function belongs(node: EngineNode, other: EngineNode): boolean {
+  const removed = node.app
+    .prepare('SELECT removed FROM _sqlsync_member WHERE node_id = ?')
+    .pluck()
+    .get(other.replica.nodeId);
+  return removed === null;
+}
+
+export function endPresentMembership(node: EngineNode, name: string): void {
+  const present = node.replica.status().memberships.filter((member) => member.name === name && !member.removedAtMs);
+  for (const { nodeId } of present) node.endMembership(nodeId);
+  node.foldAll();
+}
+
+export function ownRows({ app }: EngineNode): string {
+  return JSON.stringify(app.prepare('SELECT rowid, n FROM own').raw().all());
+}
+
+export function replicated(node: EngineNode): string {
+  const { own: _, ...data } = node.data();
+  return JSON.stringify(data);
+}
+
+export function metadataRows(db: Database): number {
+  const tables = db
+    .prepare(`SELECT name FROM sqlite_schema WHERE name GLOB '_sqlsync_meta_*' AND type = 'table'`)
+    .pluck()
+    .all() as string[];
+  return tables.reduce((sum, name) => sum + (db.prepare(`SELECT count(*) FROM ${name}`).pluck().get() as number), 0);
+}
+
+export function valuesIn(db: Database): Set<string> {
+  const rows = [
+    ...(db.prepare('SELECT a, b FROM item').raw().all() as string[][]),
+    ...(db.prepare('SELECT n FROM counter').raw().all() as string[][]),
+    ...(db.prepare('SELECT v FROM pair').raw().all() as string[][]),
+  ];
+  return new Set(rows.flat());
+}
+
+/** Values in conflict records. */
+export function recordedValues(db: Database): Set<string> {
+  const records = db.prepare('SELECT winner, loser FROM _sqlsync_conflict').raw().all();
+  return new Set(JSON.stringify(records).match(/\bv\d+\.(\d\.)?/g) ?? []);
+}
+
+/** What to print when nodes are not as they should be. */
+export function describeNodes(nodes: readonly EngineNode[]): string {
+  const lines = nodes.map((node) => {
+    const { vector, horizon, dropped, folded, acknowledged } = node.hello();
+    const members = node.app.prepare('SELECT name, node_id, removed FROM _sqlsync_member').raw().all();
+    const { name, replica } = node;
+    return JSON.stringify({ name, id: replica.nodeId, members, vector, horizon, dropped, folded, acknowledged });
+  });
+  return lines.join('\n');
+}

@@ -1,0 +1,399 @@
+/**
+ * One seed, one random history of who belongs: nodes join late, are removed, fall behind, have old copies put back, and
+ * come back by rejoin, while all of them write and everything that can be settled is, and sessions leave the vectors.
+ * Clocks are skewed, and jump. Checked, after design.md's model:
+ *   M1  nodes that have exchanged everything hold equal data
+ *   M2  at every moment, nodes that hold the same vector hold the same data
+ *   M3  UNIQUE holds
+ *   M4  what a stamp that has travelled stands for never changes
+ *   M5  every value that was written is visible, was overwritten where it could be seen, or stands in a conflict record;
+ *       of what was written on a node and had reached nobody when an old copy was put in its place, nothing can be asked
+ *   M6  at rest nothing is left of the metadata, and of every node one session
+ */
+import { holdSame, type Standing, standingOf } from '../../src/replication/staleness.js';
+import { EngineCluster, type EngineNode, stageOf } from './engine-node.js';
+import {
+  belongs,
+  describeNodes,
+  endPresentMembership,
+  metadataRows,
+  ownRows,
+  recordedValues,
+  replicated,
+  valuesIn,
+  writeSomething,
+} from './member-checks.js';
+import { type Random, seededRandom } from './seeded-random.js';
+
+const SCHEMA = `
+  CREATE TABLE item(k TEXT PRIMARY KEY, a, b, u TEXT UNIQUE);
+  CREATE TABLE counter(id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE UNIQUE, n);
+  CREATE TABLE pair(x TEXT COLLATE NOCASE, y INT, v, PRIMARY KEY(x, y)) WITHOUT ROWID;
+  CREATE TABLE own(n);
+`;
+const STRATEGIES = ['merge', 'lww', 'version'];
+const SHAPES = ['mesh', 'star', 'ring', 'chain'] as const;
+/** Refusals of an exchange that such histories may meet. */
+const REFUSALS = ['stale', 'member-removed', 'batch-outdated', 'catching-up', 'node-name-taken'];
+const START_MS = 1_790_000_000_000;
+/** Below limits.clockAheadSecondsMax, between any two clocks. */
+const SKEW_MS_MAX = 60_000;
+
+export interface MemberHistoryResult {
+  readonly nodes: number;
+  readonly writes: number;
+  readonly rowsCrossed: number;
+  readonly conflicts: number;
+  readonly removed: number;
+  readonly rejoined: number;
+  readonly compared: number;
+  readonly restores: number;
+  readonly joined: number;
+  readonly stale: number;
+  readonly jumps: number;
+  readonly writtenAgain: number;
+  readonly sessionsDropped: number;
+}
+
+type Counts = { -readonly [Name in keyof MemberHistoryResult]: number };
+
+class MemberHistory {
+  private readonly random: Random;
+  private readonly cluster: EngineCluster;
+  private readonly shape: (typeof SHAPES)[number];
+  private readonly does: Readonly<Record<'settle' | 'restore' | 'remove' | 'split' | 'join' | 'jump', boolean>>;
+  private nowMs = START_MS;
+  private readonly skews: number[] = [];
+  private readonly backedUp = new Set<EngineNode>();
+  private readonly issued = new Set<string>();
+  private readonly overwritten = new Set<string>();
+  /** Gone with a file in whose place an old copy was put. */
+  private readonly gone = new Set<string>();
+  private readonly stampedValues = new Map<string, string>();
+  private values = 0;
+  private readonly counts: Counts = {
+    nodes: 0,
+    writes: 0,
+    rowsCrossed: 0,
+    conflicts: 0,
+    removed: 0,
+    rejoined: 0,
+    compared: 0,
+    restores: 0,
+    joined: 0,
+    stale: 0,
+    jumps: 0,
+    writtenAgain: 0,
+    sessionsDropped: 0,
+  };
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+    const { random } = this;
+    this.does = {
+      settle: random.chance(0.85),
+      restore: random.chance(0.4),
+      remove: random.chance(0.5),
+      split: random.chance(0.2),
+      join: random.chance(0.4),
+      jump: random.chance(0.3),
+    };
+    for (let i = 0; i < 8; i += 1) this.skews.push((random.next() - 0.5) * SKEW_MS_MAX);
+    this.cluster = new EngineCluster(SCHEMA, 2 + random.int(3), {
+      strategies: { '*': STRATEGIES[seed % STRATEGIES.length] as string },
+      journalMode: random.chance(0.2) ? 'delete' : 'wal',
+      exclude: ['own'],
+      random: { hex: (bytes) => Array.from({ length: 2 * bytes }, () => random.int(16).toString(16)).join('') },
+      clockOf: (node) => ({ nowMs: () => Math.round(this.nowMs + (this.skews[node] as number)) }),
+    });
+    this.shape = random.pick(SHAPES);
+  }
+
+  private get nodes(): readonly EngineNode[] {
+    return this.cluster.nodes;
+  }
+
+  private linked(i: number, j: number): boolean {
+    const n = this.nodes.length;
+    if (i === j) return false;
+    if (this.shape === 'star') return i * j === 0;
+    if (this.shape === 'ring') return (i + 1) % n === j || (j + 1) % n === i;
+    return this.shape === 'mesh' || Math.abs(i - j) === 1;
+  }
+
+  run(): MemberHistoryResult {
+    try {
+      for (const { app, name } of this.nodes) app.exec(`INSERT INTO own VALUES('of ${name}')`);
+      const steps = 30 + this.random.int(170);
+      const writing = 0.15 + this.random.next() * 0.4;
+      for (let step = 0; step < steps; step += 1) {
+        this.nowMs += this.random.int(3000);
+        this.step(writing);
+        this.checkEqualStandings();
+      }
+      this.comeToRest();
+      this.checkEnd();
+      return { ...this.counts, nodes: this.nodes.length };
+    } finally {
+      this.cluster.close();
+    }
+  }
+
+  private step(writing: number): void {
+    const { random } = this;
+    const dice = random.next();
+    if (dice < writing) this.write();
+    else if (dice < 0.85) this.exchange();
+    else if (dice < 0.91) this.upkeep(random.pick(this.nodes));
+    else if (dice < 0.92) this.restart(random.pick(this.nodes));
+    else if (dice < 0.955) this.backUpOrRestore();
+    else if (dice < 0.97) this.removeSomebody();
+    else if (dice < 0.985) this.rejoinSomebody();
+    else if (dice < 0.99) this.joinSomebody();
+    else this.jump();
+  }
+
+  private value(): string {
+    this.values += 1;
+    return `v${this.values}.`;
+  }
+
+  private write(): void {
+    const { app } = this.random.pick(this.nodes);
+    const before = valuesIn(app);
+    app.exec('BEGIN');
+    for (let n = 1 + this.random.int(3); n > 0; n -= 1) writeSomething(app, this.random, () => this.value());
+    app.exec('COMMIT');
+    const after = valuesIn(app);
+    for (const value of after) if (!before.has(value)) this.issued.add(value);
+    for (const value of before) if (!after.has(value)) this.overwritten.add(value);
+    this.counts.writes += 1;
+  }
+
+  private exchange(): void {
+    const [i, j] = [this.random.int(this.nodes.length), this.random.int(this.nodes.length)];
+    if (this.linked(i, j)) this.pull(this.nodes[i] as EngineNode, this.nodes[j] as EngineNode);
+  }
+
+  /** Returns the code by which it was refused, or null. */
+  private pull(to: EngineNode, from: EngineNode): string | null {
+    const refusal = to.refusalBetween(from);
+    if (refusal !== null) return this.noteRefusal(refusal.code);
+    this.watchStamps(from, to);
+    try {
+      const rows = to.pull(from);
+      if (typeof rows === 'string') return this.noteRefusal(rows);
+      this.counts.rowsCrossed += rows;
+      return null;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === undefined || !REFUSALS.includes(code)) throw error;
+      return this.noteRefusal(code);
+    }
+  }
+
+  private noteRefusal(code: string): string {
+    if (!REFUSALS.includes(code)) throw new Error(`an exchange was refused: ${code}`);
+    const isOrdinary = this.counts.removed === 0 && this.counts.restores === 0;
+    if (isOrdinary && code !== 'batch-outdated') throw new Error(`refused among members that were never away: ${code}`);
+    if (code === 'stale') this.counts.stale += 1;
+    return code;
+  }
+
+  private watchStamps(from: EngineNode, to: EngineNode): void {
+    for (const { tables, rows } of stageOf(from, to.hello()).batches()) {
+      for (const { tableIndex, key, version, image } of rows) {
+        const table = tables[tableIndex];
+        if (table === undefined || image === null || version.life.session === '~') continue;
+        table.columns.forEach((column, place) => {
+          const stamp = version.columnStamps?.get(place) ?? version.life;
+          const name = `${table.name} ${String(key)} ${column} ${stamp.session}:${stamp.hlc}`;
+          const value = String(image[place]);
+          const known = this.stampedValues.get(name);
+          if (known !== undefined && known !== value)
+            throw new Error(`one stamp, two values: ${name}: ${known} ${value}`);
+          this.stampedValues.set(name, value);
+        });
+      }
+    }
+  }
+
+  private upkeep(node: EngineNode): void {
+    if (!this.does.settle) return;
+    const before = node.hello().dropped;
+    while (node.replica.settle().more);
+    while (node.replica.pruneLog(Number.MAX_SAFE_INTEGER).more);
+    if (node.hello().dropped > before) this.counts.sessionsDropped += 1;
+  }
+
+  private restart(node: EngineNode): void {
+    node.kill();
+    node.open();
+  }
+
+  private backUpOrRestore(): void {
+    if (!this.does.restore) return;
+    const node = this.random.pick(this.nodes);
+    if (!this.backedUp.has(node) || this.random.chance(0.3)) {
+      node.backUp();
+      this.backedUp.add(node);
+      return;
+    }
+    const before = [...valuesIn(node.app), ...recordedValues(node.app)];
+    node.restore();
+    const elsewhere = new Set(this.nodes.flatMap(({ app }) => [...valuesIn(app), ...recordedValues(app)]));
+    for (const value of before) if (!elsewhere.has(value)) this.gone.add(value);
+    this.counts.restores += 1;
+  }
+
+  /** One that belongs removes another; a history with splits lets two do that to each other. */
+  private removeSomebody(): void {
+    if (!this.does.remove) return;
+    const node = this.random.pick(this.nodes);
+    const other = this.random.pick(this.nodes);
+    const isRemovedSomewhere = this.nodes.some((one) => !belongs(one, other) || !belongs(other, one));
+    if (node === other || !belongs(node, other) || (isRemovedSomewhere && !this.does.split)) return;
+    if (!belongs(node, node)) return;
+    // Each may have had its reasons.
+    if (this.does.split && belongs(other, node)) other.removeMember(node);
+    node.removeMember(other);
+    this.counts.removed += 1;
+  }
+
+  private rejoinSomebody(): void {
+    if (!this.does.remove && !this.does.restore) return;
+    const i = this.random.int(this.nodes.length);
+    const j = this.random.int(this.nodes.length);
+    if (this.linked(i, j)) this.rejoin(this.nodes[i] as EngineNode, this.nodes[j] as EngineNode);
+  }
+
+  /** Only one that has to, and from one that is in order. Says whether it has. */
+  private rejoin(node: EngineNode, from: EngineNode): boolean {
+    const refusal = node.refusalBetween(from);
+    if (refusal === null || !belongs(from, from)) return false;
+    const own = ownRows(node);
+    try {
+      const { rows, compared } = node.rejoin(from);
+      this.counts.writtenAgain += Object.values(rows).reduce((sum, n) => sum + n, 0);
+      if (compared) this.counts.compared += 1;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === undefined || !REFUSALS.includes(code)) throw error;
+      // An operator who knows that the file which had come back is gone says so.
+      if (code === 'node-name-taken') endPresentMembership(from, node.name);
+      return false;
+    }
+    if (ownRows(node) !== own) throw new Error(`${node.name} has lost what is its own`);
+    this.counts.rejoined += 1;
+    return true;
+  }
+
+  private joinSomebody(): void {
+    if (!this.does.join || this.nodes.length >= this.skews.length - 2) return;
+    // In a ring or a star the links of the others stay what they were.
+    const sponsor = this.random.pick(this.nodes);
+    if (!belongs(sponsor, sponsor)) return;
+    this.cluster.join(sponsor);
+    this.counts.joined += 1;
+  }
+
+  private jump(): void {
+    if (!this.does.jump) return;
+    const node = this.random.int(this.nodes.length);
+    this.skews[node] = (this.random.next() - 0.5) * SKEW_MS_MAX;
+    this.counts.jumps += 1;
+  }
+
+  private checkEqualStandings(): void {
+    const seen = this.nodes.map((node) => ({
+      node,
+      standing: standingOf(node.hello()) as Standing,
+      isFolded: !node.replica.hasUnfolded(),
+    }));
+    for (const [i, x] of seen.entries()) {
+      for (const y of seen.slice(0, i)) {
+        if (!x.isFolded || !y.isFolded || !holdSame(x.standing, y.standing)) continue;
+        if (x.node.refusalBetween(y.node) !== null) continue;
+        const [a, b] = [replicated(x.node), replicated(y.node)];
+        if (a !== b) throw new Error(`equal vectors, different data: ${x.node.name} ${y.node.name}\n${a}\n${b}`);
+      }
+    }
+  }
+
+  /** Everybody exchanges with everybody linked; whoever is refused rejoins. */
+  private comeToRest(): void {
+    for (const node of this.nodes) node.foldAll();
+    for (let round = 0; round < 8 * this.nodes.length + 20; round += 1) {
+      if (!this.exchangeAll()) return;
+    }
+    throw new Error(`the nodes do not come to rest\n${describeNodes(this.nodes)}`);
+  }
+
+  /** Says whether anything has crossed or changed. */
+  private exchangeAll(): boolean {
+    let isBusy = false;
+    for (const [i, to] of this.nodes.entries()) {
+      for (const [j, from] of this.nodes.entries()) {
+        if (!this.linked(i, j)) continue;
+        const before = this.counts.rowsCrossed;
+        const refused = this.pull(to, from);
+        if (refused !== null) {
+          isBusy = true;
+          this.mend(to, from);
+        } else if (this.counts.rowsCrossed > before) isBusy = true;
+      }
+    }
+    if (this.random.chance(0.3)) for (const node of this.nodes) this.upkeep(node);
+    return isBusy;
+  }
+
+  /** An operator follows what the refusal says: whoever is named rejoins, by way of the other. */
+  private mend(to: EngineNode, from: EngineNode): void {
+    const refusal = to.refusalBetween(from);
+    if (refusal?.hint === `on ${to.name}: sqlsync rejoin`) this.rejoin(to, from);
+    else if (refusal?.hint === `on ${from.name}: sqlsync rejoin`) this.rejoin(from, to);
+  }
+
+  private checkEnd(): void {
+    const [first, ...others] = this.nodes.map(replicated);
+    others.forEach((data, i) => {
+      if (data !== first)
+        throw new Error(`n0 and n${i + 1} differ at the end\n${first}\n${data}\n${describeNodes(this.nodes)}`);
+    });
+    const { app } = this.nodes[0] as EngineNode;
+    for (const node of this.nodes) {
+      if (node.app.pragma('integrity_check', { simple: true }) !== 'ok') throw new Error(`${node.name} is damaged`);
+    }
+    const visible = valuesIn(app);
+    const recorded = recordedValues(app);
+    const isKept = (v: string) => [visible, recorded, this.overwritten, this.gone].some((values) => values.has(v));
+    const lost = [...this.issued].filter((value) => !isKept(value));
+    if (lost.length > 0) throw new Error(`lost without a trace: ${lost.join(' ')}`);
+    this.counts.conflicts = app.prepare('SELECT count(*) FROM _sqlsync_conflict').pluck().get() as number;
+    if (this.does.settle) this.checkSettled();
+  }
+
+  private checkSettled(): void {
+    for (let round = 0; round < 2 * this.nodes.length + 3; round += 1) {
+      this.exchangeAll();
+      for (const node of this.nodes) this.upkeep(node);
+    }
+    for (const node of this.nodes) {
+      const rows = metadataRows(node.app);
+      if (rows > 0) throw new Error(`${node.name} still keeps metadata of ${rows} rows\n${describeNodes(this.nodes)}`);
+      const sessions = Object.keys(node.hello().vector).length;
+      if (sessions > this.nodes.length)
+        throw new Error(`${node.name} still names ${sessions} sessions\n${describeNodes(this.nodes)}`);
+    }
+  }
+}
+
+/** Runs the history of a seed. Throws when an invariant fails, naming how to replay it. */
+export function runMemberHistory(seed: number): MemberHistoryResult {
+  try {
+    return new MemberHistory(seed).run();
+  } catch (error) {
+    const replay = `npm run simulate -- --of members --first ${seed} --seeds 1`;
+    throw new Error(`seed ${seed}: ${(error as Error).message}\nreplay: ${replay}`, { cause: error });
+  }
+}
