@@ -11,17 +11,13 @@ import type { FileHold } from '../operations/migrate-database.js';
 import type { PruneDeps } from '../operations/prune-databases.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { OperationDeps } from '../operations/record-operation.js';
-import type { FindDaemon, PrunedHistory } from '../operations/running-daemon.js';
+import type { FindDaemon } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
-import { decideKept } from './database/decide-kept.js';
-import { pruneDatabase } from './database/prune-database.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
 import { holdFile } from './hold-file.js';
 import { thisHost } from './host/this-host.js';
 import { localFiles } from './local-files.js';
-import { createLogger } from './logger.js';
-import { serveOnce } from './serve-once.js';
 
 export const thisMachine: Machine = {
   files: localFiles,
@@ -57,26 +53,17 @@ export const changePeersDeps: ChangePeersDeps = {
   reloadDaemon: (pid) => process.kill(pid, 'SIGHUP'),
 };
 
-/** A decision without a daemon serves the file for as long as it takes, and logs nothing. */
+/** A decision without a daemon serves the file for as long as it takes, which is loaded only then. */
 export function decideQuarantineDeps({ limits }: Pick<Config, 'limits'>): DecideQuarantineDeps {
-  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
-  const decideOnce: DecideQuarantineDeps['decideOnce'] = (database, request) =>
-    serveOnce(database, { limits, logger }, (service) => decideKept(service, request));
+  const decideOnce: DecideQuarantineDeps['decideOnce'] = async (database, request) =>
+    (await import('./decide-once.js')).decideOnce(database, request, limits);
   return { ...thisMachine, findDaemon, decideOnce };
 }
 
-/** Without a daemon this process serves the files for as long as it takes, and evicts nobody: it has not been listening. */
-export function pruneDeps({ limits, prune }: Pick<Config, 'limits' | 'prune'>): PruneDeps {
-  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
-  const pruneOnce: PruneDeps['pruneOnce'] = async (databases, { keepLogMs, dryRun }) => {
-    const pruned: PrunedHistory[] = [];
-    const keep = { ...prune, keepLogMs: keepLogMs ?? prune.keepLogMs };
-    const request = { keep, eviction: null, dryRun };
-    for (const database of databases) {
-      pruned.push(await serveOnce(database, { limits, logger }, (service) => pruneDatabase(service, request)));
-    }
-    return pruned;
-  };
+/** Without a daemon this process serves the files for as long as it takes, which is loaded only then. */
+export function pruneDeps(config: Pick<Config, 'limits' | 'prune'>): PruneDeps {
+  const pruneOnce: PruneDeps['pruneOnce'] = async (databases, request) =>
+    (await import('./prune-once.js')).pruneOnce(databases, request, config);
   return { files: localFiles, findDaemon, pruneOnce };
 }
 
