@@ -2,7 +2,7 @@
  * systemd's end of NOTIFY_SOCKET, in Python: Node has no Unix datagram sockets. Descriptors that come along are closed,
  * which is what `systemd-notify` waits for (BARRIER=1).
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -19,12 +19,6 @@ while True:
         os.close(descriptor)
     print(json.dumps(message.decode().split('\\n')), flush=True)
 `;
-
-/** What the tests need besides Node; null: it is here. */
-export function missingForNotify(): string | null {
-  const missing = ['systemd-notify', 'python3'].filter((name) => spawnSync(name, ['--version']).error !== undefined);
-  return missing.length === 0 ? null : missing.join(', ');
-}
 
 export interface NotifyListener {
   readonly path: string;

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
+import { missingPrograms, nameWithout } from '../../support/installed-program.js';
 import { makeFolder } from '../../support/make-folder.js';
-import { listenForNotify, missingForNotify, type NotifyListener } from '../../support/notify-listener.js';
+import { listenForNotify, type NotifyListener } from '../../support/notify-listener.js';
 import { spawnDaemon } from '../launch-daemon.js';
 import { TestNode } from '../node.js';
 
 const soon = { interval: 5, timeout: 20_000 };
-const missing = missingForNotify();
+const missing = missingPrograms('systemd-notify', 'python3');
 
 const signsOf = ({ messages }: NotifyListener) => messages.filter((message) => message.includes('WATCHDOG=1')).length;
 const told = ({ messages }: NotifyListener, assignment: string) =>
@@ -24,7 +25,7 @@ async function pairWithCatchUp() {
 }
 
 // Without these programs nothing can be sent, or nothing received.
-describe.skipIf(missing !== null)(`what systemd is told${missing === null ? '' : ` (no ${missing} here)`}`, () => {
+describe.skipIf(missing !== null)(nameWithout('what systemd is told', missing), () => {
   it('ready, reloading with the time of it, ready again with what was kept, stopping; nothing without a socket', async () => {
     const listener = await listenForNotify();
     const paris = TestNode.first(makeFolder(), 'paris');

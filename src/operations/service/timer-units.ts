@@ -1,0 +1,72 @@
+/**
+ * Timers for backup and prune, for those who want them in `systemctl list-timers` and not in the daemon: an alternative
+ * to the configuration's schedules and to cron. A run that was missed while the machine was off is made up for.
+ */
+import type { ServicePlan } from './plan-service.js';
+import { CLOSED } from './sandbox.js';
+import type { ServiceConfig } from './service-host.js';
+import { unitFile } from './unit-file.js';
+
+interface Errand {
+  readonly name: string;
+  readonly what: string;
+  /** As systemd.time(7) has it. */
+  readonly onCalendar: string;
+  /** The configuration's own schedule for the same. */
+  readonly schedule: (config: ServiceConfig) => string | null;
+}
+
+const ERRANDS: readonly Errand[] = [
+  {
+    name: 'backup',
+    what: 'backup of the databases',
+    onCalendar: '*-*-* 03:00:00',
+    schedule: ({ backup }) => backup?.schedule ?? null,
+  },
+  {
+    name: 'prune',
+    what: 'removal of history that nobody needs',
+    onCalendar: '*-*-* 03:30:00',
+    schedule: ({ prune }) => prune.schedule,
+  },
+];
+
+const prefixOf = (instance: string | null) => (instance === null ? 'sqlsync' : `sqlsync-${instance}`);
+
+export function timerNames(instance: string | null): string[] {
+  return ERRANDS.map(({ name }) => `${prefixOf(instance)}-${name}.timer`);
+}
+
+/** @param like what the errands have in common with the daemon: user, places, and the command */
+export function planTimers(
+  config: ServiceConfig,
+  instance: string | null,
+  like: { readonly lines: readonly string[]; readonly command: string },
+): ServicePlan {
+  const errands = ERRANDS.filter(({ name }) => name !== 'backup' || config.backup !== null);
+  const prefix = prefixOf(instance);
+  const lines = like.lines.filter((line) => !line.startsWith('Timeout'));
+  const units = errands.flatMap(({ name, what, onCalendar }) => [
+    unitFile(`${prefix}-${name}.service`, {
+      Unit: [`Description=sqlsync, ${what} (node ${config.node})`, 'After=time-sync.target'],
+      Service: ['Type=oneshot', `ExecStart=${like.command} ${name} --quiet --no-input`, ...lines, ...CLOSED],
+    }),
+    unitFile(`${prefix}-${name}.timer`, {
+      Unit: [`Description=sqlsync, ${what} (node ${config.node})`],
+      Timer: [`OnCalendar=${onCalendar}`, 'RandomizedDelaySec=10min', 'Persistent=yes'],
+      Install: ['WantedBy=timers.target'],
+    }),
+  ]);
+  return {
+    units,
+    enabled: errands.map(({ name }) => `${prefix}-${name}.timer`),
+    warnings: [
+      ...(config.backup === null ? ['no timer for backups: the configuration has no `backup` section'] : []),
+      ...errands
+        .filter(({ schedule }) => schedule(config) !== null)
+        .map(
+          ({ name }) => `the daemon does it by itself too, unless the configuration says ${name}: { schedule: null }`,
+        ),
+    ],
+  };
+}
