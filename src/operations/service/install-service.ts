@@ -6,8 +6,8 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } fr
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../../atomic-write.js';
 import { SqlsyncError } from '../../errors.js';
-import { type ServicePlan, serviceNames, TEMPLATE } from './plan-service.js';
-import { type ServiceHost, SYSTEM_UNITS } from './service-host.js';
+import { serviceNames, TEMPLATE } from './plan-service.js';
+import { type ServiceHost, type ServicePlan, SYSTEM_UNITS } from './service-host.js';
 import { claimsToBeOwn, isOwnUnit, type Unit } from './unit-file.js';
 
 export interface ServiceChange {

@@ -6,17 +6,9 @@
 import { dirname } from 'node:path';
 import { EXIT, SqlsyncError } from '../../errors.js';
 import { CLOSED, placeLines, type RunAs, runAsLines } from './sandbox.js';
-import type { ServiceConfig, ServiceHost, ServiceOptions } from './service-host.js';
+import type { ServiceConfig, ServiceHost, ServiceOptions, ServicePlan } from './service-host.js';
 import { planTimers, timerNames } from './timer-units.js';
 import { commandWord, literal, type Unit, unitFile, unitWord } from './unit-file.js';
-
-export interface ServicePlan {
-  readonly units: readonly Unit[];
-  /** What is to be enabled, and disabled again: the daemon first. */
-  readonly enabled: readonly string[];
-  /** What will not work as it stands, and what to do. */
-  readonly warnings: readonly string[];
-}
 
 /** Longer than any piece of work keeps the event loop of the daemon busy. */
 const WATCHDOG_SECONDS = 90;

@@ -1,5 +1,6 @@
-/** What the commands of `service` take from the machine: users, files, and systemd if it runs. */
+/** What the commands of `service` take from the machine (users, files, and systemd if it runs), and what they plan. */
 import type { Config } from '../../config.js';
+import type { Unit } from './unit-file.js';
 
 export interface FileOwner {
   readonly uid: number;
@@ -49,3 +50,11 @@ export type ServiceConfig = Pick<
   Config,
   'file' | 'node' | 'databases' | 'backup' | 'prune' | 'secretFile' | 'tls' | 'limits'
 >;
+
+export interface ServicePlan {
+  readonly units: readonly Unit[];
+  /** What is to be enabled, and disabled again: the daemon first. */
+  readonly enabled: readonly string[];
+  /** What will not work as it stands, and what to do. */
+  readonly warnings: readonly string[];
+}

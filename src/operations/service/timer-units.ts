@@ -2,9 +2,8 @@
  * Timers for backup and prune, for those who want them in `systemctl list-timers` and not in the daemon: an alternative
  * to the configuration's schedules and to cron. A run that was missed while the machine was off is made up for.
  */
-import type { ServicePlan } from './plan-service.js';
 import { CLOSED } from './sandbox.js';
-import type { ServiceConfig } from './service-host.js';
+import type { ServiceConfig, ServicePlan } from './service-host.js';
 import { unitFile } from './unit-file.js';
 
 interface Errand {
