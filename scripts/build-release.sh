@@ -39,12 +39,13 @@ cp -a --parents "${packages[@]}" "$tree/"
 # Of what is compiled the result stays, and of each package what is run.
 find "$tree/node_modules/better-sqlite3" -mindepth 1 -maxdepth 1 \
   ! -name build ! -name lib ! -name package.json ! -name LICENSE -exec rm -rf {} +
-find "$tree/node_modules/better-sqlite3/build" -type f ! -name better_sqlite3.node -delete
+find "$tree/node_modules/better-sqlite3/build" -mindepth 1 ! -path '*/build/Release' \
+  ! -path '*/build/Release/better_sqlite3.node' -delete
+find "$tree/node_modules" -depth -type d \( -name test -o -name tests -o -name docs -o -name examples -o -name integration \
+  -o -name benchmarks -o -name '.?*' \) ! -path '*/lib/*' ! -path '*/dist/*' -exec rm -rf {} +
+find "$tree/node_modules" -type f \( -name '*.map' -o -name '*.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.sh' \
+  -o -name '*.html' -o -iname 'readme*' -o -iname 'changelog*' -o -iname 'history.md' -o -name '.*' \) -delete
 find "$tree/node_modules" -type d -empty -delete
-find "$tree/node_modules" -depth \( -name test -o -name tests -o -name docs -o -name examples -o -name benchmarks \
-  -o -name .github -o -name .nyc_output \) -type d -not -path '*/lib/*' -not -path '*/dist/*' -exec rm -rf {} +
-find "$tree/node_modules" -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.ts' \
-  -o -iname 'readme*' -o -iname 'changelog*' -o -iname 'history.md' -o -name '.*' \) -delete
 
 "$tree/bin/run.js" --version >/dev/null
 if [[ $out == *.tar.gz ]]; then
