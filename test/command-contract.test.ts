@@ -1,6 +1,7 @@
 /**
  * What people type and what programs parse, as recorded: flags and arguments from the manifest, and the document of
- * --json as the compiler knows it. A change is looked at here first. RECORD_GOLDEN=1 records anew.
+ * --json as the compiler knows it. A change is looked at here first. `npm run record:contract`
+ * records anew.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,7 +50,7 @@ const spelled = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 function recorded(name: string, text: string): string {
   const file = join(FOLDER, `${name}.json`);
   if (process.env.RECORD_GOLDEN === '1') writeFileSync(file, text);
-  if (!existsSync(file)) throw new Error(`${file} is not there: a new command is recorded with RECORD_GOLDEN=1`);
+  if (!existsSync(file)) throw new Error(`${file} is not there: a new command is recorded by npm run record:contract`);
   return readFileSync(file, 'utf8');
 }
 
