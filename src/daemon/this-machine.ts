@@ -7,7 +7,6 @@ import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { DecideQuarantineDeps } from '../operations/decide-quarantine.js';
 import type { DoctorDeps } from '../operations/doctor/doctor-deps.js';
 import type { Machine } from '../operations/machine.js';
-import type { FileHold } from '../operations/migrate-database.js';
 import type { PruneDeps } from '../operations/prune-databases.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { OperationDeps } from '../operations/record-operation.js';
@@ -15,7 +14,6 @@ import type { FindDaemon } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
-import { holdFile } from './hold-file.js';
 import { thisHost } from './host/this-host.js';
 import { localFiles } from './local-files.js';
 
@@ -77,14 +75,17 @@ export function doctorDeps(version: string): DoctorDeps {
   return { ...thisMachine, host: thisHost, findDaemon, version };
 }
 
-/** @param config null: there is none, and a file is held by the defaults */
+/**
+ * What holds a file serves it if need be, and is loaded only then.
+ * @param config null: there is none, and a file is held by the defaults
+ */
 export function migrateDeps(config: Config | null) {
   const limits = config?.limits ?? limitsSchema.parse({});
-  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
-  const hold = ({ database, path }: { readonly database: string; readonly path: string }): Promise<FileHold> => {
-    const configured = config?.databases.find(({ name }) => name === database);
-    const identity = configured?.identity ?? 'ask';
-    return holdFile({ path: localFiles.locate(path), database: { name: database, path, identity }, limits, logger });
+  const hold = async ({ database: name, path }: { readonly database: string; readonly path: string }) => {
+    const [{ holdFile }, { createLogger }] = await Promise.all([import('./hold-file.js'), import('./logger.js')]);
+    const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
+    const identity = config?.databases.find((database) => database.name === name)?.identity ?? 'ask';
+    return holdFile({ path: localFiles.locate(path), database: { name, path, identity }, limits, logger });
   };
   return { ...thisMachine, findDaemon, limits, hold };
 }
