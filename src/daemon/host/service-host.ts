@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { ServiceHost, SystemctlResult } from '../../operations/service/service-host.js';
+import { type ServiceHost, SYSTEM_UNITS, type SystemctlResult } from '../../operations/service/service-host.js';
 
 /** As long as a unit may take to stop, and more. */
 const SYSTEMCTL_TIMEOUT_MS = 600_000;
@@ -17,6 +17,7 @@ export const serviceHost: ServiceHost = {
   realPath,
   userName: (uid) => nameIn('/etc/passwd', uid),
   groupName: (gid) => nameIn('/etc/group', gid),
+  systemFolder: SYSTEM_UNITS,
   // sd_booted(3)
   isSystemdRunning: existsSync('/run/systemd/system'),
   systemctl,

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../../atomic-write.js';
 import { SqlsyncError } from '../../errors.js';
 import { serviceNames, TEMPLATE } from './plan-service.js';
-import { type ServiceHost, type ServicePlan, SYSTEM_UNITS } from './service-host.js';
+import type { ServiceHost, ServicePlan } from './service-host.js';
 import { claimsToBeOwn, isOwnUnit, type Unit } from './unit-file.js';
 
 export interface ServiceChange {
@@ -120,9 +120,9 @@ function assertOwn(found: readonly FoundUnit[]): void {
   });
 }
 
-function assertRoot(folder: string, dryRun: boolean, { uid }: ServiceHost): void {
-  if (dryRun || uid === 0 || folder !== SYSTEM_UNITS) return;
-  throw new SqlsyncError('root-needed', `only root may change ${SYSTEM_UNITS}`, {
+function assertRoot(folder: string, dryRun: boolean, { uid, systemFolder }: ServiceHost): void {
+  if (dryRun || uid === 0 || folder !== systemFolder) return;
+  throw new SqlsyncError('root-needed', `only root may change ${systemFolder}`, {
     hint: 'Type it with sudo; --dry-run shows what would be done, `sqlsync service print` the units.',
   });
 }
@@ -140,7 +140,7 @@ function removeUnit(path: string, folder: string): void {
 }
 
 async function askSystemd(asked: readonly string[][], folder: string, host: ServiceHost): Promise<string[]> {
-  if (folder !== SYSTEM_UNITS || !host.isSystemdRunning) return [];
+  if (folder !== host.systemFolder || !host.isSystemdRunning) return [];
   for (const words of asked) {
     const { exitCode, text } = await host.systemctl(words);
     if (exitCode === 0) continue;

@@ -24,6 +24,8 @@ export interface ServiceHost {
   /** Numbers where there are no names. */
   readonly userName: (uid: number) => string;
   readonly groupName: (gid: number) => string;
+  /** Where an administrator's units are: only there does systemd look. */
+  readonly systemFolder: string;
   /** Does systemd manage this machine? */
   readonly isSystemdRunning: boolean;
   readonly systemctl: (words: readonly string[]) => Promise<SystemctlResult>;

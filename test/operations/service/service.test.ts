@@ -1,10 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config.js';
 import { installService, uninstallService } from '../../../src/operations/service/install-service.js';
 import { planService } from '../../../src/operations/service/plan-service.js';
-import { type ServiceHost, type ServiceOptions, SYSTEM_UNITS } from '../../../src/operations/service/service-host.js';
+import type { ServiceHost, ServiceOptions } from '../../../src/operations/service/service-host.js';
 import { makeFolder } from '../../support/make-folder.js';
 
 const OPTIONS: ServiceOptions = { user: null, isDynamic: false, instance: null, withTimers: false, program: null };
@@ -19,6 +19,7 @@ function hostWith(change: Partial<ServiceHost> = {}): ServiceHost {
     realPath: (path) => path,
     userName: (uid) => (uid === OWNER.uid ? 'app' : `user${uid}`),
     groupName: (gid) => `group${gid}`,
+    systemFolder: '/nowhere/units',
     isSystemdRunning: false,
     systemctl: () => Promise.reject(new Error('nobody asked for it')),
     ...change,
@@ -166,13 +167,67 @@ describe('an installation', () => {
   });
 
   it('in the folder of the system needs root, whether or not systemd runs', async () => {
-    const host = hostWith({ uid: 1000 });
+    const folder = makeFolder();
+    const host = hostWith({ uid: 1000, systemFolder: folder });
     const needed = expect.objectContaining({ code: 'root-needed' });
-    await expect(install(SYSTEM_UNITS, plan(), {}, host)).rejects.toThrow(needed);
-    await expect(uninstallService(null, { folder: SYSTEM_UNITS, dryRun: false }, host)).rejects.toThrow(needed);
-    await expect(install(SYSTEM_UNITS, plan(), { dryRun: true }, host)).resolves.toBeDefined();
-    const folder = join(makeFolder(), 'of-an-image');
-    mkdirSync(folder);
-    await expect(install(folder, plan(), {}, host)).resolves.toBeDefined();
+    await expect(install(folder, plan(), {}, host)).rejects.toThrow(needed);
+    await expect(uninstallService(null, { folder, dryRun: false }, host)).rejects.toThrow(needed);
+    await expect(install(folder, plan(), { dryRun: true }, host)).resolves.toBeDefined();
+    expect(readdirSync(folder)).toEqual([]);
+    await expect(install(makeFolder(), plan(), {}, host)).resolves.toBeDefined();
+  });
+
+  describe('where systemd runs', () => {
+    /** A systemd that takes note of what it is asked, and of what is in the folder then. */
+    function withSystemd(exitCode = 0) {
+      const folder = makeFolder();
+      const asked: { words: string; files: number }[] = [];
+      const host = hostWith({
+        systemFolder: folder,
+        isSystemdRunning: true,
+        systemctl: async (words) => {
+          asked.push({ words: words.join(' '), files: readdirSync(folder).length });
+          return { exitCode, text: 'Job failed.\n' };
+        },
+      });
+      return { folder, asked, host };
+    }
+
+    it('has it read the units once they are there, and start them if that is asked for', async () => {
+      const { folder, asked, host } = withSystemd();
+      const { systemctl } = await install(folder, plan(), { now: true }, host);
+      const all = 'sqlsync.service sqlsync-prune.timer';
+      expect(asked).toEqual([
+        { words: 'daemon-reload', files: 3 },
+        { words: `enable --now ${all}`, files: 3 },
+      ]);
+      expect(systemctl).toEqual(asked.map(({ words }) => words));
+    });
+
+    it('has it stop them before they go, and asks nothing where nothing is', async () => {
+      const { folder, asked, host } = withSystemd();
+      await uninstallService(null, { folder, dryRun: false }, host);
+      expect(asked).toEqual([]);
+      await install(folder, plan(), {}, host);
+      asked.length = 0;
+      await uninstallService(null, { folder, dryRun: true }, host);
+      expect(asked).toEqual([]);
+      await uninstallService(null, { folder, dryRun: false }, host);
+      expect(asked).toEqual([
+        { words: 'disable --now sqlsync.service sqlsync-prune.timer', files: 3 },
+        { words: 'daemon-reload', files: 0 },
+      ]);
+    });
+
+    it('removes nothing that cannot be stopped', async () => {
+      const { folder, host } = withSystemd(1);
+      const failed = expect.objectContaining({
+        code: 'systemctl-failed',
+        message: expect.stringContaining('disable --now sqlsync.service sqlsync-prune.timer: Job failed.'),
+      });
+      await install(folder);
+      await expect(uninstallService(null, { folder, dryRun: false }, host)).rejects.toThrow(failed);
+      expect(readdirSync(folder)).toHaveLength(3);
+    });
   });
 });
