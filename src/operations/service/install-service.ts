@@ -99,18 +99,19 @@ interface FoundUnit extends Unit {
   readonly path: string;
   /** What is there; null: nothing is. */
   readonly present: string | null;
+  /** Is it something other than a file? A link is how systemd masks a unit, and what it leads to is not ours to write. */
+  readonly isOther: boolean;
 }
 
 function lookUp(unit: Unit, folder: string): FoundUnit {
   const path = join(folder, unit.name);
   const entry = lstatSync(path, { throwIfNoEntry: false });
-  if (entry === undefined) return { ...unit, path, present: null };
-  // A link is how systemd masks a unit, and never ours.
-  return { ...unit, path, present: entry.isFile() ? readFileSync(path, 'utf8') : '' };
+  const isOther = entry !== undefined && !entry.isFile();
+  return { ...unit, path, isOther, present: entry?.isFile() ? readFileSync(path, 'utf8') : null };
 }
 
 function assertOwn(found: readonly FoundUnit[]): void {
-  const foreign = found.filter(({ present }) => present !== null && !isOwnUnit(present));
+  const foreign = found.filter(({ present, isOther }) => isOther || (present !== null && !isOwnUnit(present)));
   if (foreign.length === 0) return;
   const said = foreign.map(({ path, present }) =>
     claimsToBeOwn(present ?? '') ? `${path} has been edited since sqlsync wrote it` : `${path} is not sqlsync’s`,

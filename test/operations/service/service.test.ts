@@ -140,7 +140,10 @@ describe('an installation', () => {
     const folder = makeFolder();
     const path = join(folder, 'sqlsync-prune.timer');
     if (kind === 'foreign') writeFileSync(path, '[Timer]\nOnCalendar=daily\n');
-    if (kind === 'masked') symlinkSync('/dev/null', path);
+    // As systemd masks a unit, with a file that nobody needs in the place of /dev/null.
+    const masked = join(makeFolder(), 'null');
+    writeFileSync(masked, '');
+    if (kind === 'masked') symlinkSync(masked, path);
     if (kind === 'edited') {
       await install(folder);
       writeFileSync(path, readFileSync(path, 'utf8').replace('03:30', '05:00'));
@@ -152,6 +155,7 @@ describe('an installation', () => {
     await expect(uninstallService(null, { folder, dryRun: false }, hostWith())).rejects.toThrow(refusal);
     await uninstallService('lyon', { folder, dryRun: false }, hostWith());
     expect(readdirSync(folder)).toEqual(before);
+    expect(readFileSync(masked, 'utf8')).toBe('');
   });
 
   it('keeps the template while another instance needs it, and what else is in the folder of drop-ins', async () => {
