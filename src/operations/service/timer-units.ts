@@ -4,13 +4,15 @@
  */
 import { CLOSED } from './sandbox.js';
 import type { ServiceConfig, ServicePlan } from './service-host.js';
-import { unitFile } from './unit-file.js';
+import { commandWord, unitFile } from './unit-file.js';
 
 interface Errand {
   readonly name: string;
   readonly what: string;
   /** As systemd.time(7) has it. */
   readonly onCalendar: string;
+  /** Is it done to one database at a time? */
+  readonly isForEach: boolean;
   /** The configuration's own schedule for the same. */
   readonly schedule: (config: ServiceConfig) => string | null;
 }
@@ -20,12 +22,14 @@ const ERRANDS: readonly Errand[] = [
     name: 'backup',
     what: 'backup of the databases',
     onCalendar: '*-*-* 03:00:00',
+    isForEach: true,
     schedule: ({ backup }) => backup?.schedule ?? null,
   },
   {
     name: 'prune',
     what: 'removal of history that nobody needs',
     onCalendar: '*-*-* 03:30:00',
+    isForEach: false,
     schedule: ({ prune }) => prune.schedule,
   },
 ];
@@ -42,13 +46,14 @@ export function planTimers(
   instance: string | null,
   like: { readonly lines: readonly string[]; readonly command: string },
 ): ServicePlan {
+  const exec = (name: string) => (flag: string) => `ExecStart=${like.command} ${name}${flag} --quiet --no-input`;
   const errands = ERRANDS.filter(({ name }) => name !== 'backup' || config.backup !== null);
   const prefix = prefixOf(instance);
   const lines = like.lines.filter((line) => !line.startsWith('Timeout'));
-  const units = errands.flatMap(({ name, what, onCalendar }) => [
+  const units = errands.flatMap(({ name, what, onCalendar, isForEach }) => [
     unitFile(`${prefix}-${name}.service`, {
       Unit: [`Description=sqlsync, ${what} (node ${config.node})`, 'After=time-sync.target'],
-      Service: ['Type=oneshot', `ExecStart=${like.command} ${name} --quiet --no-input`, ...lines, ...CLOSED],
+      Service: ['Type=oneshot', ...namedIn(isForEach ? config.databases : []).map(exec(name)), ...lines, ...CLOSED],
     }),
     unitFile(`${prefix}-${name}.timer`, {
       Unit: [`Description=sqlsync, ${what} (node ${config.node})`],
@@ -68,4 +73,9 @@ export function planTimers(
         ),
     ],
   };
+}
+
+/** Flags that name each; where there is only one, it need not be named. */
+function namedIn(databases: ServiceConfig['databases']): string[] {
+  return databases.length > 1 ? databases.map(({ name }) => ` --database ${commandWord(name)}`) : [''];
 }

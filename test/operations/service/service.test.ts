@@ -103,6 +103,12 @@ describe('a unit', () => {
       'sqlsync-paris-prune.service',
       'sqlsync-paris-prune.timer',
     ]);
+    const run = '/usr/bin/node /opt/sqlsync/current/bin/run.js';
+    expect(units[2]?.text.match(/^ExecStart=.*$/gm)).toEqual([
+      `ExecStart=${run} backup --database shop --quiet --no-input`,
+      `ExecStart=${run} backup --database pay --quiet --no-input`,
+    ]);
+    expect(units[4]?.text.match(/^ExecStart=.*$/gm)).toEqual([`ExecStart=${run} prune --quiet --no-input`]);
     expect(enabled).toEqual(['sqlsync@paris.service', 'sqlsync-paris-backup.timer', 'sqlsync-paris-prune.timer']);
     expect(warnings).toEqual([]);
   });
