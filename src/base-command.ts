@@ -8,7 +8,6 @@
  */
 
 import { resolve } from 'node:path';
-import { confirm as askConfirmation } from '@inquirer/prompts';
 import { Command, Errors, type Interfaces } from '@oclif/core';
 import { Ansis } from 'ansis';
 import { Cancellation, OUTPUT_CLOSED } from './cancellation.js';
@@ -72,6 +71,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     if (!this.canAsk) {
       throw new SqlsyncError('usage', `this needs a confirmation: ${question}`, { hint: 'Add --yes to agree.' });
     }
+    // Only a command that asks loads what asks.
+    const { confirm: askConfirmation } = await import('@inquirer/prompts');
     const agreed = await askConfirmation({ message: question, default: false }, { output: process.stderr });
     if (!agreed) throw new SqlsyncError('interrupted', 'nothing was changed');
   }

@@ -246,6 +246,18 @@ export const ERROR_WORDS = {
     remedy:
       'Let the catch-up end, or run the migration, first. `uninstall --force --dry-run` says what would be lost here; other nodes keep what they have.',
   },
+  'root-needed': {
+    meaning: 'Units of the system belong to root.',
+    remedy: 'Type it with `sudo`, or look first: `--dry-run`.',
+  },
+  'service-foreign': {
+    meaning: 'A unit file of that name is not one that sqlsync wrote, or was edited since.',
+    remedy: 'Put your changes into a drop-in (`systemctl edit UNIT`) and move the file away, then again.',
+  },
+  'systemctl-failed': {
+    meaning: 'systemd refused or failed to do what it was asked.',
+    remedy: 'The message has its words; `systemctl status UNIT` and `journalctl -u UNIT` say more.',
+  },
   'timed-out': {
     meaning: '`--timeout` was over before the work was done.',
     remedy: 'Try again with a longer one.',

@@ -4,6 +4,7 @@
 import { Errors } from '@oclif/core';
 import { Ansis } from 'ansis';
 import { EXIT, SqlsyncError } from './errors.js';
+import { isJournalStream } from './journal-stream.js';
 
 export interface ReportOptions {
   readonly json: boolean;
@@ -44,7 +45,8 @@ export function reportError(error: unknown, options: ReportOptions): number {
   }
   const paint = options.color && process.stderr.isTTY ? new Ansis() : new Ansis(0);
   const hint = knownHint === null ? '' : `${knownHint.replaceAll(/^/gm, '  ')}\n`;
-  process.stderr.write(`${paint.red.bold('error:')} ${known.message}\n${hint}`);
+  const text = `${paint.red.bold('error:')} ${known.message}\n${hint}`;
+  process.stderr.write(isJournalStream(process.env, process.stderr.fd) ? text.replaceAll(/^(?=.)/gm, '<3>') : text);
   return known.exitCode;
 }
 

@@ -1,8 +1,9 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeFolder } from './support/make-folder.js';
-import { runCli } from './support/run-cli.js';
+import { RUN_JS, runCli } from './support/run-cli.js';
 
 function folderWith(config: string): string {
   const cwd = makeFolder();
@@ -94,4 +95,16 @@ test('help and version are no errors', async () => {
   ]) {
     expect(help.stdout).toContain(flag);
   }
+});
+
+test('an error that the journal keeps is one of its errors, line by line', () => {
+  const cwd = makeFolder();
+  const journal = openSync(join(cwd, 'journal'), 'w');
+  const { dev, ino } = fstatSync(journal);
+  const env = { PATH: process.env.PATH, HOME: cwd, JOURNAL_STREAM: `${dev}:${ino}` };
+  spawnSync(process.execPath, [RUN_JS, 'start'], { cwd, env, stdio: ['ignore', 'ignore', journal] });
+  closeSync(journal);
+  expect(readFileSync(join(cwd, 'journal'), 'utf8')).toMatch(
+    /^<3>error: no configuration in .*\n<3> {2}`sqlsync init.*\n$/,
+  );
 });

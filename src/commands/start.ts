@@ -34,6 +34,7 @@ export default class Start extends BaseCommand<typeof Start> {
     await runDaemon({
       readSettings: () => readDaemonSettings(this.loadConfig()),
       logger,
+      environment: process.env,
       onStarted: (daemon) => {
         heartbeat?.start();
         this.#tellStarted(daemon);

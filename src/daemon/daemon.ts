@@ -9,6 +9,7 @@ import { SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
 import type { PruneOrder } from '../operations/running-daemon.js';
 import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.js';
+import { renderCount } from '../render-figures.js';
 import { GapClosing } from './compare/gap-closing.js';
 import { scheduleVerification } from './compare/scheduled-verification.js';
 import { Verification } from './compare/verification.js';
@@ -46,6 +47,8 @@ const NEVER = new AbortController().signal;
 export class Daemon {
   /** Resolves when the daemon has stopped: null because it was asked to, else what made it stop. */
   readonly stopped: Promise<unknown>;
+  /** Called when it begins to stop, for whatever reason. */
+  onStopping: () => void = () => {};
   private resolveStopped!: (cause: unknown) => void;
   private readonly startedAt = new Date();
   private peers: readonly PeerConfig[];
@@ -140,6 +143,20 @@ export class Daemon {
       listen: this.address === null ? null : formatListenAddress(this.address),
       databases: await Promise.all(this.databases.all().map(statusOf)),
     };
+  }
+
+  /** How long the slowest step of an apply that is under way has lasted; 0: none is. */
+  get applyStillMs(): number {
+    return Math.max(...this.databases.all().map(({ service }) => service.applyStillMs));
+  }
+
+  /** A few words on how things are, for whoever supervises the process. */
+  get summary(): string {
+    const databases = this.databases.all();
+    const peers = databases.flatMap((served) => served.peers.all());
+    const inTouch = peers.filter(({ state }) => state === 'online' || state === 'syncing').length;
+    const names = databases.map(({ service }) => service.name).join(', ');
+    return `serves ${names}; ${inTouch} of ${renderCount(peers.length, 'peer')} in touch`;
   }
 
   /** A configuration that was read anew could not be taken. */
@@ -252,6 +269,7 @@ export class Daemon {
   private async drain(): Promise<void> {
     this.logger.info('stopping');
     this.holds.abort();
+    this.onStopping();
     this.pruning?.stop();
     this.verifying.stop();
     for (const { presence } of this.databases.all()) presence.stop();

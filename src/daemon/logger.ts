@@ -6,6 +6,7 @@
  * What could be a secret is cut out by name, whoever logs it.
  */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import { isJournalStream } from '../journal-stream.js';
 
 export type LogFormat = 'auto' | 'json' | 'text' | 'journald';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -13,8 +14,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  readonly destination: DestinationStream & { readonly isTTY?: boolean };
-  /** Under systemd JOURNAL_STREAM is set. */
+  readonly destination: DestinationStream & { readonly isTTY?: boolean; readonly fd?: number };
+  /** Under systemd JOURNAL_STREAM tells which stream is the journal’s. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -38,8 +39,9 @@ export function createLogger(options: LoggerOptions): Logger {
 }
 
 function detectFormat(options: LoggerOptions): Exclude<LogFormat, 'auto'> {
-  if (options.environment.JOURNAL_STREAM !== undefined) return 'journald';
-  return options.destination.isTTY === true ? 'text' : 'json';
+  const { environment, destination } = options;
+  if (destination.fd !== undefined && isJournalStream(environment, destination.fd)) return 'journald';
+  return destination.isTTY === true ? 'text' : 'json';
 }
 
 interface LogLine {

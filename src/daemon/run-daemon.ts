@@ -1,21 +1,27 @@
 /**
  * A daemon as a process: SIGTERM and SIGINT drain it, a second one ends it at once, SIGHUP reads secrets and peers anew.
+ * systemd is told of each, if it runs the process.
  */
 import type { Logger } from 'pino';
 import { EXIT, SqlsyncError } from '../errors.js';
 import { Daemon, type DaemonSettings } from './daemon.js';
+import { Supervision } from './systemd/supervision.js';
 
 export interface RunDaemonOptions {
   /** Reads and checks the configuration and all it points to: at the start, and on SIGHUP. */
   readonly readSettings: () => DaemonSettings;
   readonly logger: Logger;
+  /** Where a supervisor says how it is to be told. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Called when the daemon serves. */
   readonly onStarted?: (daemon: Daemon) => void;
 }
 
 /** Runs until it is told to stop. Throws what kept it from starting, or from going on. */
-export async function runDaemon({ readSettings, logger, onStarted }: RunDaemonOptions): Promise<void> {
+export async function runDaemon({ readSettings, logger, environment, onStarted }: RunDaemonOptions): Promise<void> {
   let daemon: Daemon | null = null;
+  const { pid, hrtime } = process;
+  const supervision = new Supervision({ environment, pid, monotonicNs: hrtime.bigint, logger });
   const asked = new AbortController();
   const stop = () => {
     if (asked.signal.aborted) process.exit(EXIT.interrupted);
@@ -24,11 +30,14 @@ export async function runDaemon({ readSettings, logger, onStarted }: RunDaemonOp
   };
   const reload = () => {
     // One that is still starting has read what there is.
-    if (daemon !== null) reloadOrKeep(daemon, readSettings, logger).catch(stopWith(daemon, logger));
+    if (daemon !== null) reloadOrKeep(daemon, readSettings, supervision, logger).catch(stopWith(daemon, logger));
   };
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   try {
-    daemon = await Daemon.start(readSettings(), logger, asked.signal);
+    const settings = readSettings();
+    daemon = await Daemon.start(settings, logger, asked.signal);
+    daemon.onStopping = () => supervision.stopping();
+    supervision.ready(daemon, settings.limits.lockWaitMsMax);
     if (asked.signal.aborted) void daemon.stop();
     onStarted?.(daemon);
     const cause = await daemon.stopped;
@@ -37,22 +46,32 @@ export async function runDaemon({ readSettings, logger, onStarted }: RunDaemonOp
     if (error !== asked.signal.reason) throw error;
     logger.info('stopped before it served');
   } finally {
+    supervision.close();
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
   }
 }
 
 /** A configuration that cannot be taken changes nothing. */
-async function reloadOrKeep(daemon: Daemon, readSettings: () => DaemonSettings, logger: Logger): Promise<void> {
+async function reloadOrKeep(
+  daemon: Daemon,
+  readSettings: () => DaemonSettings,
+  supervision: Supervision,
+  logger: Logger,
+): Promise<void> {
+  supervision.reloading();
   let settings: DaemonSettings;
   try {
     settings = readSettings();
   } catch (error) {
     if (!(error instanceof SqlsyncError)) throw error;
     daemon.keepConfiguration();
-    logger.error({ code: error.code, hint: error.hint }, `kept the old configuration: ${error.message}`);
+    const trouble = `kept the old configuration: ${error.message}`;
+    logger.error({ code: error.code, hint: error.hint }, trouble);
+    supervision.reloaded(daemon, trouble);
     return;
   }
   await daemon.reload(settings);
+  supervision.reloaded(daemon, null);
 }
 
 function stopWith(daemon: Daemon, logger: Logger) {

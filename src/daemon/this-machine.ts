@@ -7,21 +7,15 @@ import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { DecideQuarantineDeps } from '../operations/decide-quarantine.js';
 import type { DoctorDeps } from '../operations/doctor/doctor-deps.js';
 import type { Machine } from '../operations/machine.js';
-import type { FileHold } from '../operations/migrate-database.js';
 import type { PruneDeps } from '../operations/prune-databases.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { OperationDeps } from '../operations/record-operation.js';
-import type { FindDaemon, PrunedHistory } from '../operations/running-daemon.js';
+import type { FindDaemon } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
-import { decideKept } from './database/decide-kept.js';
-import { pruneDatabase } from './database/prune-database.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
-import { holdFile } from './hold-file.js';
 import { thisHost } from './host/this-host.js';
 import { localFiles } from './local-files.js';
-import { createLogger } from './logger.js';
-import { serveOnce } from './serve-once.js';
 
 export const thisMachine: Machine = {
   files: localFiles,
@@ -57,26 +51,17 @@ export const changePeersDeps: ChangePeersDeps = {
   reloadDaemon: (pid) => process.kill(pid, 'SIGHUP'),
 };
 
-/** A decision without a daemon serves the file for as long as it takes, and logs nothing. */
+/** A decision without a daemon serves the file for as long as it takes, which is loaded only then. */
 export function decideQuarantineDeps({ limits }: Pick<Config, 'limits'>): DecideQuarantineDeps {
-  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
-  const decideOnce: DecideQuarantineDeps['decideOnce'] = (database, request) =>
-    serveOnce(database, { limits, logger }, (service) => decideKept(service, request));
+  const decideOnce: DecideQuarantineDeps['decideOnce'] = async (database, request) =>
+    (await import('./decide-once.js')).decideOnce(database, request, limits);
   return { ...thisMachine, findDaemon, decideOnce };
 }
 
-/** Without a daemon this process serves the files for as long as it takes, and evicts nobody: it has not been listening. */
-export function pruneDeps({ limits, prune }: Pick<Config, 'limits' | 'prune'>): PruneDeps {
-  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
-  const pruneOnce: PruneDeps['pruneOnce'] = async (databases, { keepLogMs, dryRun }) => {
-    const pruned: PrunedHistory[] = [];
-    const keep = { ...prune, keepLogMs: keepLogMs ?? prune.keepLogMs };
-    const request = { keep, eviction: null, dryRun };
-    for (const database of databases) {
-      pruned.push(await serveOnce(database, { limits, logger }, (service) => pruneDatabase(service, request)));
-    }
-    return pruned;
-  };
+/** Without a daemon this process serves the files for as long as it takes, which is loaded only then. */
+export function pruneDeps(config: Pick<Config, 'limits' | 'prune'>): PruneDeps {
+  const pruneOnce: PruneDeps['pruneOnce'] = async (databases, request) =>
+    (await import('./prune-once.js')).pruneOnce(databases, request, config);
   return { files: localFiles, findDaemon, pruneOnce };
 }
 
@@ -90,14 +75,17 @@ export function doctorDeps(version: string): DoctorDeps {
   return { ...thisMachine, host: thisHost, findDaemon, version };
 }
 
-/** @param config null: there is none, and a file is held by the defaults */
+/**
+ * What holds a file serves it if need be, and is loaded only then.
+ * @param config null: there is none, and a file is held by the defaults
+ */
 export function migrateDeps(config: Config | null) {
   const limits = config?.limits ?? limitsSchema.parse({});
-  const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
-  const hold = ({ database, path }: { readonly database: string; readonly path: string }): Promise<FileHold> => {
-    const configured = config?.databases.find(({ name }) => name === database);
-    const identity = configured?.identity ?? 'ask';
-    return holdFile({ path: localFiles.locate(path), database: { name: database, path, identity }, limits, logger });
+  const hold = async ({ database: name, path }: { readonly database: string; readonly path: string }) => {
+    const [{ holdFile }, { createLogger }] = await Promise.all([import('./hold-file.js'), import('./logger.js')]);
+    const logger = createLogger({ level: 'silent', format: 'json', destination: process.stderr, environment: {} });
+    const identity = config?.databases.find((database) => database.name === name)?.identity ?? 'ask';
+    return holdFile({ path: localFiles.locate(path), database: { name, path, identity }, limits, logger });
   };
   return { ...thisMachine, findDaemon, limits, hold };
 }

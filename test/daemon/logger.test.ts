@@ -1,9 +1,10 @@
+import { fstatSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createLogger, type LogFormat } from '../../src/daemon/logger.js';
 
-function logTo(format: LogFormat, environment: Record<string, string> = {}, isTTY = false) {
+function logTo(format: LogFormat, environment: Record<string, string> = {}, isTTY = false, fd = 2) {
   const lines: string[] = [];
-  const destination = { write: (line: string) => void lines.push(line), isTTY };
+  const destination = { write: (line: string) => void lines.push(line), isTTY, fd };
   return { log: createLogger({ level: 'info', format, destination, environment }), lines };
 }
 
@@ -26,9 +27,19 @@ describe('createLogger', () => {
   });
 
   it('writes for the journal with a priority, no time, and one line whatever the text', () => {
-    const { log, lines } = logTo('auto', { JOURNAL_STREAM: '8:1' });
+    const { dev, ino } = fstatSync(2);
+    const { log, lines } = logTo('auto', { JOURNAL_STREAM: `${dev}:${ino}` });
     log.error({ database: 'shop' }, 'first\nsecond');
-    expect(lines).toEqual(['<3>first\\nsecond database=shop\n']);
+    log.fatal('a');
+    log.warn('b');
+    log.info('c');
+    expect(lines).toEqual(['<3>first\\nsecond database=shop\n', '<2>a\n', '<4>b\n', '<6>c\n']);
+  });
+
+  it('does not take a stream that only inherits JOURNAL_STREAM for the journal', () => {
+    const { log, lines } = logTo('auto', { JOURNAL_STREAM: '8:1' });
+    log.error('redirected');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'error', msg: 'redirected' });
   });
 
   it.each<LogFormat>(['json', 'text', 'journald'])('keeps secrets out of format %s', (format) => {

@@ -1,41 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { makeFolder } from '../support/make-folder.js';
-import { type NodeOptions, TestNode } from './node.js';
+import { launch, spawnDaemon } from './launch-daemon.js';
+import { TestNode } from './node.js';
 
 const soon = { interval: 5, timeout: 20_000 };
-
-interface DaemonProcess {
-  readonly child: ChildProcess;
-  readonly port: number;
-  readonly log: () => string;
-}
-
-/** Launches a node's daemon in a process of its own. */
-function launch(node: TestNode, options: NodeOptions = {}): { child: ChildProcess; log: () => string } {
-  const script = join(import.meta.dirname, 'daemon-process.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(node.settings(options))], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let log = '';
-  child.stderr?.on('data', (text) => {
-    log += text;
-  });
-  return { child, log: () => log };
-}
-
-/** The same, once it serves. */
-async function spawnDaemon(node: TestNode, options: NodeOptions = {}): Promise<DaemonProcess> {
-  const { child, log } = launch(node, options);
-  const [port] = await Promise.race([
-    once(child.stdout as NodeJS.ReadableStream, 'data'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`exited with ${code}: ${log()}`))),
-  ]);
-  return { child, port: Number(port), log };
-}
 
 function fill(node: TestNode, rows: number): void {
   const insert = node.application.prepare('INSERT INTO item(id, name) VALUES(?, ?)');

@@ -1,5 +1,8 @@
-/** A command's side of the daemon's control socket. See control-protocol.ts. */
-import { Client } from 'undici';
+/**
+ * A command's side of the daemon's control socket. See control-protocol.ts. It speaks through Node's own HTTP client:
+ * every command comes by here, and a larger one takes longer to load than to answer.
+ */
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isErrorCode, SqlsyncError } from '../../errors.js';
 import type {
   ChangedRules,
@@ -122,16 +125,10 @@ export class ControlClient {
     onProgress: (progress: SyncProgress) => void = () => {},
     signal?: AbortSignal,
   ): Promise<unknown> {
-    const client = new Client('http://localhost', { socketPath: this.socketPath, bodyTimeout: 0 });
     try {
-      const { body } = await client.request({
-        path: CONTROL_PATH,
-        method: 'POST',
-        body: JSON.stringify(request),
-        ...(signal && { signal }),
-      });
+      const body = await this.post(JSON.stringify(request), signal);
       let rest = '';
-      for await (const piece of body.setEncoding('utf8')) {
+      for await (const piece of body) {
         const lines = (rest + piece).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) {
@@ -143,12 +140,22 @@ export class ControlClient {
       }
       throw new SqlsyncError('daemon-down', 'the daemon stopped before it answered', { hint: 'sqlsync start' });
     } catch (error) {
+      signal?.throwIfAborted();
       throw isGone(error)
         ? new SqlsyncError('daemon-down', 'no daemon answers', { hint: 'sqlsync start', cause: error })
         : error;
-    } finally {
-      await client.destroy();
     }
+  }
+
+  /** The daemon's answer as it comes; one that is not read to its end is closed by whoever stops reading. */
+  private post(text: string, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const { socketPath } = this;
+      httpRequest({ socketPath, path: CONTROL_PATH, method: 'POST', agent: false, ...(signal && { signal }) })
+        .on('response', (response) => resolve(response.setEncoding('utf8')))
+        .on('error', reject)
+        .end(text);
+    });
   }
 }
 
@@ -167,5 +174,5 @@ function errorFromDaemon({
 /** The socket is not there, nobody listens at it, or whoever did has died. */
 function isGone(error: unknown): boolean {
   const { code } = error as { readonly code?: string };
-  return code !== undefined && ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code);
+  return code !== undefined && ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(code);
 }

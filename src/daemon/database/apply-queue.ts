@@ -35,6 +35,8 @@ export type ApplyProgress = (rows: number) => void;
 
 export class ApplyQueue {
   private tail: Promise<void> = Promise.resolve();
+  /** When the work under way last came a step further; null: there is none. */
+  private movedMs: number | null = null;
 
   constructor(private readonly options: ApplyQueueOptions) {}
 
@@ -81,13 +83,23 @@ export class ApplyQueue {
     onAbandoned(why);
   }
 
+  /** How long the step under way has lasted, its wait for a lock included; 0: nothing is being applied. */
+  get stillMs(): number {
+    return this.movedMs === null ? 0 : performance.now() - this.movedMs;
+  }
+
   /** Resolves when nothing is being applied any more, once the file has been told to stop. */
   idle(): Promise<void> {
     return this.tail;
   }
 
   private enqueue(work: () => Promise<void>): Promise<void> {
-    const job = this.tail.then(work);
+    const job = this.tail.then(() => {
+      this.movedMs = performance.now();
+      return work().finally(() => {
+        this.movedMs = null;
+      });
+    });
     // The next in the queue does not care how this one ended; whoever waits for `job` does.
     this.tail = job.catch(() => {});
     return job;
@@ -115,6 +127,7 @@ export class ApplyQueue {
     try {
       for (;;) {
         const { done, rows } = await file.run(() => application.step());
+        this.movedMs = performance.now();
         onProgress(rows);
         if (done) return;
         await file.gap();

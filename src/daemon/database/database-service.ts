@@ -285,6 +285,11 @@ export class DatabaseService {
     }
   }
 
+  /** How long the step of an apply that is under way has lasted; 0: none is. */
+  get applyStillMs(): number {
+    return this.queue.stillMs;
+  }
+
   /** What is this machine's own trouble, and no peer's, is a problem of the database's until something could be applied. */
   private noteTrouble(error: unknown): void {
     const trouble = ownTrouble(error);
