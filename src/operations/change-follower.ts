@@ -1,0 +1,83 @@
+/**
+ * Reads on in the changes of one file, a bounded batch at a time, and forgets nothing between two batches but its place.
+ * There is no queue: whoever is slow reads later what the file still has, and is told when something has gone meanwhile.
+ */
+import type { Database } from 'better-sqlite3';
+import type { ChangeHistory, ChangePlace } from '../replication/change-history.js';
+import {
+  type ChangeQuery,
+  type ChangeReport,
+  changeReport,
+  formatPlace,
+  openHistory,
+  parsePlace,
+} from './change-report.js';
+
+export type ChangeEvent =
+  /** The first: where following begins. */
+  | { readonly type: 'ready'; readonly cursor: string }
+  /** Following on from its cursor tells what comes after it. */
+  | ({ readonly type: 'change'; readonly cursor: string } & ChangeReport)
+  /** Changes between the two places are remembered no more: read the tables anew. */
+  | { readonly type: 'missed'; readonly after: string; readonly cursor: string };
+
+/** Changes of one batch. */
+const BATCH_MAX = 500;
+
+export class ChangeFollower {
+  private history: ChangeHistory | null = null;
+  private schemaVersion = -1;
+  private place: ChangePlace | null = null;
+  private sinceHlc = 0;
+  private isFirst = true;
+  /** Is more there than the last batch held? */
+  isBehind = true;
+
+  /**
+   * @param from a cursor or an HLC; null: only what comes from now on. Throws `usage` for what is neither.
+   */
+  constructor(
+    private readonly db: Database,
+    private readonly database: string,
+    private readonly query: ChangeQuery,
+    from: string | null,
+  ) {
+    if (from === null) return;
+    const { sinceHlc, ...place } = parsePlace(from);
+    this.sinceHlc = sinceHlc;
+    this.place = place;
+  }
+
+  /** The next batch, in one snapshot of the file; [] when nothing is new. Throws `usage` for what can not be asked. */
+  next(): ChangeEvent[] {
+    this.db.exec('BEGIN');
+    try {
+      return this.read(this.openHistory());
+    } finally {
+      if (this.db.inTransaction) this.db.exec('ROLLBACK');
+    }
+  }
+
+  /** Tables may have come and gone. */
+  private openHistory(): ChangeHistory {
+    const version = this.db.pragma('schema_version', { simple: true }) as number;
+    if (this.history === null || version !== this.schemaVersion) {
+      this.history = openHistory(this.db, this.query, this.sinceHlc);
+      this.schemaVersion = version;
+    }
+    return this.history;
+  }
+
+  private read(history: ChangeHistory): ChangeEvent[] {
+    const events: ChangeEvent[] = [];
+    if (this.place === null) this.place = this.query.sinceMs === undefined ? history.end() : { hlc: 0, arrival: 0 };
+    if (this.isFirst) events.push({ type: 'ready', cursor: formatPlace(this.place) });
+    this.isFirst = false;
+    const { changes, place, more } = history.after(this.place, BATCH_MAX);
+    for (const change of changes)
+      events.push({ type: 'change', ...changeReport(this.database, change), cursor: formatPlace(change.place) });
+    this.place = place;
+    this.isBehind = more;
+    return events;
+  }
+}
