@@ -30,6 +30,10 @@ export class ChangeFollower {
   private place: ChangePlace | null = null;
   private sinceHlc = 0;
   private isFirst = true;
+  private tag: string | null = null;
+  private fileTag = '';
+  /** Does it begin with what is past, as far as that is remembered? */
+  private isPast = false;
   /** Is more there than the last batch held? */
   isBehind = true;
 
@@ -43,8 +47,9 @@ export class ChangeFollower {
     from: string | null,
   ) {
     if (from === null) return;
-    const { sinceHlc, ...place } = parsePlace(from);
+    const { sinceHlc, tag, ...place } = parsePlace(from);
     this.sinceHlc = sinceHlc;
+    this.tag = tag;
     this.place = place;
   }
 
@@ -58,6 +63,34 @@ export class ChangeFollower {
     }
   }
 
+  private begin(history: ChangeHistory): ChangeEvent[] {
+    this.isFirst = false;
+    this.fileTag = history.fileTag();
+    const end = history.end();
+    // What is asked for by time begins where memory does, and nobody has been promised more.
+    this.isPast = this.place === null || this.tag === null;
+    this.place ??= this.query.sinceMs === undefined ? end : { hlc: 0, arrival: 0 };
+    const { hlc, arrival } = this.place;
+    const isOfThis = this.tag === null || (this.tag === this.fileTag && hlc <= end.hlc && arrival <= end.arrival);
+    if (isOfThis) {
+      const isGone = this.sinceHlc > 0 && this.sinceHlc <= history.forgottenUpTo();
+      const ready = { type: 'ready', cursor: this.cursorOf(this.place) } as const;
+      return isGone ? [ready, this.missed(this.place, this.place)] : [ready];
+    }
+    // Of another file, or of this one before an older state was put in its place.
+    const missed = this.missed(this.place, end);
+    this.place = end;
+    return [{ type: 'ready', cursor: this.cursorOf(end) }, missed];
+  }
+
+  private missed(after: ChangePlace, reached: ChangePlace): ChangeEvent {
+    return { type: 'missed', after: this.cursorOf(after), cursor: this.cursorOf(reached) };
+  }
+
+  private cursorOf(place: ChangePlace): string {
+    return formatPlace(place, this.fileTag);
+  }
+
   /** Tables may have come and gone. */
   private openHistory(): ChangeHistory {
     const version = this.db.pragma('schema_version', { simple: true }) as number;
@@ -69,13 +102,17 @@ export class ChangeFollower {
   }
 
   private read(history: ChangeHistory): ChangeEvent[] {
-    const events: ChangeEvent[] = [];
-    if (this.place === null) this.place = this.query.sinceMs === undefined ? history.end() : { hlc: 0, arrival: 0 };
-    if (this.isFirst) events.push({ type: 'ready', cursor: formatPlace(this.place) });
-    this.isFirst = false;
-    const { changes, place, more } = history.after(this.place, BATCH_MAX);
+    const events = this.isFirst ? this.begin(history) : [];
+    const from = this.place as ChangePlace;
+    const floor = history.floor();
+    if (!this.isPast && (from.hlc < floor.hlc || from.arrival < floor.arrival)) {
+      const reached = { hlc: Math.max(from.hlc, floor.hlc), arrival: Math.max(from.arrival, floor.arrival) };
+      events.push(this.missed(from, reached));
+    }
+    this.isPast = false;
+    const { changes, place, more } = history.after(from, BATCH_MAX);
     for (const change of changes)
-      events.push({ type: 'change', ...changeReport(this.database, change), cursor: formatPlace(change.place) });
+      events.push({ type: 'change', ...changeReport(this.database, change), cursor: this.cursorOf(change.place) });
     this.place = place;
     this.isBehind = more;
     return events;

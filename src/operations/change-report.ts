@@ -33,19 +33,22 @@ export function changeReport(database: string, { place: _, ...change }: Change):
   return { database, ...change, at: new Date(hlcToMs(change.hlc)).toISOString() };
 }
 
-/** A place as `cursor` has it: HLC and arrival. */
-export function formatPlace({ hlc, arrival }: ChangePlace): string {
-  return `${hlc}.${arrival}`;
+/** A place as `cursor` has it: HLC, arrival, and the tag of the file in which it is one. */
+export function formatPlace({ hlc, arrival }: ChangePlace, tag: string): string {
+  return `${hlc}.${arrival}.${tag}`;
 }
 
 /** The place a cursor stands for, or an HLC alone: all that was written later, wherever. Throws `usage`. */
-export function parsePlace(text: string): ChangePlace & { readonly sinceHlc: number } {
-  const [, hlc, arrival] = /^(\d{1,16})(?:\.(\d{1,16}))?$/.exec(text) ?? [];
+export function parsePlace(
+  text: string,
+): ChangePlace & { readonly sinceHlc: number /** Null: of any file. */; readonly tag: string | null } {
+  const [, hlc, arrival, tag] = /^(\d{1,16})(?:\.(\d{1,16})\.([0-9a-f]{1,32}))?$/.exec(text) ?? [];
   if (hlc === undefined || !Number.isSafeInteger(Number(hlc))) {
     throw new SqlsyncError('usage', `"${text}" is no cursor of changes`, { hint: 'Take it as it stands in a change.' });
   }
-  if (arrival !== undefined) return { hlc: Number(hlc), arrival: Number(arrival), sinceHlc: 0 };
-  return { hlc: Number(hlc), arrival: 0, sinceHlc: Number(hlc) + 1 };
+  if (arrival === undefined || tag === undefined)
+    return { hlc: Number(hlc), arrival: 0, sinceHlc: Number(hlc) + 1, tag: null };
+  return { hlc: Number(hlc), arrival: Number(arrival), sinceHlc: 0, tag };
 }
 
 /** Prepares to read. Throws `usage` for a table that does not replicate, and for what is no key of it. */

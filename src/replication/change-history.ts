@@ -53,6 +53,7 @@ export interface ChangesRead {
 
 /** What a search for the next changes looks through before it returns, so that nobody waits long for the file. */
 const WINDOWS_MAX = 32;
+const TAG_CHARS = 8;
 
 interface OtherNodes {
   readonly table: CapturedTable;
@@ -120,6 +121,22 @@ export class ChangeHistory {
   end(): ChangePlace {
     const hlc = pluck(this.db, `SELECT max(hlc) FROM ${PREFIX}log`).get() ?? 0;
     return { hlc, arrival: this.fact('arrival') };
+  }
+
+  /** Whoever has read less far may have missed something. */
+  floor(): ChangePlace {
+    return { hlc: this.fact('log_from'), arrival: this.fact('untold') };
+  }
+
+  /** Of what was written up to this HLC, here or elsewhere, something may be remembered no more. */
+  forgottenUpTo(): number {
+    const settled = this.fact('untold') > 0 ? this.fact('horizon') : 0;
+    return Math.max(settled, this.fact('log_from') - 1);
+  }
+
+  /** Tells this file's places from those of another. */
+  fileTag(): string {
+    return String(this.textFact('node_id')).slice(0, TAG_CHARS);
   }
 
   private fact(name: string): number {
@@ -196,7 +213,7 @@ export class ChangeHistory {
   }
 
   private ownChanges(rows: SqlValue[][], placeOf: (hlc: number) => ChangePlace): Change[] {
-    const node = this.ownNode();
+    const node = this.textFact('node');
     return rows.flatMap((row) => {
       const table = this.byId.get(Number(row[1]));
       if (table === undefined) return [];
@@ -247,14 +264,14 @@ export class ChangeHistory {
     };
   }
 
-  private ownNode(): string {
-    return this.db.prepare(`SELECT value FROM ${PREFIX}state WHERE name = 'node'`).pluck().get() as string;
+  private textFact(name: 'node' | 'node_id'): string {
+    return this.db.prepare(`SELECT value FROM ${PREFIX}state WHERE name = ?`).pluck().get(name) as string;
   }
 
   /** Names of sessions by number, and the numbers of this node's own as JSON. */
   private sessions(): { readonly names: ReadonlyMap<number, string>; readonly own: string } {
     const rows = this.db.prepare(`SELECT id, name FROM ${PREFIX}session`).raw().all() as [number, string][];
-    const node = this.ownNode();
+    const node = this.textFact('node');
     const own = rows.filter(([, name]) => nodeOf(name) === node).map(([id]) => id);
     return { names: new Map(rows), own: JSON.stringify(own) };
   }

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { ChangeFollower } from '../../src/operations/change-follower.js';
 import { ChangeHistory, type ChangePlace } from '../../src/replication/change-history.js';
 import { EngineCluster, type EngineNode } from '../support/engine-node.js';
 
@@ -130,4 +131,58 @@ test('keys come as they are: text that is not UTF-8, blobs, large integers', () 
   const { changes } = follow(node);
   expect(changes[0]?.key).toEqual({ sku: { $text: '/0E=' } });
   expect(changes[1]?.key).toEqual({ nr: { $int: '9007199254740993' }, product: { $blob: 'AA==' } });
+});
+
+/** Follows as programs do; what is told comes back as words. */
+function follower(node: EngineNode, from: string | null) {
+  const following = new ChangeFollower(node.app, 'shop', { tables: [], key: undefined, sinceMs: undefined }, from);
+  return () => following.next().map((event) => ({ type: event.type, cursor: event.cursor }));
+}
+
+const types = (events: readonly { type: string }[]) => events.map(({ type }) => type);
+
+test('who comes back after something was forgotten is told so; after nothing was, not', () => {
+  const [west, east] = pair();
+  const next = follower(east, null);
+  const [ready] = next();
+  west.app.exec(`INSERT INTO product VALUES('tea', 'Assam', 4)`);
+  east.pull(west);
+  east.app.exec(`INSERT INTO line VALUES(1, 'tea', 1)`);
+  east.foldAll();
+  const read = next();
+  expect(types(read)).toEqual(['change', 'change']);
+  for (let i = 0; i < 3; i += 1) {
+    west.pull(east);
+    east.pull(west);
+    while (east.replica.settle().more);
+  }
+  expect(east.app.prepare('SELECT count(*) FROM _sqlsync_meta_10').pluck().get()).toBe(0);
+  expect(types(next())).toEqual([]);
+  expect(types(follower(east, read.at(-1)?.cursor as string)())).toEqual(['ready']);
+  expect(types(follower(east, ready?.cursor as string)())).toEqual(['ready', 'missed', 'change']);
+  expect(types(follower(east, '1')())).toEqual(['ready', 'missed', 'change']);
+});
+
+test('own entries that the log keeps no more are told as missed', () => {
+  const [node] = pair();
+  const [ready] = follower(node, null)();
+  node.app.exec(
+    `INSERT INTO product VALUES('tea', 'Assam', 4); UPDATE product SET stock = 1; UPDATE product SET stock = 2`,
+  );
+  node.foldAll();
+  node.replica.pruneLog(Number.MAX_SAFE_INTEGER);
+  expect(types(follower(node, ready?.cursor as string)())).toContain('missed');
+});
+
+test('a cursor of another file, or of this one in a later state, is told as missed', () => {
+  const [west, east] = pair();
+  west.app.exec(`INSERT INTO product VALUES('tea', 'Assam', 4)`);
+  west.foldAll();
+  const [ready] = follower(west, null)();
+  expect(types(follower(east, ready?.cursor as string)())).toEqual(['ready', 'missed']);
+  const [hlc, arrival, tag] = String(ready?.cursor).split('.');
+  expect(types(follower(west, `${Number(hlc) + 1}.${arrival}.${tag}`)())).toEqual(['ready', 'missed']);
+  expect(types(follower(west, ready?.cursor as string)())).toEqual(['ready']);
+  for (const wrong of ['', 'x', '1.2', '1.2.zz', '99999999999999999'])
+    expect(() => follower(west, wrong)).toThrow(expect.objectContaining({ code: 'usage' }));
 });
