@@ -34,6 +34,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** Colors for stdout: none with --no-color, with NO_COLOR, or without a terminal. */
   protected paint = new Ansis(0);
 
+  /** Has it begun to print a document a line? */
+  #streams = false;
   readonly #cancellation = new Cancellation((error) => process.exit(this.#report(error)));
   readonly #onOutputError = (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') this.#cancellation.stopOutput();
@@ -112,6 +114,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** One line of NDJSON: for commands that stream, whose `run` returns nothing. */
   protected logLine(document: unknown): void {
+    this.#streams = true;
     process.stdout.write(`${JSON.stringify(document)}\n`);
   }
 
@@ -141,7 +144,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   #report(error: Error): number {
     return reportError(error, {
-      json: this.jsonEnabled(),
+      json: this.jsonEnabled() && (this.#streams ? 'line' : true),
       completeHint: (hint) => this.withConfig(hint),
       verbose: isSwitchGiven(this.argv, ['--verbose', '-v'], process.env.SQLSYNC_VERBOSE),
       color: !isSwitchGiven(this.argv, ['--no-color'], process.env.SQLSYNC_NO_COLOR),

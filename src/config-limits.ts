@@ -66,6 +66,7 @@ export const limitsSchema = z.strictObject({
     .describe("How far a peer's clock may run ahead before its changes are refused."),
   requestBytesMax: byteSize(KIB, GIB).default(MIB).describe('Largest request body apart from streams of changes.'),
   connectionsMax: wholeNumber(1, 100_000).default(256).describe('Connections that a node serves at once.'),
+  feedSubscribersMax: wholeNumber(0, 100_000).default(64).describe('Subscribers of the feed of changes at once.'),
 });
 
 export type Limits = Readonly<z.output<typeof limitsSchema>>;

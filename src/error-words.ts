@@ -117,6 +117,10 @@ export const ERROR_WORDS = {
     remedy:
       '`sqlsync quarantine` lists them; one that has gone in, or that a newer change has replaced, is there no more.',
   },
+  'feed-full': {
+    meaning: 'As many programs follow the feed of changes (`/v1/changes`) as this node allows.',
+    remedy: 'End one of them, or raise `limits.feedSubscribersMax`.',
+  },
   'peer-wrong-secret': {
     meaning: "The peer does not accept this node's secret, or the other way round.",
     remedy: 'Put the same secret in both secret files; while exchanging one, both lines in both files.',

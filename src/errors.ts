@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   'peer-timeout': EXIT.tryAgain,
   'peer-unknown': EXIT.usage,
   'quarantine-unknown': EXIT.usage,
+  'feed-full': EXIT.unavailable,
   'peer-wrong-secret': EXIT.refused,
   'peer-refused': EXIT.refused,
   'peer-failed': EXIT.unavailable,

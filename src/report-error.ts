@@ -7,7 +7,8 @@ import { EXIT, SqlsyncError } from './errors.js';
 import { isJournalStream } from './journal-stream.js';
 
 export interface ReportOptions {
-  readonly json: boolean;
+  /** One document on stdout: over several lines, or in the one line that a stream of documents asks for. */
+  readonly json: boolean | 'line';
   readonly verbose: boolean;
   readonly color: boolean;
   /** Adds to the commands of a hint what they need to meet the same configuration. */
@@ -40,7 +41,8 @@ export function reportError(error: unknown, options: ReportOptions): number {
   const { completeHint = (hint) => hint } = options;
   const knownHint = known.hint === null ? null : completeHint(known.hint);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ error: { ...known.toBody(), hint: knownHint } }, null, 2)}\n`);
+    const document = { error: { ...known.toBody(), hint: knownHint } };
+    process.stdout.write(`${JSON.stringify(document, null, options.json === 'line' ? 0 : 2)}\n`);
     return known.exitCode;
   }
   const paint = options.color && process.stderr.isTTY ? new Ansis() : new Ansis(0);

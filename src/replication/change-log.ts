@@ -36,7 +36,7 @@ export interface UnfoldedChanges {
 type RawEntry = [hlc: bigint, tbl: bigint | null, op: bigint, ...rest: (bigint | SqlValue)[]];
 
 /** How many mask and key columns a log has: read from the file, since a wider table widens it. */
-function widthsOf(db: Database): { masks: number; keys: number } {
+export function logWidths(db: Database): { masks: number; keys: number } {
   const names = db.prepare(`SELECT name FROM pragma_table_info('${PREFIX}log')`).pluck().all() as string[];
   return {
     masks: names.filter((name) => /^mask\d*$/.test(name)).length,
@@ -59,7 +59,7 @@ export class ChangeLog {
   private readonly selectBelow: Statement<[number], number>;
 
   constructor(db: Database) {
-    const { masks, keys } = widthsOf(db);
+    const { masks, keys } = logWidths(db);
     this.keyWidth = keys;
     this.maskCount = masks;
     const maskNames = Array.from({ length: masks }, (_, i) => maskColumn(i));

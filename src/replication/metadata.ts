@@ -283,14 +283,16 @@ export class Metadata {
    * Drops the metadata of rows that lie within the horizon, and of others the dots that do, looking at no more than
    * `limit` of them beyond `afterArrival`. Returns where to go on, or null at the end, and the highest edit count that went.
    */
-  settle(request: SettleRequest): { next: number | null; settled: number; edits: number } {
+  settle(request: SettleRequest): { next: number | null; settled: number; edits: number; untold: number } {
     const { horizon, afterArrival, limit } = request;
     const rows = this.selectSettleable.all(afterArrival, horizon, limit);
     let settled = 0;
     let edits = 0;
+    let untold = 0;
     for (const [arrival, hlc, session, alive, vector, rowEdits] of rows) {
       const dots: StoredEntry[] = vector === null ? [[session, hlc]] : JSON.parse(vector);
       const left = dots.filter((dot) => !isPassed(dot, request));
+      if (left.length < dots.length && dots.some(([id]) => !this.state.isOwn(id))) untold = Math.max(untold, arrival);
       if (left.length > 0) {
         this.trim(arrival, { dots, left, stamp: [session, hlc] });
         continue;
@@ -301,7 +303,7 @@ export class Metadata {
       edits = Math.max(edits, rowEdits);
     }
     const last = rows.at(-1);
-    return { next: last !== undefined && rows.length === limit ? last[0] : null, settled, edits };
+    return { next: last !== undefined && rows.length === limit ? last[0] : null, settled, edits, untold };
   }
 
   /** A row's own stamp stays in its vector, whatever the horizon: a vector covers it. */

@@ -27,6 +27,8 @@ export interface Clock {
  *   horizon      HLC up to which every member has everything
  *   dropped      the highest entry that has left the vector
  *   edits_floor  the highest edit count of a row whose metadata is gone
+ *   log_from     HLC below which log entries have been removed
+ *   untold       the highest arrival with other nodes' writes in it whose metadata, or part of it, is gone
  *   catch_up     JSON CatchUp while a stage is half applied, else ''
  *   gap          JSON CaptureGap while writes may have gone unrecorded, else ''
  *   read_only    1: nobody takes what is written here; see read-only.ts
@@ -48,6 +50,8 @@ export interface StateFacts {
   horizon: number;
   dropped: number;
   edits_floor: number;
+  log_from: number;
+  untold: number;
   catch_up: string;
   merged: number;
   gap: string;
@@ -63,7 +67,7 @@ export interface StateFacts {
 /** The state of a file that has just been initialised; `folded` is set to its log's first marker by the installer. */
 export function initialFacts(identity: { dataset: string; node: string; nodeId: string; folded: number }): StateFacts {
   const { dataset, node, nodeId, folded } = identity;
-  const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0, read_only: 0 };
+  const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0, read_only: 0, log_from: 0, untold: 0 };
   const none = { catch_up: '', gap: '', verified: '', place: '', removed_conflicts: '', unjudged: -1 };
   const rules = { rule_change: '', rules_heard: '' };
   return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...rules, ...zero };
@@ -289,6 +293,11 @@ export class NodeState {
     this.idByName.set(name, id);
     this.nameById.set(id, name);
     return id;
+  }
+
+  /** Is this a session of this node, by its number? */
+  isOwn(sessionId: number): boolean {
+    return sessionId !== SETTLED_SESSION_ID && nodeOf(this.sessionNameOf(sessionId)) === this.facts.node;
   }
 
   sessionNameOf(id: number): string {

@@ -255,7 +255,10 @@ export class Replica {
     const { engine } = this;
     const below = Math.min(olderThanHlc, engine.state.get('folded'), engine.log.last());
     if (!engine.log.hasBelow(below)) return { removed: 0, more: false };
-    const removed = engine.writeTransaction(() => engine.log.removeBelow(below, UPKEEP_ROWS_MAX));
+    const removed = engine.writeTransaction(() => {
+      engine.state.set('log_from', below);
+      return engine.log.removeBelow(below, UPKEEP_ROWS_MAX);
+    });
     return { removed, more: removed === UPKEEP_ROWS_MAX };
   }
 

@@ -102,9 +102,15 @@ export class Settling {
     this.pass = null;
     for (let index = from.table; index < tables.all.length; index += 1) {
       const arrival = index === from.table ? from.arrival : 0;
-      const { metadata } = tables.all[index] as (typeof tables.all)[number];
-      const { next, edits } = metadata.settle({ horizon, afterArrival: arrival, limit: UPKEEP_ROWS_MAX, unsent });
+      const { metadata, captured } = tables.all[index] as (typeof tables.all)[number];
+      const { next, edits, untold } = metadata.settle({
+        horizon,
+        afterArrival: arrival,
+        limit: UPKEEP_ROWS_MAX,
+        unsent,
+      });
       if (edits > state.get('edits_floor')) state.set('edits_floor', edits);
+      if (!captured.internal && untold > state.get('untold')) state.set('untold', untold);
       if (next === null) continue;
       this.pass = { horizon, table: index, arrival: next };
       return;

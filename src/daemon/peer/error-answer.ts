@@ -22,6 +22,7 @@ const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'batch-oversized': 413,
   'batch-refused': 422,
   'batch-outdated': 503,
+  'feed-full': 503,
   'peer-wrong-secret': 401,
   'peer-refused': 403,
   'database-unknown': 404,

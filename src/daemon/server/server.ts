@@ -10,6 +10,7 @@ import { LIVE_MESSAGE_BYTES_MAX } from '../live/live-messages.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { BearerSecrets } from './bearer-secrets.js';
 import { createHttpServer, listen, type RunningServer, type ServerTls } from './http-listener.js';
+import { routeChanges } from './route-changes.js';
 import { routeCompare } from './route-compare.js';
 import type { RouteDependencies } from './route-dependencies.js';
 import { routeExchange } from './route-exchange.js';
@@ -40,6 +41,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     routeCompare(peers, options);
     routeRules(peers, options);
     routeLive(peers, options);
+    routeChanges(peers, options);
   });
   return listen(app, options.address, 'listen');
 }
