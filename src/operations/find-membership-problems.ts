@@ -23,7 +23,7 @@ export function inMembership(facts: MembershipFacts | undefined): Finding[] {
     const message = `${rows} written here while ${node} was read-only, and go to the others when it rejoins`;
     return [{ code: 'read-only-writes', severity: 'error', message, command: 'sqlsync rejoin' }];
   }
-  const message = `${rows} written here, and nobody takes them: ${node} is a read-only member (on another node: sqlsync members set ${node} --access write)`;
+  const message = `${rows} written here, and nobody takes them: ${node} is a read-only member (on another node: sqlsync members set ${node} --access write; to give them up, here: sqlsync rejoin --discard-local)`;
   return [{ code: 'read-only-writes', severity: 'error', message, command: null }];
 }
 

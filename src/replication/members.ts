@@ -34,17 +34,30 @@ export interface EvictionRequest extends Pick<EvictionFacts, 'silentMsMax' | 'li
 
 export class Members {
   private readonly selectAll: Statement<[], Member>;
+  /** As the table was when it was last read. */
+  private lastRead: readonly Member[];
 
   constructor(
     private readonly db: Database,
     private readonly engine: Engine,
   ) {
     this.selectAll = db.prepare<[], Member>(SELECT_MEMBERS).safeIntegers(false);
+    this.lastRead = this.selectAll.all();
+  }
+
+  /**
+   * Every membership as of the last look at the table: for what is asked between two turns at the file, which another may
+   * have locked.
+   */
+  get known(): readonly Member[] {
+    return this.lastRead;
   }
 
   /** Every membership there has been, the earlier of a name first. */
   all(): Member[] {
-    return this.selectAll.all();
+    const members = this.selectAll.all();
+    this.lastRead = members;
+    return members;
   }
 
   /** The members that belong, this node among them if it does. */
@@ -82,12 +95,21 @@ export class Members {
 
   /** Does nobody take what is written on this node? */
   get isReader(): boolean {
+    return this.isReaderAmong(this.all());
+  }
+
+  /** The same, as of the last look at the table. */
+  get isKnownReader(): boolean {
+    return this.isReaderAmong(this.known);
+  }
+
+  private isReaderAmong(members: readonly Member[]): boolean {
     const { state } = this.engine;
-    return state.get('read_only') !== WRITES || this.isReadOnly(state.get('node_id'));
+    return state.get('read_only') !== WRITES || isReadOnlyAmong(members, state.get('node_id'));
   }
 
   isReadOnly(nodeId: string): boolean {
-    return this.all().some((member) => member.nodeId === nodeId && member.access === 'read');
+    return isReadOnlyAmong(this.all(), nodeId);
   }
 
   /**
@@ -179,6 +201,10 @@ export class Members {
     const { db, engine } = this;
     updateMember(db, engine.log, nextHlc(engine.log.last(), engine.clock.nowMs()), nodeId, { removedAtMs });
   }
+}
+
+function isReadOnlyAmong(members: readonly Member[], nodeId: string): boolean {
+  return members.some((member) => member.nodeId === nodeId && member.access === 'read');
 }
 
 /** The refusal of changes that come from a read-only member. */

@@ -18,6 +18,7 @@ import { type FilePlace, parsePlace } from './file-place.js';
 import { HeldOffers } from './held-offers.js';
 import type { NewMember } from './member-table.js';
 import { type EvictionRequest, Members, type Rejoining } from './members.js';
+import { belonging } from './membership.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
@@ -95,13 +96,15 @@ export class Replica {
     this.engine.writeTransaction(() => this.engine.state.set('place', text));
   }
 
-  /** Does nobody else belong to the data set? */
+  /** Does nobody else belong to the data set, as far as was known at the last look at the file? */
   get isOnlyMember(): boolean {
-    return this.members.names().length === 1;
+    return belonging(this.members.known).length === 1;
   }
 
   /** What this node says of itself to a peer. `database` is its name in the configuration. */
   hello(database: string): Hello {
+    // What is known between two turns at the file is as of now.
+    this.members.all();
     const { state, schema, held, acknowledgements, cursors, clock } = this.engine;
     return {
       wireVersion: WIRE_VERSION,
@@ -147,14 +150,14 @@ export class Replica {
     return { clockAheadSecondsMax, mine, standing: ownStanding(this.engine), peer, members: this.members.all() };
   }
 
-  /** Does nobody take what is written here? */
+  /** Does nobody take what is written here, as far as was known at the last look at the file? This takes none. */
   get isReadOnly(): boolean {
-    return this.members.isReader;
+    return this.members.isKnownReader;
   }
 
-  /** Is this node to take what a peer ships? */
+  /** Is this node to take what a peer ships? As above. */
   takesFrom(node: string): boolean {
-    return !this.members.belonging().some(({ name, access }) => name === node && access === 'read');
+    return !belonging(this.members.known).some(({ name, access }) => name === node && access === 'read');
   }
 
   /** The stage that is half applied; null: none is. */
@@ -348,7 +351,7 @@ export class Replica {
 
   /** Gives changes up that wait in quarantine, on every node, and enters that among the operations. */
   discardKeptChanges(ids: readonly string[], operation: Omit<OperationRecord, 'detail' | 'result'>): KeptDecision[] {
-    if (this.isReadOnly) throw decidesNothing(this.node);
+    if (this.members.isReader) throw decidesNothing(this.node);
     return discardKeptChanges(this.engine, ids, operation);
   }
 }

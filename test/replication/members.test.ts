@@ -170,3 +170,19 @@ test('nobody joins by way of a node whose word does not count', () => {
   while (!application.step().done);
   expect(() => b.replica.admitMember(newcomer)).toThrow(expect.objectContaining({ code: 'member-removed' }));
 });
+
+test('what is asked between two turns at the file is answered though another has locked it', () => {
+  const made = new EngineCluster(SCHEMA, 2, { journalMode: 'delete' });
+  onTestFinished(() => made.close());
+  made.settleDown();
+  const [a, b] = made.nodes as [EngineNode, EngineNode];
+  const peer = b.hello();
+  a.setAccess(b, 'read');
+  a.hello();
+  a.writer.pragma('busy_timeout = 0');
+  a.app.exec('BEGIN EXCLUSIVE');
+  expect(a.replica.surplusOver(peer)).toBeTypeOf('string');
+  expect([a.replica.isReadOnly, a.replica.takesFrom('n1'), a.replica.isOnlyMember]).toEqual([false, false, false]);
+  expect(() => a.hello()).toThrow('database is locked');
+  a.app.exec('ROLLBACK');
+});

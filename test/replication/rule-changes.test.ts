@@ -49,6 +49,37 @@ function decideAmong(coordinator: EngineNode, others: readonly EngineNode[], ask
 }
 
 describe('a change of the rules', () => {
+  test('is nothing that a read-only member decides, but something that it goes along with', () => {
+    const [paris, lyon, nice] = nodes();
+    paris.setAccess(nice, 'read');
+    for (const to of [lyon, nice, lyon]) expect(to.pull(paris)).toBeTypeOf('number');
+    nice.app.exec("INSERT INTO item VALUES('its own', 0, 0)");
+    nice.foldAll();
+    expect(() => nice.replica.rules.begin(change(nice))).toThrow(code('member-read-only'));
+    const asked = change(paris);
+    expect(decideAmong(paris, [lyon, nice], asked)).toBeNull();
+    nice.replica.rules.commit(asked.id, 'n0');
+    expect(nice.hello().rulesHash).toBe(paris.hello().rulesHash);
+  });
+
+  test('is agreed on though some have let go of sessions that others still name', () => {
+    const [paris, lyon, nice] = nodes();
+    const all = [paris, lyon, nice];
+    for (let round = 0; round < 6; round += 1) {
+      nice.kill();
+      nice.open();
+      nice.app.exec(`UPDATE item SET a = ${round}`);
+      nice.foldAll();
+      for (const to of all) for (const from of all) if (to !== from) to.pull(from);
+      if (round > 2) while (paris.replica.settle().more);
+    }
+    for (const to of all) for (const from of all) if (to !== from) to.pull(from);
+    const sessions = all.map((node) => Object.keys(node.hello().vector).length);
+    expect(sessions[0]).toBeLessThan(sessions[1] as number);
+    expect(all.map((node) => node.replica.rules.isAgreedAsHeard())).toEqual([true, true, true]);
+    expect(decideAmong(paris, [lyon, nice], change(paris))).toBeNull();
+  });
+
   test('is made by the coordinator, and by the others when they hear of it', () => {
     const [paris, lyon, nice] = nodes();
     const asked = change(paris);
