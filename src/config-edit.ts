@@ -22,6 +22,7 @@ export interface ConfigAdditions {
 export interface PeerAddition {
   readonly name: string;
   readonly url: string;
+  readonly fingerprint?: string | undefined;
   readonly databases?: readonly string[];
   readonly direction?: 'both' | 'push' | 'pull';
   readonly schedule?: string | null;

@@ -14,13 +14,15 @@ export interface PeerFacts {
   readonly peer: Hello;
   /** Every membership of the data set that this node knows of. */
   readonly members: readonly Member[];
+  /** Why the peer's keys are good for nothing; null: they do not stand against it. */
+  readonly revocation: ErrorBody | null;
 }
 
 function refusal(code: ErrorCode, message: string, hint: string): ErrorBody {
   return { code, message, hint };
 }
 
-function refusalForIdentity({ mine, peer }: PeerFacts): ErrorBody | null {
+function refusalForIdentity({ mine, peer, revocation }: PeerFacts): ErrorBody | null {
   if (peer.wireVersionMin > mine.wireVersion || peer.wireVersion < mine.wireVersionMin) {
     const speaks = `${peer.node} speaks wire versions ${peer.wireVersionMin} to ${peer.wireVersion}`;
     const here = `${mine.node} ${mine.wireVersionMin} to ${mine.wireVersion}`;
@@ -33,6 +35,7 @@ function refusalForIdentity({ mine, peer }: PeerFacts): ErrorBody | null {
       'make one a copy of the other: sqlsync join URL DB --replace',
     );
   }
+  if (revocation !== null) return revocation;
   if (peer.node !== mine.node) return null;
   const who = peer.nodeId === mine.nodeId ? 'this node itself, or a copy of its file' : 'another node';
   return refusal(

@@ -117,7 +117,15 @@ export class TestNode {
       admin: options.admin ?? null,
       databases: [{ name: 'shop', path: this.path, identity: 'ask' }],
       peers: peers.map(
-        (peer) => ({ databases: ['*'], direction: 'both', schedule: null, live: true, ...peer }) as PeerConfig,
+        (peer) =>
+          ({
+            databases: ['*'],
+            direction: 'both',
+            schedule: null,
+            live: true,
+            fingerprint: null,
+            ...peer,
+          }) as PeerConfig,
       ),
       limits: { ...LIMITS, ...limits },
       prune: { ...NO_PRUNING, ...options.prune },
@@ -149,7 +157,8 @@ export class TestNode {
 
   client(secret = SECRET): HttpPeer {
     const { name, url } = this;
-    return new HttpPeer({ name, url, authorization: () => `Bearer ${secret}`, tls: null, limits: LIMITS });
+    const credentials = async () => ({ authorization: `Bearer ${secret}` });
+    return new HttpPeer({ name, url, credentials, fingerprints: null, tls: null, limits: LIMITS });
   }
 
   async control(): Promise<ControlClient> {

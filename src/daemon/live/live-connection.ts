@@ -13,6 +13,7 @@ import type { Answer, Question } from '../../replication/compare-messages.js';
 import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
+import { assertStillGood } from '../database/revocation.js';
 import { assertNotCatchingUp } from '../peer/catching-up.js';
 import { answerOf, errorFromPeer } from '../peer/error-answer.js';
 import { greetingFor } from '../peer/greeting.js';
@@ -207,6 +208,8 @@ export class LiveConnection implements PeerConnection {
 
   private onAdvanced(): void {
     const { database, peer, outbound, rules } = this.greeted();
+    // Whoever is revoked is told so at once.
+    this.run(assertStillGood(database, peer.name));
     outbound.on('news');
     rules.onNews();
     // A peer ships nothing to a node that is catching up, or while the rules change: it must hear when that is over, and

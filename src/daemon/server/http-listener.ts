@@ -1,4 +1,5 @@
 /** What the HTTP servers of a daemon have in common: how many may come in, how long they may take, what an error looks like. */
+import { Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
@@ -18,6 +19,8 @@ export interface ServerTls {
 export interface RunningServer {
   /** Where it listens, with the port it was given. */
   readonly address: ListenAddress;
+  /** Shows this certificate to whoever comes from now on; connections that are there stay. Only where it serves with TLS. */
+  setCertificate(tls: ServerTls): void;
   /** Takes no more requests, and waits for those under way until the signal aborts. */
   close(deadline: AbortSignal): Promise<void>;
 }
@@ -71,7 +74,10 @@ export async function listen(app: FastifyInstance, address: ListenAddress, key: 
     );
   }
   const { port } = app.server.address() as { port: number };
-  return { address: { ...address, port }, close: (deadline) => close(app, deadline) };
+  const setCertificate = ({ requestCert: _known, ...certificate }: ServerTls) => {
+    if (app.server instanceof TlsServer) app.server.setSecureContext(certificate);
+  };
+  return { address: { ...address, port }, setCertificate, close: (deadline) => close(app, deadline) };
 }
 
 async function close(app: FastifyInstance, deadline: AbortSignal): Promise<void> {
