@@ -29,6 +29,7 @@ import type { DatabaseFiles, FileLock } from './database-files.js';
 import type { Machine } from './machine.js';
 import type { MemberKeys } from './member-keys.js';
 import { assertSettled, forecastMerge, type MergeReport, type MergeRequest, mergeInto } from './merge-database.js';
+import { makeMissingCertificate } from './own-certificate.js';
 import { asidePathFor, assertUnused, placeDatabase } from './place-database.js';
 import { operationRecord } from './record-operation.js';
 
@@ -215,7 +216,9 @@ async function takePlace(
   if (present !== 'nothing') assertUnused(lock.path, files);
   const fingerprint = invitation?.fingerprint ?? undefined;
   const peer = { ...peerEntry(target, origin.peer, request.url, database), fingerprint };
-  extendConfigFile(target.file, { ...additions(database), peer }, env);
+  const added = additions(database);
+  makeMissingCertificate(added.tls, { node, listen: request.listen, now: deps.now() });
+  extendConfigFile(target.file, { ...added, peer }, env);
   const setAside = present === 'content' ? asidePathFor(lock.path, deps.now()) : null;
   placeDatabase(lock.draftPath, lock.path, setAside);
   const { bytes } = origin;
