@@ -32,13 +32,28 @@ export interface HttpOptions {
 }
 
 const HEADER_BYTES_MAX = 16 * 1024;
+const JSON_TYPE = 'application/json';
+/** How often connections are looked at whose headers do not come. */
+const HEADERS_CHECK_MS = 1_000;
 
 /** A server without routes, which does not listen yet. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
   const app = createApp(options);
   app.server.maxConnections = options.limits.connectionsMax;
   answerErrors(app, options.logger);
+  boundBodies(app, options.limits);
   return app;
+}
+
+/** What is read as a whole must be here within the time that a connection may be silent, however it comes. */
+function boundBodies(app: FastifyInstance, { idleTimeoutMs }: Limits): void {
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    if (request.headers['content-type'] !== JSON_TYPE) return payload;
+    const timer = setTimeout(() => request.raw.destroy(), idleTimeoutMs);
+    payload.once('close', () => clearTimeout(timer));
+    payload.once('end', () => clearTimeout(timer));
+    return payload;
+  });
 }
 
 function createApp({ limits, tls }: HttpOptions): FastifyInstance {
@@ -49,9 +64,13 @@ function createApp({ limits, tls }: HttpOptions): FastifyInstance {
     keepAliveTimeout: limits.idleTimeoutMs,
     forceCloseConnections: 'idle',
   } as const;
-  const server = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.idleTimeoutMs };
+  const server = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(HEADERS_CHECK_MS, limits.idleTimeoutMs),
+  };
   if (tls === null) return fastify({ ...options, http: server });
-  const https = { ...server, ...tls, rejectUnauthorized: tls.requestCert };
+  const https = { ...server, ...tls, rejectUnauthorized: tls.requestCert, handshakeTimeout: limits.connectTimeoutMs };
   // Routes do not care which of the two they are served by.
   return fastify({ ...options, https }) as unknown as FastifyInstance;
 }

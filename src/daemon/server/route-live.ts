@@ -20,7 +20,12 @@ export function routeLive(app: FastifyInstance, { databases, limits, onBug }: Ro
       onBug,
     });
     connections.add(connection);
-    connection.closed.then(() => connections.delete(connection));
+    // Whoever answers pings and says nothing would stay for ever.
+    const timer = setTimeout(() => connection.isGreeted || connection.close(), limits.idleTimeoutMs);
+    connection.closed.then(() => {
+      clearTimeout(timer);
+      connections.delete(connection);
+    });
   });
   app.addHook('preClose', async () => {
     for (const connection of connections) connection.close();
