@@ -23,6 +23,7 @@ import { type EvictionRequest, Members, type Rejoining } from './members.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
+import { refuseIfAhead } from './peer-claims.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
 import { type PrunePlan, planPrune } from './prune-plan.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
@@ -244,9 +245,11 @@ export class Replica {
     if (this.application === application) this.application = null;
   }
 
-  /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */
-  acknowledge(peer: ToldAcknowledgements & Pick<Hello, 'node' | 'nodeId' | 'rulesHash'>): void {
-    this.engine.acknowledgements.learn(peer.nodeId, peer);
+  /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. Throws `clock-ahead`. */
+  acknowledge(peer: ToldAcknowledgements & Pick<Hello, 'node' | 'nodeId' | 'rulesHash' | 'dropped'>): void {
+    const { acknowledgements, clock, limits } = this.engine;
+    refuseIfAhead(peer.node, peer, { nowMs: clock.nowMs(), clockAheadSecondsMax: limits.clockAheadSecondsMax });
+    acknowledgements.learn(peer.nodeId, peer);
     this.rules.heard.hear(peer.node, peer.rulesHash);
   }
 
