@@ -16,9 +16,9 @@ import { nextHlc } from '../replication/hlc.js';
 import { isMemberName } from '../replication/members.js';
 import { enterOperation } from '../replication/operation-record.js';
 import { fingerprintOfPem } from '../self-made-certificate.js';
-import { identityIn } from './assert-initialised.js';
 import type { Machine } from './machine.js';
 import type { MemberKeys } from './member-keys.js';
+import { nodeThatDecides } from './node-that-decides.js';
 import { operationRecord } from './record-operation.js';
 
 /** Longer than that nobody should have a password lying about. */
@@ -85,7 +85,7 @@ export function inviteNode(
   const realPath = deps.files.locate(path);
   const expiresAtMs = now.getTime() + expiresMs;
   const sponsor = deps.files.withConnection(path, (db) => {
-    const { node: self } = identityIn(db, path);
+    const self = nodeThatDecides(db, path);
     assertFree(db, node, self);
     const key = deps.keys.read(realPath, self) ?? makeMemberKey(self);
     // A key without its row is made known later; a row without its key would be of no use.

@@ -11,8 +11,8 @@ import { credentialsOf, insertCredential, revokeCredential } from '../replicatio
 import { nextHlc } from '../replication/hlc.js';
 import { isMemberName } from '../replication/members.js';
 import { enterOperation } from '../replication/operation-record.js';
-import { identityIn } from './assert-initialised.js';
 import type { Machine } from './machine.js';
+import { nodeThatDecides } from './node-that-decides.js';
 import { operationRecord } from './record-operation.js';
 
 const KEYLESS_ID_BYTES = 16;
@@ -27,7 +27,7 @@ export interface Revocation {
 }
 
 /**
- * Throws `usage` for this node itself, `peer-unknown` for a name that is no member's and has no key.
+ * Throws `usage` for this node itself, `member-unknown` for a name that is no member's and has no key.
  * @param command as it was typed, for the record of operations
  */
 export function revokeMember(
@@ -37,7 +37,7 @@ export function revokeMember(
   machine: Machine,
 ): Revocation {
   return machine.files.withConnection(path, (db) => {
-    const { node } = identityIn(db, path);
+    const node = nodeThatDecides(db, path);
     if (node === member) {
       throw new SqlsyncError('usage', `${member} is this node: a node does not revoke itself`, {
         hint: 'Type it on another node.',
@@ -45,7 +45,9 @@ export function revokeMember(
     }
     const all = credentialsOf(db, member);
     if (all.length === 0 && !isMemberName(db, member)) {
-      throw new SqlsyncError('peer-unknown', `the data set has no member ${member}`, { hint: 'see `sqlsync status`' });
+      throw new SqlsyncError('member-unknown', `the data set has no member ${member}`, {
+        hint: 'see `sqlsync members`',
+      });
     }
     const good = all.filter(({ revokedAtMs }) => revokedAtMs === null);
     const report = { database, member, hadKey: all.some(({ publicKey }) => publicKey !== null) };

@@ -31,9 +31,9 @@ export async function credentialsFor(
 function ownKey({ replica, side }: DatabaseService, secrets: BearerSecrets) {
   const { node } = replica;
   const key = readMemberKey(side, node);
-  const isWanted =
-    replica.hasCredentials && !replica.credentials.isRevoked(node) && secrets.authorizationFor('') !== null;
-  if (!isWanted) return key;
+  if (secrets.authorizationFor(node) === null || !replica.hasCredentials) return key;
+  // Nobody takes what a reader writes, nor what comes from who is revoked.
+  if (replica.isReadOnly || replica.credentials.isRevoked(node)) return key;
   if (key !== null && replica.credentials.withId(key.id) !== null) return key;
   const own = key ?? makeMemberKey(node);
   if (key === null) writeMemberKey(side, own);

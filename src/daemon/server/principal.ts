@@ -90,6 +90,14 @@ export function principalIn({ principal }: FastifyRequest): Principal {
   return principal;
 }
 
+/** Throws `peer-refused` for whoever is known by a key: keys are for members' exchange. */
+export function assertKnowsSecret(principal: Principal): void {
+  if (principal.kind === 'secret') return;
+  throw new SqlsyncError('peer-refused', `the key of ${principal.node} opens the exchange between members only`, {
+    hint: 'tools show a secret of this node’s: Authorization: Bearer SECRET',
+  });
+}
+
 /** Throws `peer-refused` where somebody speaks in another's name, or about another database than the key is for. */
 export function assertSpeaksAs(principal: Principal, database: string, node: string): void {
   if (principal.kind === 'secret') return;
