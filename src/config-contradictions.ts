@@ -61,6 +61,8 @@ function inPeers({ node, peers = [], databases }: Partial<ConfigSections>): Cont
   const known = databases && new Set(['*', ...databases.map((database) => database.name)]);
   for (const [i, peer] of peers.entries()) {
     if (peer.name === node) found.push({ path: ['peers', i, 'name'], message: 'is the name of this node' });
+    if (peer.fingerprint !== null && !peer.url.startsWith('https:'))
+      found.push({ path: ['peers', i, 'fingerprint'], message: 'is that of a certificate, which takes an https url' });
     for (const [j, name] of peer.databases.entries()) {
       if (known && !known.has(name))
         found.push({ path: ['peers', i, 'databases', j], message: 'is not among databases' });

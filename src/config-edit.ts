@@ -15,13 +15,21 @@ export interface ConfigAdditions {
   /** `host:port` */
   readonly listen?: string;
   readonly secretFile?: string;
+  readonly tls?: TlsAddition;
   readonly database?: { readonly name: string; readonly path: string };
   readonly peer?: PeerAddition;
+}
+
+/** Paths of PEM files. */
+export interface TlsAddition {
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface PeerAddition {
   readonly name: string;
   readonly url: string;
+  readonly fingerprint?: string | undefined;
   readonly databases?: readonly string[];
   readonly direction?: 'both' | 'push' | 'pull';
   readonly schedule?: string | null;
@@ -55,10 +63,11 @@ export function checkConfigAdditions(
 }
 
 function applyAdditions(document: Document, target: string, additions: ConfigAdditions): void {
-  const { node, listen, secretFile, database, peer } = additions;
+  const { node, listen, secretFile, tls, database, peer } = additions;
   if (node !== undefined) document.set('node', node);
   if (listen !== undefined) document.set('listen', listen);
   if (secretFile !== undefined) document.set('secretFile', pathFrom(target, secretFile));
+  for (const [key, path] of Object.entries(tls ?? {})) document.setIn(['tls', key], pathFrom(target, path));
   if (database) putEntry(document, 'databases', { ...database, path: pathFrom(target, database.path) });
   if (peer) putEntry(document, 'peers', { ...peer });
 }

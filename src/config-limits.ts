@@ -31,7 +31,7 @@ export const limitsSchema = z.strictObject({
     .default(256 * MIB)
     .describe('Largest compressed frame that is taken from a peer.'),
   frameUnpackedBytesMax: byteSize(KIB, 2 * GIB)
-    .default(GIB)
+    .default(256 * MIB)
     .describe('Largest frame after decompression, so the largest row too.'),
   stageMemoryBytesMax: byteSize(KIB, 4 * GIB)
     .default(8 * MIB)

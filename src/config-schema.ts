@@ -10,6 +10,7 @@ import {
   databaseName,
   duration,
   durationAtLeast,
+  fingerprints,
   listenAddress,
   nodeName,
   onOrOff,
@@ -33,6 +34,7 @@ const databaseSchema = z.strictObject({
 const peerSchema = z.strictObject({
   name: nodeName,
   url: peerUrl,
+  fingerprint: fingerprints.default(null),
   databases: z.array(z.string()).min(1, { error: 'must name a database, or "*"' }).default(['*']),
   direction: z.enum(['both', 'push', 'pull'], { error: 'must be both, push or pull' }).default('both'),
   schedule: cronExpression.nullable().prefault('*/30 * * * * *'),

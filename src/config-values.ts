@@ -73,6 +73,20 @@ export const databaseName = z
   .string({ error: DATABASE_NAME_ERROR })
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, { error: DATABASE_NAME_ERROR });
 
+const FINGERPRINT_ERROR =
+  'must be the SHA-256 fingerprint of a certificate: 64 hexadecimal digits, colons between or not';
+
+/** Gives 64 lower-case digits. */
+const fingerprint = parsedText((text) => {
+  const digits = text.replaceAll(':', '').toLowerCase();
+  return /^[0-9a-f]{64}$/.test(digits) ? digits : null;
+}, FINGERPRINT_ERROR);
+
+/** One, or several while a certificate is being replaced. */
+export const fingerprints = z
+  .union([fingerprint.transform((one) => [one]), z.array(fingerprint).min(1)], { error: FINGERPRINT_ERROR })
+  .nullable();
+
 /** Where a peer is reached. The secret travels with every request, so only this machine is spoken to in the clear. */
 export const peerUrl = z.string({ error: 'must be a URL' }).transform((text, context) => {
   const refuse = (message: string) => {

@@ -129,6 +129,36 @@ export const ERROR_WORDS = {
     meaning: 'The peer does not let this node do this.',
     remedy: 'Ask its operator: direction, access and membership are decided there.',
   },
+  'peer-certificate': {
+    meaning: 'The peer shows another certificate than the one whose fingerprint is in the configuration.',
+    remedy:
+      "If it was replaced: compare the fingerprint on the peer's machine and set `peers[].fingerprint`. If not, somebody stands between the two: change nothing.",
+  },
+  'credential-unknown': {
+    meaning: 'The key that a node shows is not known to the node that it dials.',
+    remedy:
+      'A new one is known once the node that issued it has been in touch with the others; else have it invited again: `sqlsync invite NODE`.',
+  },
+  'credential-revoked': {
+    meaning: 'The credentials of a node have been revoked: members exchange nothing with it.',
+    remedy: 'If that is a mistake: invite it under a new name, and there `sqlsync join INVITE DB --replace`.',
+  },
+  'invite-refused': {
+    meaning: "The invitation is none of the node's that it leads to: another database, another name, or made up.",
+    remedy: 'Have a new one made: `sqlsync invite NODE`.',
+  },
+  'invite-used': {
+    meaning: 'The invitation was good once, and somebody has used it.',
+    remedy: 'Have a new one made. If it was not you who used it: `sqlsync members revoke NODE`.',
+  },
+  'invite-expired': {
+    meaning: 'The invitation was not used in time.',
+    remedy: 'Have a new one made; `--expires` says for how long.',
+  },
+  'rate-limited': {
+    meaning: 'Too many requests from this address proved nothing, or asked for too much.',
+    remedy: 'Mend the credentials of whoever asks, and try again in a minute.',
+  },
   'peer-failed': {
     meaning: 'The peer failed while answering, or cannot take what is sent: its disk is full, say.',
     remedy: 'The message has its words; see its status and log. It is tried again.',

@@ -3,6 +3,7 @@ import { Args, Flags } from '@oclif/core';
 import type { z } from 'zod';
 import { databaseName, listenAddress, nodeName, peerUrl } from './config-values.js';
 import { SqlsyncError } from './errors.js';
+import { type Invitation, isInvitation, parseInvitation } from './invitation.js';
 
 /** The text itself, once the configuration would take it. */
 function checkedBy(schema: z.ZodType): (text: string) => Promise<string> {
@@ -34,7 +35,14 @@ export async function parseNamedUrl(text: string): Promise<NamedUrl> {
   return { name: await checkedBy(nodeName)(name), url: await parsePeerUrl(url) };
 }
 
-export const urlArg = Args.custom<string>({ parse: parsePeerUrl });
+/** A URL, or what `sqlsync invite` prints. */
+export const urlOrInvitationArg = Args.custom<string | Invitation>({
+  parse: async (text) => (isInvitation(text) ? parseInvitation(text) : parsePeerUrl(text)),
+});
+
+export const nodeNameArg = Args.custom<string>({ parse: checkedBy(nodeName) });
+
+export const urlFlag = Flags.custom<string>({ parse: parsePeerUrl, helpValue: 'URL' });
 
 export const nodeFlags = {
   node: Flags.string({

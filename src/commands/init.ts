@@ -71,6 +71,9 @@ export default class Init extends BaseCommand<typeof Init> {
     const reports = carryOutInit(plan, this.commandLine, thisMachine);
     for (const report of reports) this.log(renderReport(report));
     for (const { secretCreated } of reports) if (secretCreated !== null) this.note(`made a secret: ${secretCreated}`);
+    for (const { certificateCreated: made } of reports) {
+      if (made !== null) this.note(`made a certificate: ${made.cert} (SHA-256 ${made.fingerprint})`);
+    }
     this.note(`configuration: ${plan.configFile}\nnext: sqlsync start`);
     return inOneDocument(reports);
   }

@@ -1,9 +1,9 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.js';
 import { peerSnapshots } from '../daemon/peer-snapshots.js';
-import { thisMachine } from '../daemon/this-machine.js';
+import { memberKeys, thisMachine } from '../daemon/this-machine.js';
 import { dryRunFlag } from '../global-flags.js';
-import { nodeFlags, urlArg } from '../node-flags.js';
+import { nodeFlags, urlOrInvitationArg } from '../node-flags.js';
 import { findConfigurationTarget } from '../operations/configuration-target.js';
 import { type JoinReport, joinDatabase } from '../operations/join-database.js';
 import { mergeFrom } from '../operations/merge-database.js';
@@ -14,17 +14,19 @@ import { renderMerge } from '../rendering/render-merge.js';
 export default class Join extends BaseCommand<typeof Join> {
   static override summary = 'Make a database a copy of a peer’s, and this node a member of its data set.';
   static override description =
-    'Fetches a snapshot from the peer at URL, puts it where DB is to be, and writes the configuration. The nodes share one ' +
-    'secret: copy the peer’s secret file here first. A database that has rows is only replaced with --replace, and then ' +
+    'Fetches a snapshot from the peer at URL, puts it where DB is to be, and writes the configuration. In place of the URL ' +
+    'stands an invitation (`sqlsync invite` on the peer); without one the nodes share a secret: copy the peer’s secret ' +
+    'file here first. A database that has rows is only replaced with --replace, and then ' +
     'kept beside the new one; or joined with the peer’s row by row with --merge, which --dry-run forecasts: what loses is ' +
     'kept in conflict records. A join that was cut short can be repeated.';
   static override examples = [
+    '<%= config.bin %> join sqlsync-invite:… shop.db',
     '<%= config.bin %> join http://127.0.0.1:7420 shop.db --node lyon --secret-file ./sqlsync.secret',
     '<%= config.bin %> join https://paris:7420 shop.db --name shop --listen 127.0.0.1:7421 --replace',
     '<%= config.bin %> join https://paris:7420 shop.db --merge --newest-by updated_at --dry-run',
   ];
   static override args = {
-    url: urlArg({ required: true, description: 'where the peer listens' }),
+    url: urlOrInvitationArg({ required: true, description: 'where the peer listens, or an invitation' }),
     db: Args.string({ required: true, description: 'the SQLite file to make' }),
   };
   static override flags = {
@@ -58,10 +60,11 @@ export default class Join extends BaseCommand<typeof Join> {
     });
     const report = await joinDatabase(
       {
-        url: args.url,
+        url: typeof args.url === 'string' ? args.url : args.url.url,
+        invitation: typeof args.url === 'string' ? null : args.url,
         path: args.db,
         node: flags.node,
-        name: flags.name,
+        name: flags.name ?? (typeof args.url === 'string' ? undefined : args.url.database),
         listen: flags.listen,
         secretFile: flags['secret-file'],
         replace: flags.replace,
@@ -69,7 +72,7 @@ export default class Join extends BaseCommand<typeof Join> {
         command: this.commandLine,
       },
       target,
-      { ...thisMachine, snapshots },
+      { ...thisMachine, snapshots, keys: memberKeys },
     ).finally(() => line.clear());
     if (report.merge !== null) this.log(renderMerge(report.merge));
     if (merge?.dryRun) return report;

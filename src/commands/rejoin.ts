@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../base-command.js';
 import { peerSnapshots } from '../daemon/peer-snapshots.js';
-import { thisMachine } from '../daemon/this-machine.js';
+import { memberKeys, thisMachine } from '../daemon/this-machine.js';
 import { dryRunFlag, yesFlag } from '../global-flags.js';
 import { planRejoin, type RejoinPlan, type RejoinReport, rejoinDatabase } from '../operations/rejoin-database.js';
 import { ProgressLine } from '../progress-line.js';
@@ -41,7 +41,9 @@ export default class Rejoin extends BaseCommand<typeof Rejoin> {
       onProgress: ({ bytes, bytesTotal }) =>
         line.update({ label: 'receiving', unit: 'bytes', done: bytes, total: bytesTotal }),
     });
-    const report = await rejoinDatabase(config, request, { ...thisMachine, snapshots }).finally(() => line.clear());
+    const report = await rejoinDatabase(config, request, { ...thisMachine, snapshots, keys: memberKeys }).finally(() =>
+      line.clear(),
+    );
     this.log(renderRejoin(report));
     this.note('next: sqlsync start');
     return report;

@@ -5,6 +5,7 @@ import type { DatabaseService } from './database/database-service.js';
 import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';
 import { HttpPeer } from './peer/http-peer.js';
+import { credentialsFor } from './peer/peer-credentials.js';
 import { PeerRecord } from './peer/peer-record.js';
 import type { PeerTarget } from './peer/peer-target.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
@@ -19,7 +20,7 @@ export async function withConfiguredTargets<Result>(
   const clients: HttpPeer[] = [];
   const paused = pausedPeers(service.side);
   const targets = peers.map((peer) => {
-    const client = clientFor(peer, settings);
+    const client = clientFor(peer, service, settings);
     clients.push(client);
     return targetFor(peer, client, service, paused.includes(peer.name));
   });
@@ -30,9 +31,14 @@ export async function withConfiguredTargets<Result>(
   }
 }
 
-function clientFor({ name, url }: PeerConfig, { secrets, clientTls: tls, limits }: DaemonSettings): HttpPeer {
-  const { authorization } = new BearerSecrets(secrets);
-  return new HttpPeer({ name, url, authorization: () => authorization, tls, limits });
+function clientFor(
+  { name, url, fingerprint: fingerprints }: PeerConfig,
+  service: DatabaseService,
+  { secrets, clientTls: tls, limits }: DaemonSettings,
+): HttpPeer {
+  const known = new BearerSecrets(secrets);
+  const credentials = () => credentialsFor(service, known, name);
+  return new HttpPeer({ name, url, credentials, fingerprints, tls, limits });
 }
 
 function targetFor(

@@ -1,9 +1,12 @@
 /** What a daemon runs by: the configuration, and what that only points to, read from its files. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { Config } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import { readSecrets } from '../secrets.js';
 import type { DaemonSettings } from './daemon.js';
+import { readMemberKey } from './file/member-key-file.js';
+import { SideDirectory } from './file/side-directory.js';
 import type { ClientTls } from './peer/peer-address.js';
 import type { ServerTls } from './server/http-listener.js';
 
@@ -11,10 +14,23 @@ import type { ServerTls } from './server/http-listener.js';
 export function readDaemonSettings(config: Config): DaemonSettings {
   return {
     ...config,
-    secrets: readSecrets(config),
+    secrets: readSecretsIfAny(config),
     serverTls: readServerTls(config),
     clientTls: readClientTls(config),
   };
+}
+
+/** A node that was invited has a key of its own, and need know no secret. */
+function readSecretsIfAny(config: Config): string[] {
+  const isKnownByKey = config.databases.some(
+    ({ path }) => readMemberKey(SideDirectory.at(realPathOf(path)), config.node) !== null,
+  );
+  if (isKnownByKey && config.secretFile === null && !process.env.SQLSYNC_SECRET) return [];
+  return readSecrets(config);
+}
+
+function realPathOf(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
 }
 
 /** Null: the system's certificates do. */
@@ -30,7 +46,21 @@ function readServerTls({ tls, file }: Config): ServerTls | null {
   const read = (key: 'ca' | 'cert' | 'key') => readPem(tls[key], `tls.${key}`, file);
   const [ca, cert, key] = [read('ca'), read('cert'), read('key')];
   if (cert === null || key === null) return null;
-  return { cert, key, ...(ca !== null && { ca }), requestCert: tls.clientAuth === 'required' };
+  const server = { cert, key, ...(ca !== null && { ca }), requestCert: tls.clientAuth === 'required' };
+  assertServes(server, tls.cert, file);
+  return server;
+}
+
+/** Throws config-invalid for what is no certificate, or for a key that is another's. */
+function assertServes(tls: ServerTls, path: string | null, configFile: string): void {
+  try {
+    createSecureContext(tls);
+  } catch (cause) {
+    throw new SqlsyncError('config-invalid', `${configFile}: tls: ${path}: ${(cause as Error).message}`, {
+      hint: 'tls.cert and tls.key must be PEM files that belong together.',
+      cause,
+    });
+  }
 }
 
 function readPem(path: string | null, key: string, configFile: string): string | null {

@@ -2,6 +2,7 @@
  * The composition root: files, peers, server, control socket and schedules of one node, put together from a checked
  * configuration. Locks are taken before the port, so that a second daemon for a file is refused for the right reason.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import type { PeerConfig } from '../config-schema.js';
@@ -23,8 +24,9 @@ import { Presence } from './database/presence.js';
 import { type PruneRequest, pruneDatabase } from './database/prune-database.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
 import { Metrics } from './metrics/metrics.js';
-import type { ClientTls } from './peer/peer-address.js';
+import type { ClientTls, PeerAddress } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
+import { credentialsFor } from './peer/peer-credentials.js';
 import { PeerLinks } from './peer/peer-links.js';
 import type { PeerRecord } from './peer/peer-record.js';
 import { recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
@@ -42,6 +44,9 @@ export interface DaemonSettings
   readonly clientTls: ClientTls | null;
 }
 
+/** What a daemon takes over while it runs. */
+type Reloaded = Pick<DaemonSettings, 'secrets' | 'peers' | 'clientTls' | 'serverTls'>;
+
 const NEVER = new AbortController().signal;
 
 export class Daemon {
@@ -57,6 +62,7 @@ export class Daemon {
   /** Ends what databases are held for, when the daemon stops. */
   private readonly holds = new AbortController();
   private secrets: BearerSecrets;
+  private clientTls: ClientTls | null;
   private readonly links: PeerLinks;
   private readonly databases: ServedDatabases;
   private readonly pruning: Scheduled | null;
@@ -64,6 +70,8 @@ export class Daemon {
   private readonly verification = new Verification();
   private readonly gapClosing: GapClosing;
   private readonly verifying: Scheduled;
+  /** What connections were made by. */
+  private reloaded: Omit<Reloaded, 'serverTls'>;
   private server: RunningServer | null = null;
   private admin: RunningServer | null = null;
   private control: ControlServer | null = null;
@@ -78,11 +86,14 @@ export class Daemon {
     });
     const onFatal = (error: unknown) => this.fail(error);
     this.secrets = new BearerSecrets(settings.secrets);
+    this.clientTls = settings.clientTls;
     this.databases = new ServedDatabases(services.map((service) => this.serve(service)));
     const { limits, prune } = settings;
-    const addressOf = (peer: PeerConfig) => this.addressOf(peer);
+    const addressOf = (peer: PeerConfig, service: DatabaseService) => this.addressOf(peer, service);
     this.links = new PeerLinks({ databases: this.databases, addressOf, limits, onBug: onFatal });
-    this.peers = settings.peers;
+    const { secrets, peers, clientTls } = settings;
+    this.reloaded = { secrets, peers, clientTls };
+    this.peers = peers;
     this.metrics = new Metrics({
       node: settings.node,
       startedAt: this.startedAt,
@@ -164,12 +175,21 @@ export class Daemon {
     this.isConfigTaken = false;
   }
 
-  /** Takes over the secrets and peers of a configuration that was read anew. */
-  async reload({ secrets, peers }: Pick<DaemonSettings, 'secrets' | 'peers'>): Promise<void> {
+  /**
+   * Takes over the secrets, certificates and peers of a configuration that was read anew. Connections are made anew only
+   * where whom they are with, or by what both sides know each other, may have changed; a certificate of this node's own
+   * is for those that come.
+   */
+  async reload(settings: Reloaded): Promise<void> {
+    const { secrets, peers, clientTls, serverTls } = settings;
+    const isSame = isDeepStrictEqual(this.reloaded, { secrets, peers, clientTls });
+    if (serverTls !== null) this.server?.setCertificate(serverTls);
+    this.reloaded = { secrets, peers, clientTls };
     this.secrets = new BearerSecrets(secrets);
+    this.clientTls = clientTls;
     this.peers = peers;
     this.isConfigTaken = true;
-    await this.links.configure(peers);
+    if (!isSame) await this.links.configure(peers);
     this.logger.info({ peers: peers.map(({ name }) => name) }, 'configuration reloaded');
   }
 
@@ -303,9 +323,10 @@ export class Daemon {
     return { service, peers: new PeerBook([], onChange), presence };
   }
 
-  private addressOf({ name, url }: PeerConfig) {
-    const { clientTls: tls, limits } = this.settings;
-    return { name, url, authorization: () => this.secrets.authorization, tls, limits };
+  private addressOf({ name, url, fingerprint: fingerprints }: PeerConfig, service: DatabaseService): PeerAddress {
+    const { clientTls: tls, settings } = this;
+    const credentials = () => credentialsFor(service, this.secrets, name);
+    return { name, url, credentials, fingerprints, tls, limits: settings.limits };
   }
 
   private requestPrune(): void {

@@ -1,11 +1,12 @@
-/** Snapshots from a peer over HTTP, for `join`: see operations/join-database.ts. */
+/** Snapshots from a peer over HTTP, and enrolment there by an invitation, for `join`: see operations/join-database.ts. */
 import type { Config, Limits } from '../config.js';
 import { limitsSchema } from '../config-limits.js';
-import type { SnapshotSource } from '../operations/join-database.js';
+import { memberProof, secretProof } from '../member-key.js';
+import type { PeerAccess, SnapshotSource } from '../operations/join-database.js';
 import { WIRE_VERSION, WIRE_VERSION_MIN } from '../replication/wire-messages.js';
 import { readClientTls } from './daemon-settings.js';
 import { HttpPeer } from './peer/http-peer.js';
-import { BearerSecrets } from './server/bearer-secrets.js';
+import { MEMBER_HEADER, type PeerCredentials } from './peer/peer-credentials.js';
 import { receiveSnapshot, type SnapshotProgress } from './stream/receive-snapshot.js';
 
 export interface PeerSnapshotsOptions {
@@ -18,20 +19,21 @@ export interface PeerSnapshotsOptions {
 export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptions): SnapshotSource {
   const limits: Limits = config?.limits ?? limitsSchema.parse({});
   const tls = config === null ? null : readClientTls(config);
+  const clientFor = (url: string, fingerprints: readonly string[] | null, shown: PeerCredentials) =>
+    new HttpPeer({ name: 'the peer', url, fingerprints, credentials: async () => shown, tls, limits });
   return {
-    download: async ({ url, database, node, nodeId, secret, joins, rejoining = null }, path) => {
-      const { authorization } = new BearerSecrets([secret]);
-      const client = new HttpPeer({ name: 'the peer', url, authorization: () => authorization, tls, limits });
-      const request = {
-        wireVersion: WIRE_VERSION,
-        wireVersionMin: WIRE_VERSION_MIN,
-        database,
-        node,
-        nodeId,
-        access: 'write' as const,
-        joins,
-        rejoining,
-      };
+    enrol: async ({ url, fingerprint, database, node, id: invite, secret }, { publicKey }) => {
+      const client = clientFor(url, fingerprint === null ? null : [fingerprint], {});
+      try {
+        return await client.enrol({ database, invite, secret, node, publicKey }, signal);
+      } finally {
+        await client.close();
+      }
+    },
+    download: async ({ url, database, node, nodeId, by, access, joins, rejoining = null }, path) => {
+      const client = clientFor(url, by.fingerprints, credentialsBy(by));
+      const versions = { wireVersion: WIRE_VERSION, wireVersionMin: WIRE_VERSION_MIN };
+      const request = { ...versions, database, node, nodeId, access, joins, rejoining };
       let bytes = 0;
       try {
         const sponsor = await receiveSnapshot({
@@ -50,5 +52,15 @@ export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptio
         await client.close();
       }
     },
+  };
+}
+
+/** Whose name is not known yet, only the secret itself can be shown to. */
+function credentialsBy({ secret, member, sponsor }: PeerAccess): PeerCredentials {
+  const shown = secret !== null && sponsor !== null ? secretProof(secret, sponsor) : secret;
+  const proof = member === null || sponsor === null ? null : memberProof(member.key, { ...member, node: sponsor });
+  return {
+    ...(shown !== null && { authorization: `Bearer ${shown}` }),
+    ...(proof !== null && { [MEMBER_HEADER]: proof }),
   };
 }

@@ -11,6 +11,7 @@ import type { DatabaseService } from './database/database-service.js';
 import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';
 import { HttpPeer } from './peer/http-peer.js';
+import { credentialsFor } from './peer/peer-credentials.js';
 import { PeerRecord } from './peer/peer-record.js';
 import { serveOnce } from './serve-once.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
@@ -47,13 +48,14 @@ export function peersFor(settings: DaemonSettings, database: string, { databases
 }
 
 async function syncWith(
-  { name, url, direction }: PeerConfig,
+  { name, url, direction, fingerprint: fingerprints }: PeerConfig,
   service: DatabaseService,
   { secrets, clientTls: tls, limits }: DaemonSettings,
   { onProgress, signal }: SyncOnceOptions,
 ): Promise<SyncResult> {
-  const { authorization } = new BearerSecrets(secrets);
-  const client = new HttpPeer({ name, url, authorization: () => authorization, tls, limits });
+  const known = new BearerSecrets(secrets);
+  const credentials = () => credentialsFor(service, known, name);
+  const client = new HttpPeer({ name, url, credentials, fingerprints, tls, limits });
   const peer = new PeerRecord(name);
   peer.direction = direction;
   const database = service.name;

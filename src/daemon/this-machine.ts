@@ -6,12 +6,16 @@ import { limitsSchema } from '../config-limits.js';
 import type { ChangePeersDeps } from '../operations/change-peers.js';
 import type { DecideQuarantineDeps } from '../operations/decide-quarantine.js';
 import type { DoctorDeps } from '../operations/doctor/doctor-deps.js';
+import type { InviteDeps } from '../operations/invite-node.js';
 import type { Machine } from '../operations/machine.js';
+import type { MemberKeys } from '../operations/member-keys.js';
 import type { PruneDeps } from '../operations/prune-databases.js';
 import type { StatusDeps } from '../operations/read-status.js';
 import type { OperationDeps } from '../operations/record-operation.js';
 import type { FindDaemon } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
+import { addInvite, digestOfSecret } from './file/invite-store.js';
+import { readMemberKey, writeMemberKey } from './file/member-key-file.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
 import { thisHost } from './host/this-host.js';
@@ -42,6 +46,20 @@ function operatorName(): string {
     return USER ?? `uid ${process.getuid?.() ?? 'unknown'}`;
   }
 }
+
+export const memberKeys: MemberKeys = {
+  read: (realPath, node) => readMemberKey(SideDirectory.at(realPath), node),
+  write: (realPath, key) => writeMemberKey(SideDirectory.open(realPath), key),
+};
+
+export const inviteDeps: InviteDeps = {
+  ...thisMachine,
+  keys: memberKeys,
+  invites: {
+    add: (realPath, { secret, ...invite }, nowMs) =>
+      addInvite(SideDirectory.open(realPath), { ...invite, digest: digestOfSecret(secret) }, nowMs),
+  },
+};
 
 export const findDaemon: FindDaemon = (realPath) => ControlClient.find(realPath);
 

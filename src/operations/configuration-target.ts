@@ -5,12 +5,15 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Config, type DatabaseConfig, loadConfig } from '../config.js';
-import type { ConfigAdditions } from '../config-edit.js';
+import type { ConfigAdditions, TlsAddition } from '../config-edit.js';
 import { CONFIG_NAME, findConfigFile, type SearchOptions } from '../config-search.js';
 import { SqlsyncError } from '../errors.js';
+import { isLoopback, parseListenAddress } from '../listen-address.js';
 import { databaseNameFromPath, nodeNameFromHost } from './default-names.js';
 
 const SECRET_NAME = 'sqlsync.secret';
+const CERTIFICATE_NAME = 'sqlsync.crt';
+const KEY_NAME = 'sqlsync.key';
 
 /** What the operator asked for; undefined: nothing was said. */
 export interface NodeRequest {
@@ -115,6 +118,16 @@ export function chooseDatabaseName(asked: string | undefined, path: string, targ
   return name;
 }
 
+/** Who listens beyond this machine needs a certificate. */
+function takesCertificate(listen: string | undefined, existing: Config | null): boolean {
+  const address = parseListenAddress(listen ?? '');
+  return address !== null && !isLoopback(address.host) && !existing?.tls?.cert;
+}
+
+function certificateBeside(file: string): TlsAddition {
+  return { cert: join(dirname(file), CERTIFICATE_NAME), key: join(dirname(file), KEY_NAME) };
+}
+
 /** What is to stand in the configuration. What it says already in other words stays as it is. */
 export function additionsFor(
   target: ConfigurationTarget,
@@ -131,6 +144,7 @@ export function additionsFor(
     ...(existing?.node !== node && { node }),
     ...(listen !== undefined && { listen }),
     ...(secretFile !== null && secretFile !== existing?.secretFile && { secretFile }),
+    ...(takesCertificate(listen, existing) && { tls: certificateBeside(target.file) }),
     ...(configuredDatabase(target, database.path) === null && { database }),
   };
 }

@@ -26,6 +26,7 @@ import {
 } from './configuration-target.js';
 import type { FileLock } from './database-files.js';
 import type { Machine } from './machine.js';
+import { makeMissingCertificate, type OwnCertificate } from './own-certificate.js';
 import { operationRecord } from './record-operation.js';
 
 export interface InitRequest extends NodeRequest, CaptureOptions {
@@ -67,6 +68,8 @@ export interface InitReport extends CapturePlan {
   readonly configFile: string;
   /** The secret file that was made; null: there was one already. */
   readonly secretCreated: string | null;
+  /** The certificate that was made; null: there was one already, or none is needed. */
+  readonly certificateCreated: OwnCertificate | null;
 }
 
 /** Throws what keeps a file from being read, and what contradicts the configuration. */
@@ -113,6 +116,8 @@ export function carryOutInit(plan: InitPlan, command: string, machine: Machine):
     const result = withLock(database, machine, (isServed) => {
       return install(database, { node: plan.node, command, isServed }, machine);
     });
+    const { listen, tls } = database.additions;
+    const certificateCreated = makeMissingCertificate(tls, { node: plan.node, listen, now: machine.now() });
     extendConfigFile(plan.configFile, database.additions, machine.env);
     return {
       database: database.database,
@@ -124,6 +129,7 @@ export function carryOutInit(plan: InitPlan, command: string, machine: Machine):
       tables: database.tables,
       configFile: plan.configFile,
       secretCreated: createMissingSecret(plan.secretFile),
+      certificateCreated,
     };
   });
 }

@@ -7,6 +7,8 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ConfigAdditions, checkConfigAdditions, extendConfigFile, type PeerAddition } from '../config-edit.js';
 import { SqlsyncError } from '../errors.js';
+import type { Invitation } from '../invitation.js';
+import { type MemberKey, makeMemberKey } from '../member-key.js';
 import { isBlank, type NodeIdentity, readNodeIdentity, tableWithRows } from '../replication/file-contents.js';
 import type { Rejoining } from '../replication/members.js';
 import type { MergeForecast } from '../replication/merge-files.js';
@@ -25,12 +27,16 @@ import {
 } from './configuration-target.js';
 import type { DatabaseFiles, FileLock } from './database-files.js';
 import type { Machine } from './machine.js';
+import type { MemberKeys } from './member-keys.js';
 import { assertSettled, forecastMerge, type MergeReport, type MergeRequest, mergeInto } from './merge-database.js';
+import { makeMissingCertificate } from './own-certificate.js';
 import { asidePathFor, assertUnused, placeDatabase } from './place-database.js';
 import { operationRecord } from './record-operation.js';
 
 export interface JoinRequest extends NodeRequest {
   readonly url: string;
+  /** Opens the peer's door once, in place of a shared secret; null: the secret does. */
+  readonly invitation: Invitation | null;
   readonly path: string;
   /** The database's name, here and there; undefined: the only one the peer has. */
   readonly name: string | undefined;
@@ -44,6 +50,8 @@ export interface JoinRequest extends NodeRequest {
 
 /** Where a snapshot comes from. Errors are the registry's about peers; what stands at `path` then is worth nothing. */
 export interface SnapshotSource {
+  /** Uses the invitation up, for this key alone. Throws `invite-refused`, `invite-expired` or `invite-used`. */
+  enrol(invitation: Invitation, key: MemberKey): Promise<Enrolment>;
   download(request: SnapshotRequest, path: string): Promise<SnapshotOrigin>;
 }
 
@@ -53,11 +61,30 @@ export interface SnapshotRequest {
   readonly database: string | null;
   readonly node: string;
   readonly nodeId: string;
-  readonly secret: string;
+  readonly by: PeerAccess;
+  /** As what the newcomer wants to belong. */
+  readonly access: 'read' | 'write';
   /** False: only to look at. The node does not become a member. */
   readonly joins: boolean;
   /** Who it was before, and what it has; left out: a newcomer. */
   readonly rejoining?: Rejoining;
+}
+
+/** By what the peer knows this node. */
+export interface PeerAccess {
+  /** Null: this node knows none. */
+  readonly secret: string | null;
+  /** This node's own key for a data set; null: it has none. */
+  readonly member: { readonly key: MemberKey; readonly dataset: string } | null;
+  /** The peer's node name; null: not known before it has answered, so it is shown the secret itself. */
+  readonly sponsor: string | null;
+  /** Of the peer's certificate: any of them; null: it is judged by who signed it. */
+  readonly fingerprints: readonly string[] | null;
+}
+
+export interface Enrolment {
+  readonly dataset: string;
+  readonly access: 'read' | 'write';
 }
 
 export interface SnapshotOrigin {
@@ -69,6 +96,7 @@ export interface SnapshotOrigin {
 
 export interface JoinDeps extends Machine {
   readonly snapshots: SnapshotSource;
+  readonly keys: MemberKeys;
 }
 
 export interface JoinReport {
@@ -97,7 +125,9 @@ export async function joinDatabase(
     lock.release();
     return report;
   } catch (error) {
-    lock.abandon();
+    // The invitation is good for the key beside the file alone: a join that is done again needs both.
+    if (request.invitation !== null && deps.keys.read(lock.path, request.invitation.node) !== null) lock.release();
+    else lock.abandon();
     throw error;
   }
 }
@@ -143,8 +173,9 @@ async function takePlace(
 ): Promise<JoinReport> {
   const { files, env } = deps;
   const node = nodeNameFor(request, target, path, deps.hostname);
-  const secretFile = chooseSecretFile(request.secretFile, target, env);
-  const secret = readSharedSecret(secretFile, env);
+  const { invitation } = request;
+  const secretFile = invitation === null ? chooseSecretFile(request.secretFile, target, env) : null;
+  const secret = invitation === null ? readSharedSecret(secretFile, env) : null;
   const wanted = request.name ?? configuredDatabase(target, path)?.name;
   const additions = (name: string): ConfigAdditions =>
     additionsFor(target, { node, listen: request.listen, secretFile, database: { name, path } });
@@ -152,9 +183,10 @@ async function takePlace(
   checkConfigAdditions(target.file, additions(chooseDatabaseName(wanted, path, target)), env);
 
   const nodeId = deps.random.hex(16);
+  const { by, access } = await accessTo(request, secret, lock.path, deps);
   const fetch = (joins: boolean) =>
     deps.snapshots.download(
-      { url: request.url, database: wanted ?? null, node, nodeId, secret, joins },
+      { url: request.url, database: wanted ?? null, node, nodeId, by, access, joins },
       lock.draftPath,
     );
   const merge = present === 'content' ? request.merge : null;
@@ -182,12 +214,31 @@ async function takePlace(
 
   const database = chooseDatabaseName(origin.database, path, target);
   if (present !== 'nothing') assertUnused(lock.path, files);
-  const peer = peerEntry(target, origin.peer, request.url, database);
-  extendConfigFile(target.file, { ...additions(database), peer }, env);
+  const fingerprint = invitation?.fingerprint ?? undefined;
+  const peer = { ...peerEntry(target, origin.peer, request.url, database), fingerprint };
+  const added = additions(database);
+  makeMissingCertificate(added.tls, { node, listen: request.listen, now: deps.now() });
+  extendConfigFile(target.file, { ...added, peer }, env);
   const setAside = present === 'content' ? asidePathFor(lock.path, deps.now()) : null;
   placeDatabase(lock.draftPath, lock.path, setAside);
   const { bytes } = origin;
   return { database, path, node, peer: origin.peer, bytes, setAside, configFile: target.file, merge: report };
+}
+
+/** By what the peer lets this node in. An invitation is used up here. */
+async function accessTo(
+  { invitation }: JoinRequest,
+  secret: string | null,
+  path: string,
+  { snapshots, keys }: JoinDeps,
+): Promise<{ readonly by: PeerAccess; readonly access: 'read' | 'write' }> {
+  if (invitation === null) return { by: { secret, member: null, sponsor: null, fingerprints: null }, access: 'write' };
+  const { node, sponsor, fingerprint } = invitation;
+  const key = keys.read(path, node) ?? makeMemberKey(node);
+  keys.write(path, key);
+  const { dataset, access } = await snapshots.enrol(invitation, key);
+  const fingerprints = fingerprint === null ? null : [fingerprint];
+  return { by: { secret: null, member: { key, dataset }, sponsor, fingerprints }, access };
 }
 
 function isNode(path: string, files: DatabaseFiles): boolean {
@@ -206,7 +257,18 @@ function carryOutMerge(
 }
 
 /** A node whose only database is seeded afresh may come back under another name: its old one stays taken. */
-function nodeNameFor({ node }: JoinRequest, target: ConfigurationTarget, path: string, hostname: string): string {
+function nodeNameFor(
+  { node: asked, invitation }: JoinRequest,
+  target: ConfigurationTarget,
+  path: string,
+  hostname: string,
+): string {
+  const node = asked ?? invitation?.node;
+  if (invitation !== null && node !== invitation.node) {
+    throw new SqlsyncError('usage', `the invitation is for ${invitation.node}, not for ${node}`, {
+      hint: `leave out --node, or have one made for that name: sqlsync invite ${node}`,
+    });
+  }
   const isOnlyDatabase = configuredDatabase(target, path) !== null && target.existing?.databases.length === 1;
   return node !== undefined && isOnlyDatabase ? node : chooseNodeName(node, target, null, hostname);
 }

@@ -16,6 +16,7 @@ import { notInitialised } from './assert-initialised.js';
 import type { FileLock } from './database-files.js';
 import type { SnapshotOrigin, SnapshotSource } from './join-database.js';
 import type { Machine } from './machine.js';
+import type { MemberKeys } from './member-keys.js';
 import { asidePathFor, assertUnused, placeDatabase } from './place-database.js';
 import { readReplica } from './replica-figures.js';
 
@@ -51,6 +52,7 @@ export interface RejoinReport {
 
 export interface RejoinDeps extends Machine {
   readonly snapshots: SnapshotSource;
+  readonly keys: MemberKeys;
 }
 
 /** Codes that say a peer cannot be had just now: then another is asked. */
@@ -146,13 +148,18 @@ function foldAll(replica: Parameters<Parameters<RejoinDeps['files']['withReplica
 async function download(
   { config, database, peers, lock }: Rejoin,
   who: { readonly node: string; readonly nodeId: string; readonly rejoining: Rejoining },
-  { snapshots, env }: RejoinDeps,
+  { snapshots, keys, env }: RejoinDeps,
 ): Promise<SnapshotOrigin> {
-  const [secret = ''] = readSecrets(config, env);
+  const key = keys.read(lock.path, who.node);
+  const member = key === null ? null : { key, dataset: who.rejoining.dataset };
+  const isKnownByKey = member !== null && config.secretFile === null && !env.SQLSYNC_SECRET;
+  const secret = isKnownByKey ? null : (readSecrets(config, env)[0] ?? null);
+  const asked = { database: database.name, ...who, access: 'write', joins: true } as const;
   let failure: unknown = null;
-  for (const { url } of peers) {
+  for (const { name: sponsor, url, fingerprint: fingerprints } of peers) {
     try {
-      return await snapshots.download({ url, database: database.name, ...who, secret, joins: true }, lock.draftPath);
+      const by = { secret, member, sponsor, fingerprints };
+      return await snapshots.download({ ...asked, url, by }, lock.draftPath);
     } catch (error) {
       if (!(error instanceof SqlsyncError) || !UNAVAILABLE.includes(error.code)) throw error;
       failure = error;

@@ -15,9 +15,11 @@ import { type Fit, fitOf, type Misfit } from './column-mapping.js';
 import { completeImage } from './complete-image.js';
 import type { Engine } from './engine.js';
 import { hlcToMs, nextHlc } from './hlc.js';
+import { assertInternalRow } from './internal-rows.js';
 import { KeyCollisions } from './key-collisions.js';
 import { type Members, readOnlyRefusal } from './members.js';
 import { refusalForEnd } from './peer-check.js';
+import { isOthersSession, refuseIfAhead } from './peer-claims.js';
 import { ownStanding } from './read-only.js';
 import { isOurs } from './read-schema.js';
 import { type RowVersion, vectorOf } from './row-version.js';
@@ -63,6 +65,17 @@ export class Application {
     this.isWhole = stage.rows <= applyTransactionRowsMax && stage.bytes <= applyTransactionBytesMax;
     this.rowsPerClock = Math.min(ROWS_PER_CLOCK_MAX, applyTransactionRowsMax);
     this.phase = this.isWhole ? 'rows' : 'inspect';
+    this.refuseImpossible();
+  }
+
+  /** What a stream's end says is taken over as it is. */
+  private refuseImpossible(): void {
+    const { sender, end } = this.stage;
+    const { clock, limits } = this.engine;
+    refuseIfAhead(sender.node, end, { nowMs: clock.nowMs(), clockAheadSecondsMax: limits.clockAheadSecondsMax });
+    if (isOthersSession(sender.node, end.session)) {
+      throw new SqlsyncError('batch-refused', `${sender.node} counts in the order of another node’s session`);
+    }
   }
 
   get isDone(): boolean {
@@ -190,8 +203,11 @@ export class Application {
     }
     const { key } = incoming;
     const row = completeImage(fit.table, { key, row: fit.toLocal(incoming) }, fit.lacking, context.state);
+    const { definition } = fit.table;
+    if (row.row.image !== null && isOurs(definition.name))
+      assertInternalRow(definition.name, definition.columns, row.row.image);
     // A version that was kept aside is known, and in no table yet.
-    const wasHeld = this.engine.held.supersede(fit.table.definition, key, version, context.senderHorizon);
+    const wasHeld = this.engine.held.supersede(definition, key, version, context.senderHorizon);
     if (wasHeld) placeJoined(fit.table, row, context);
     else applyRow(fit.table, row, context);
   }

@@ -32,6 +32,11 @@ export interface EvictionRequest extends Pick<EvictionFacts, 'silentMsMax' | 'li
   readonly operationId: () => string;
 }
 
+/** Has the data set a member of that name, or has it had one? */
+export function isMemberName(db: Database, name: string): boolean {
+  return db.prepare(`SELECT EXISTS(SELECT 1 FROM ${MEMBER_TABLE.name} WHERE name = ?)`).pluck().get(name) === 1;
+}
+
 export class Members {
   private readonly selectAll: Statement<[], Member>;
   /** As the table was when it was last read. */

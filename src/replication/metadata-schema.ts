@@ -184,6 +184,16 @@ const CREATE_RESOLUTION = `CREATE TABLE ${PREFIX}resolution(id TEXT PRIMARY KEY,
  */
 const CREATE_OPERATION = `CREATE TABLE ${PREFIX}operation(id TEXT PRIMARY KEY, at INTEGER, node TEXT, operator TEXT, command TEXT, detail TEXT, result TEXT) WITHOUT ROWID`;
 
+/**
+ * Keys by which members prove who they are, replicated: see credential-table.ts.
+ *   id          of the key: the beginning of its digest
+ *   node        whose it is; public_key: Ed25519, base64url. NULL: the member has none, and is revoked all the same
+ *   access      write or read: as what it may join
+ *   issued_at, revoked  Unix milliseconds; revoked NULL: it is good
+ */
+const CREATE_CREDENTIAL = `CREATE TABLE ${PREFIX}credential(id TEXT PRIMARY KEY, node TEXT, public_key TEXT, access TEXT, issued_at INTEGER, revoked INTEGER) WITHOUT ROWID;
+  CREATE INDEX ${PREFIX}credential_by_node ON ${PREFIX}credential(node, revoked)`;
+
 /** sqlsync's own replicated tables and their fixed numbers. */
 export const INTERNAL_TABLES = [
   { id: 1, name: `${PREFIX}member`, create: CREATE_MEMBER },
@@ -191,6 +201,7 @@ export const INTERNAL_TABLES = [
   { id: 3, name: `${PREFIX}conflict`, create: CREATE_CONFLICT },
   { id: 4, name: `${PREFIX}resolution`, create: CREATE_RESOLUTION },
   { id: 5, name: `${PREFIX}operation`, create: CREATE_OPERATION },
+  { id: 6, name: `${PREFIX}credential`, create: CREATE_CREDENTIAL },
 ] as const;
 
 /** The lowest number an application's table gets. */

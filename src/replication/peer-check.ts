@@ -1,8 +1,8 @@
 /** Why two nodes cannot exchange anything: the handshake's judgement, each side's own. Pure. */
 import type { ErrorBody, ErrorCode } from '../errors.js';
-import { hlcToMs } from './hlc.js';
 import type { Member } from './member-table.js';
 import { belonging, endOf } from './membership.js';
+import { aheadSecondsOf, isOthersSession } from './peer-claims.js';
 import { rejoinHint, type Standing, staleSide, standingOf } from './staleness.js';
 import type { Hello } from './wire-messages.js';
 
@@ -14,13 +14,15 @@ export interface PeerFacts {
   readonly peer: Hello;
   /** Every membership of the data set that this node knows of. */
   readonly members: readonly Member[];
+  /** Why the peer's keys are good for nothing; null: they do not stand against it. */
+  readonly revocation: ErrorBody | null;
 }
 
 function refusal(code: ErrorCode, message: string, hint: string): ErrorBody {
   return { code, message, hint };
 }
 
-function refusalForIdentity({ mine, peer }: PeerFacts): ErrorBody | null {
+function refusalForIdentity({ mine, peer, members, revocation }: PeerFacts): ErrorBody | null {
   if (peer.wireVersionMin > mine.wireVersion || peer.wireVersion < mine.wireVersionMin) {
     const speaks = `${peer.node} speaks wire versions ${peer.wireVersionMin} to ${peer.wireVersion}`;
     const here = `${mine.node} ${mine.wireVersionMin} to ${mine.wireVersion}`;
@@ -33,13 +35,23 @@ function refusalForIdentity({ mine, peer }: PeerFacts): ErrorBody | null {
       'make one a copy of the other: sqlsync join URL DB --replace',
     );
   }
-  if (peer.node !== mine.node) return null;
+  if (revocation !== null) return revocation;
+  if (peer.node !== mine.node) return refusalForForgery(peer, members);
   const who = peer.nodeId === mine.nodeId ? 'this node itself, or a copy of its file' : 'another node';
   return refusal(
     'node-name-taken',
     `the peer calls itself ${peer.node}: that is ${who}`,
     'give every node a name of its own',
   );
+}
+
+/** Whoever uses what is another's: what it acknowledged would count in that one's name. */
+function refusalForForgery({ node, nodeId, session }: Hello, members: readonly Member[]): ErrorBody | null {
+  const owner = members.find((member) => member.nodeId === nodeId && member.name !== node);
+  const hint = 'give every node a name and a file of its own';
+  if (owner !== undefined) return refusal('node-name-taken', `the file of ${owner.name} speaks as ${node}`, hint);
+  if (!isOthersSession(node, session)) return null;
+  return refusal('batch-damaged', `${node} speaks under a session of another node: ${session}`, hint);
 }
 
 /**
@@ -99,8 +111,8 @@ function refusalForShape({ mine, peer }: PeerFacts): ErrorBody | null {
 }
 
 function refusalForClock({ mine, peer, clockAheadSecondsMax }: PeerFacts): ErrorBody | null {
-  const latestMs = Math.max(peer.clockMs, ...Object.values(peer.vector).map(hlcToMs));
-  const aheadSeconds = Math.round((latestMs - mine.clockMs) / 1000);
+  const ownAhead = Math.round((peer.clockMs - mine.clockMs) / 1000);
+  const aheadSeconds = Math.max(ownAhead, aheadSecondsOf(peer, mine.clockMs));
   if (aheadSeconds <= clockAheadSecondsMax) return null;
   return refusal(
     'clock-ahead',

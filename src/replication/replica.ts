@@ -10,18 +10,21 @@ import { admitMember } from './admission.js';
 import { Application } from './application.js';
 import { abandonStage, type CatchUp, catchUpOf, catchUpPhase } from './catch-up.js';
 import { Comparison } from './comparison.js';
+import { Credentials, hasCredentials, insertCredential, type NewCredential } from './credential-table.js';
 import { Cut } from './cut.js';
 import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
 import { Engine, type EngineOptions } from './engine.js';
 import type { Eviction } from './eviction.js';
 import { type FilePlace, parsePlace } from './file-place.js';
 import { HeldOffers } from './held-offers.js';
+import { nextHlc } from './hlc.js';
 import type { NewMember } from './member-table.js';
 import { type EvictionRequest, Members, type Rejoining } from './members.js';
 import { belonging } from './membership.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
+import { refuseIfAhead } from './peer-claims.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
 import { type PrunePlan, planPrune } from './prune-plan.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
@@ -44,6 +47,8 @@ export type Surplus = 'rows' | 'vector' | 'nothing';
 export class Replica {
   /** This node's rows, for a comparison with another's. */
   readonly comparison: Comparison;
+  /** The keys by which members are known. */
+  readonly credentials: Credentials;
   private readonly engine: Engine;
   private readonly members: Members;
   /** How the rules of the data set change. */
@@ -59,6 +64,7 @@ export class Replica {
     this.members = new Members(options.writer, this.engine);
     this.rules = new RuleChanges(this.engine, this.members);
     this.settling = new Settling(this.engine, this.members, this.rules.heard);
+    this.credentials = new Credentials(options.writer);
   }
 
   /** Opens a file that has been initialised. Refuses a SQLite without a private schema, and files of a newer format. */
@@ -147,7 +153,15 @@ export class Replica {
 
   private factsOf(mine: Hello, peer: Hello): PeerFacts {
     const { clockAheadSecondsMax } = this.engine.limits;
-    return { clockAheadSecondsMax, mine, standing: ownStanding(this.engine), peer, members: this.members.all() };
+    const revocation = this.credentials.refusalOf(peer.node);
+    return {
+      clockAheadSecondsMax,
+      mine,
+      standing: ownStanding(this.engine),
+      peer,
+      members: this.members.all(),
+      revocation,
+    };
   }
 
   /** Does nobody take what is written here, as far as was known at the last look at the file? This takes none. */
@@ -234,9 +248,11 @@ export class Replica {
     if (this.application === application) this.application = null;
   }
 
-  /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. */
-  acknowledge(peer: ToldAcknowledgements & Pick<Hello, 'node' | 'nodeId' | 'rulesHash'>): void {
-    this.engine.acknowledgements.learn(peer.nodeId, peer);
+  /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. Throws `clock-ahead`. */
+  acknowledge(peer: ToldAcknowledgements & Pick<Hello, 'node' | 'nodeId' | 'rulesHash' | 'dropped'>): void {
+    const { acknowledgements, clock, limits } = this.engine;
+    refuseIfAhead(peer.node, peer, { nowMs: clock.nowMs(), clockAheadSecondsMax: limits.clockAheadSecondsMax });
+    acknowledgements.learn(peer.nodeId, peer);
     this.rules.heard.hear(peer.node, peer.rulesHash);
   }
 
@@ -297,6 +313,23 @@ export class Replica {
   /** Makes a peer's snapshot this node's next file, with all in it that only this one has. See rejoin.ts. */
   rejoinOn(seed: Database, options: RejoinOptions): RejoinOutcome {
     return rejoinOn(seed, this.engine, options);
+  }
+
+  /** Does any member have a key of its own? */
+  get hasCredentials(): boolean {
+    return hasCredentials(this.engine.options.writer);
+  }
+
+  /** Makes a key known to all members. One that is known already stays as it is. */
+  addCredential(credential: NewCredential): void {
+    const { engine } = this;
+    if (this.credentials.withId(credential.id) !== null) return;
+    engine.writeTransaction(() => {
+      const issuedAtMs = engine.clock.nowMs();
+      const hlc = nextHlc(engine.log.last(), issuedAtMs);
+      insertCredential(engine.options.writer, engine.log, hlc, credential, { issuedAtMs });
+      engine.foldToEnd();
+    });
   }
 
   /** Saves what is kept in memory. The connections are the caller's to close. */

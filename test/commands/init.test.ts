@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { parse } from 'yaml';
+import { fingerprintOfPem } from '../../src/self-made-certificate.js';
 import { makeFolder } from '../support/make-folder.js';
 import { runCli } from '../support/run-cli.js';
 import { filesIn, makeShop, onDatabase, rowsOf } from '../support/shop-database.js';
@@ -37,6 +38,7 @@ test('a file becomes a node, with a configuration and a secret of its own', asyn
     ],
     configFile: join(cwd, 'sqlsync.yml'),
     secretCreated: join(cwd, 'sqlsync.secret'),
+    certificateCreated: null,
   });
   expect(parse(readFileSync(join(cwd, 'sqlsync.yml'), 'utf8'))).toEqual({
     node: 'paris',
@@ -184,7 +186,6 @@ const REFUSED: readonly [args: string[], exitCode: number, code: string, message
   [['shop.db', './shop.db'], 2, 'usage', 'named twice'],
   [['shop.db', 'other.db', '--name', 'x'], 2, 'usage', '--name can name one'],
   [['other.db', '--name', 'shop'], 2, 'usage', 'has a database shop already'],
-  [['other.db', '--listen', '0.0.0.0:7420'], 78, 'config-invalid', 'takes tls'],
   [['other.db', '--listen', 'nowhere'], 2, 'usage', 'must be an address'],
   [['shop.db', '--key-collision', 'rekey'], 2, 'usage', 'has its rules already'],
   [[], 2, 'usage', 'db'],
@@ -201,6 +202,20 @@ test('what contradicts the configuration or itself is refused before anything is
     expect(run.stdout).toContain(message);
   }
   expect(filesIn(cwd)).toEqual(before);
+});
+
+test('who listens beyond this machine is given a certificate, once', async () => {
+  const { cwd } = shopFolder();
+  const args = ['init', 'shop.db', '--node', 'paris', '--listen', '0.0.0.0:7420', '--json'];
+  const { certificateCreated } = JSON.parse((await runCli(args, { cwd })).stdout);
+  const [cert, key] = [join(cwd, 'sqlsync.crt'), join(cwd, 'sqlsync.key')];
+  expect(certificateCreated).toEqual({ cert, fingerprint: fingerprintOfPem(readFileSync(cert, 'utf8')) });
+  expect(statSync(key).mode & 0o777).toBe(0o600);
+  expect(parse(readFileSync(join(cwd, 'sqlsync.yml'), 'utf8')).tls).toEqual({
+    cert: './sqlsync.crt',
+    key: './sqlsync.key',
+  });
+  expect(JSON.parse((await runCli(args, { cwd })).stdout)).toMatchObject({ certificateCreated: null });
 });
 
 test('a wrong configuration is told of before the file is touched, all mistakes at once', async () => {

@@ -60,6 +60,7 @@ export class TestNode {
   readonly path: string;
   readonly application: Database;
   daemon: Daemon | null = null;
+  private isTls = false;
 
   private constructor(
     readonly folder: string,
@@ -107,6 +108,11 @@ export class TestNode {
     return new TestNode(sponsor.folder, name, options);
   }
 
+  /** A node whose file is there already. */
+  static of(folder: string, name: string, options: NodeOptions = {}): TestNode {
+    return new TestNode(folder, name, options);
+  }
+
   /** What the node's daemon runs by. */
   settings(more: NodeOptions = {}): DaemonSettings {
     const options = { ...this.options, ...more };
@@ -117,7 +123,15 @@ export class TestNode {
       admin: options.admin ?? null,
       databases: [{ name: 'shop', path: this.path, identity: 'ask' }],
       peers: peers.map(
-        (peer) => ({ databases: ['*'], direction: 'both', schedule: null, live: true, ...peer }) as PeerConfig,
+        (peer) =>
+          ({
+            databases: ['*'],
+            direction: 'both',
+            schedule: null,
+            live: true,
+            fingerprint: null,
+            ...peer,
+          }) as PeerConfig,
       ),
       limits: { ...LIMITS, ...limits },
       prune: { ...NO_PRUNING, ...options.prune },
@@ -129,6 +143,7 @@ export class TestNode {
   }
 
   async start(more: NodeOptions = {}): Promise<this> {
+    this.isTls = this.settings(more).serverTls !== null;
     this.daemon = await Daemon.start(this.settings(more), pino({ level: process.env.TEST_LOG ?? 'silent' }));
     return this;
   }
@@ -144,12 +159,14 @@ export class TestNode {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.daemon?.address?.port}`;
+    const scheme = this.isTls ? 'https' : 'http';
+    return `${scheme}://127.0.0.1:${this.daemon?.address?.port}`;
   }
 
   client(secret = SECRET): HttpPeer {
     const { name, url } = this;
-    return new HttpPeer({ name, url, authorization: () => `Bearer ${secret}`, tls: null, limits: LIMITS });
+    const credentials = async () => ({ authorization: `Bearer ${secret}` });
+    return new HttpPeer({ name, url, credentials, fingerprints: null, tls: null, limits: LIMITS });
   }
 
   async control(): Promise<ControlClient> {

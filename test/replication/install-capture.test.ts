@@ -112,6 +112,7 @@ describe('installCapture', () => {
       [3, '_sqlsync_conflict', true, 'lww'],
       [4, '_sqlsync_resolution', true, 'lww'],
       [5, '_sqlsync_operation', true, 'lww'],
+      [6, '_sqlsync_credential', true, 'lww'],
       [10, 'a', false, 'merge'],
       [11, 'b', false, 'merge'],
     ]);

@@ -44,7 +44,7 @@ function resolve({ app }: EngineNode, choice: string): void {
   const id = `r${resolutions}`;
   OperatorWrites.transaction(app, Date.now(), (writes) => {
     app
-      .prepare(`INSERT INTO ${RESOLUTIONS.name} SELECT ?, id, ?, NULL, NULL, 'n0', 'ann', ? FROM ${CONFLICTS.name}`)
+      .prepare(`INSERT INTO ${RESOLUTIONS.name} SELECT ?, id, ?, '[]', '[]', 'n0', 'ann', ? FROM ${CONFLICTS.name}`)
       .run(id, choice, Date.now() + resolutions);
     writes.enterInsert(RESOLUTIONS.id, [id]);
   });

@@ -1,7 +1,8 @@
 /**
  * `<database>.sqlsync/`, beside the file and open to its owner only: the lock of the process that serves the file, who
- * that is, streams that wait to be applied, and snapshots on their way out. All of it can be thrown away while no daemon
- * runs, except a stage that is half applied.
+ * that is, streams that wait to be applied, snapshots on their way out, invitations, and the key by which the node is
+ * known. All of it can be thrown away while no daemon runs, except a stage that is half applied, and the key of a node
+ * that has no secret besides.
  */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,6 +55,16 @@ export class SideDirectory {
   /** Since when the daemon has been listening to others: JSON. */
   get presencePath(): string {
     return join(this.path, 'presence.json');
+  }
+
+  /** The key by which this node is known: JSON. */
+  get memberKeyPath(): string {
+    return join(this.path, 'member-key.json');
+  }
+
+  /** Invitations that have been made here, a file each. */
+  get invitesPath(): string {
+    return join(this.path, 'invites');
   }
 
   stagePath(id: string): string {

@@ -1,17 +1,22 @@
 /** Opens the WebSocket of a live connection to a peer. Throws the same errors as its HTTP routes. */
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { SqlsyncError } from '../../errors.js';
 import { errorAnswerSchema, errorFromPeer } from '../peer/error-answer.js';
 import { readJson } from '../peer/http-peer.js';
 import type { PeerAddress } from '../peer/peer-address.js';
 import { peerFailure } from '../peer/peer-failure.js';
+import { connectPinned, pinnedPeer } from '../peer/pinned-connection.js';
 import { LIVE_MESSAGE_BYTES_MAX } from './live-messages.js';
 
-export function dialLive(address: PeerAddress): Promise<WebSocket> {
+export async function dialLive(address: PeerAddress): Promise<WebSocket> {
   const { name, url, limits, tls } = address;
+  const headers = await address.credentials();
+  const pinned = await pinnedSocket(address);
   const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/live`, {
-    headers: { authorization: address.authorization() },
+    headers,
+    ...(pinned !== null && { createConnection: () => pinned }),
     handshakeTimeout: limits.connectTimeoutMs,
     maxPayload: LIVE_MESSAGE_BYTES_MAX,
     perMessageDeflate: false,
@@ -30,6 +35,17 @@ export function dialLive(address: PeerAddress): Promise<WebSocket> {
       resolve(socket);
     });
   });
+}
+
+/** A connection on which the peer's certificate has been found to be the right one; null: it is judged by who signed it. */
+async function pinnedSocket({ name, url, limits, tls, fingerprints }: PeerAddress): Promise<TLSSocket | null> {
+  if (fingerprints === null) return null;
+  const peer = pinnedPeer(new URL(url), { tls, fingerprints, timeoutMs: limits.connectTimeoutMs });
+  try {
+    return await connectPinned(peer);
+  } catch (error) {
+    throw peerFailure(error, name, url);
+  }
 }
 
 async function refusal(response: IncomingMessage, { name, url, limits }: PeerAddress): Promise<SqlsyncError> {

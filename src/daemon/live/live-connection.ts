@@ -13,6 +13,7 @@ import type { Answer, Question } from '../../replication/compare-messages.js';
 import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
+import { assertStillGood } from '../database/revocation.js';
 import { assertNotCatchingUp } from '../peer/catching-up.js';
 import { answerOf, errorFromPeer } from '../peer/error-answer.js';
 import { greetingFor } from '../peer/greeting.js';
@@ -141,11 +142,12 @@ export class LiveConnection implements PeerConnection {
   private async onMessage(message: LiveMessage): Promise<void> {
     const act = this.stepBy(message.type);
     if (act === 'ignore') return;
-    if (message.type === 'question') return this.questions.take(this.greeted().database, message);
+    if (message.type === 'question') return this.onQuestion(message);
     if (message.type === 'answer') return this.questions.settle(message);
     if (message.type === 'refused') throw this.refusalBy(message.error);
     if (act === 'greet' && message.type === 'hello') return this.greet(message);
     const { database, peer, outbound, rules } = this.greeted();
+    this.assertSamePeer(message.hello);
     this.peerHello = message.hello;
     peer.heard(message.hello, Date.now());
     database.acknowledge(message.hello);
@@ -155,6 +157,20 @@ export class LiveConnection implements PeerConnection {
     rules.onNews();
     if (message.type === 'request') this.run(this.answerSync(message.number));
     if (message.type === 'reply') this.settleRequest(message.number);
+  }
+
+  /** Whoever has been greeted goes on as the same: what it says counts in its name. */
+  private assertSamePeer({ node, nodeId, database, dataset }: Hello): void {
+    const known = this.peerHello;
+    const isSame =
+      known?.node === node && known.nodeId === nodeId && known.database === database && known.dataset === dataset;
+    if (!isSame) throw new SqlsyncError('batch-damaged', `${known?.node} goes on as ${node}, or about something else`);
+  }
+
+  private async onQuestion(message: LiveMessage & { readonly type: 'question' }): Promise<void> {
+    const { database } = this.greeted();
+    if (message.question.kind === 'rules') this.assertSamePeer(message.question.hello);
+    return this.questions.take(database, message);
   }
 
   private refusalBy(error: Parameters<typeof errorFromPeer>[1]): SqlsyncError {
@@ -194,7 +210,15 @@ export class LiveConnection implements PeerConnection {
     const onPeerHello = (after: Hello) => {
       this.peerHello = after;
     };
-    const inbound = new LiveInbound({ database, peer, onPeerHello, onApplied: () => this.acknowledge(), onFailure });
+    const assertSamePeer = (sender: Hello) => this.assertSamePeer(sender);
+    const inbound = new LiveInbound({
+      database,
+      peer,
+      assertSamePeer,
+      onPeerHello,
+      onApplied: () => this.acknowledge(),
+      onFailure,
+    });
     const ask = (question: RuleQuestion) => this.askRules(question);
     const rules = new LiveRules({ database, peerHello, ask, onFailure });
     const stopListening = database.onAdvanced(() => this.onAdvanced());
@@ -207,6 +231,8 @@ export class LiveConnection implements PeerConnection {
 
   private onAdvanced(): void {
     const { database, peer, outbound, rules } = this.greeted();
+    // Whoever is revoked is told so at once.
+    this.run(assertStillGood(database, peer.name));
     outbound.on('news');
     rules.onNews();
     // A peer ships nothing to a node that is catching up, or while the rules change: it must hear when that is over, and

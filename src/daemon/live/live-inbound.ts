@@ -13,6 +13,8 @@ import { INBOUND, type InboundAct, type InboundEvent, type InboundState, take } 
 export interface LiveInboundOptions {
   readonly database: DatabaseService;
   readonly peer: PeerRecord;
+  /** Throws where a stream comes from another than the connection's peer. */
+  readonly assertSamePeer: (sender: Hello) => void;
   /** The peer has sent a stream and described itself by it. */
   readonly onPeerHello: (hello: Hello) => void;
   /** The stream is in: say so. */
@@ -34,6 +36,7 @@ export class LiveInbound {
     const sender = this.receiver?.sender;
     // Its schema, its rules or its clock may have changed since the connection was made.
     if (isFirst && sender != null) {
+      this.options.assertSamePeer(sender);
       await this.options.database.greetings.sender(sender);
       this.options.peer.heard(sender, Date.now());
     }

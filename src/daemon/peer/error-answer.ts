@@ -18,6 +18,8 @@ export const errorAnswerSchema = z.object({ error: errorBodySchema });
 /** Codes that speak of the exchange, and the HTTP status each is answered with. */
 const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   usage: 400,
+  // The peer that is spoken to has another name.
+  'config-invalid': 421,
   'batch-damaged': 400,
   'batch-oversized': 413,
   'batch-refused': 422,
@@ -25,6 +27,12 @@ const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'feed-full': 503,
   'peer-wrong-secret': 401,
   'peer-refused': 403,
+  'credential-unknown': 401,
+  'credential-revoked': 403,
+  'invite-refused': 403,
+  'invite-used': 403,
+  'invite-expired': 403,
+  'rate-limited': 429,
   'database-unknown': 404,
   'wire-version': 409,
   'dataset-mismatch': 409,

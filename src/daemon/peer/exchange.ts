@@ -70,6 +70,12 @@ async function exchangeOnce(options: ExchangeOptions): Promise<void> {
 }
 
 function hear({ service, peer }: ExchangeOptions, hello: Hello): Hello {
+  // What it acknowledges counts in the name that it says.
+  if (hello.node !== peer.name) {
+    throw new SqlsyncError('config-invalid', `the node that is dialed as ${peer.name} is ${hello.node}`, {
+      hint: `call it ${hello.node} among the peers in sqlsync.yml, or mend its url`,
+    });
+  }
   peer.heard(hello, Date.now());
   service.acknowledge(hello);
   return hello;

@@ -4,7 +4,7 @@
  * breaks off has changed nothing on the side that was to take it.
  */
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type buildConnector, type Dispatcher } from 'undici';
 import { SqlsyncError } from '../../errors.js';
 import { ANSWER_BYTES_MAX, type Answer, type Question } from '../../replication/compare-messages.js';
 import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
@@ -13,10 +13,12 @@ import { type Asker, COMPARE_PATH, parseAnswer } from '../compare/compare-reques
 import { parseRuleAnswer, RULES_PATH } from '../rules/rule-request-body.js';
 import { cutBody, type LockedCut } from '../stream/send-stream.js';
 import type { SnapshotRequest } from '../stream/snapshot-request.js';
+import { ENROL_PATH, type EnrolAnswer, type EnrolRequest, enrolAnswerSchema } from './enrolment.js';
 import { errorAnswerSchema, errorFromPeer } from './error-answer.js';
 import { type Greeting, parseGreeting } from './greeting.js';
 import type { PeerAddress } from './peer-address.js';
 import { peerFailure } from './peer-failure.js';
+import { connectPinned, pinnedPeer } from './pinned-connection.js';
 import { parsePushLine } from './push-answer.js';
 
 export const STREAM_TYPE = 'application/x-sqlsync-stream';
@@ -34,9 +36,9 @@ export class HttpPeer {
   private readonly agent: Agent;
 
   constructor(private readonly address: PeerAddress) {
-    const { limits, tls } = address;
+    const { limits } = address;
     this.agent = new Agent({
-      connect: { timeout: limits.connectTimeoutMs, ...tls },
+      connect: connectorTo(address),
       headersTimeout: limits.idleTimeoutMs,
       bodyTimeout: limits.idleTimeoutMs,
     });
@@ -58,6 +60,16 @@ export class HttpPeer {
   /** A snapshot for a node that joins, in pieces. */
   async *snapshot(request: SnapshotRequest, signal?: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
     yield* this.stream('/v1/snapshot', { json: request, ...(signal && { signal }) });
+  }
+
+  /** Shows an invitation, and makes the key known by which this node goes from then on. */
+  enrol(request: EnrolRequest, signal?: AbortSignal): Promise<EnrolAnswer> {
+    return this.attempt(async () => {
+      const body = await this.post(ENROL_PATH, { json: request, ...(signal && { signal }) });
+      const answer = enrolAnswerSchema.safeParse(await readJson(body, this.address.limits.requestBytesMax));
+      if (answer.success) return answer.data;
+      throw new SqlsyncError('peer-failed', `${this.address.url} answers an enrolment with something else`);
+    });
   }
 
   /** Asks the peer about its rows. */
@@ -127,7 +139,7 @@ export class HttpPeer {
       path: url.pathname,
       method: 'POST',
       headers: {
-        authorization: this.address.authorization(),
+        ...(await this.address.credentials()),
         ...(isJson
           ? { 'content-type': 'application/json' }
           : { 'content-type': STREAM_TYPE, [DATABASE_HEADER]: body.database }),
@@ -168,6 +180,23 @@ export class HttpPeer {
       hint: 'it is sent again; what is in already is known again',
     });
   }
+}
+
+function connectorTo({
+  url,
+  limits,
+  tls,
+  fingerprints,
+}: PeerAddress): buildConnector.BuildOptions | buildConnector.connector {
+  const { connectTimeoutMs: timeoutMs } = limits;
+  if (fingerprints === null) return { timeout: timeoutMs, ...tls };
+  const peer = pinnedPeer(new URL(url), { tls, fingerprints, timeoutMs });
+  return (_options, done) => {
+    connectPinned(peer).then(
+      (socket) => done(null, socket),
+      (error: Error) => done(error, null),
+    );
+  };
 }
 
 export interface PushOptions {

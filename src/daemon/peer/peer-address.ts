@@ -1,13 +1,16 @@
 /** Where and how a peer is reached: the same for its HTTP routes and its live connection. */
 import type { Limits } from '../../config-limits.js';
+import type { PeerCredentials } from './peer-credentials.js';
 
 export interface PeerAddress {
   /** The peer's name here, for messages. */
   readonly name: string;
   /** Without a slash at its end. */
   readonly url: string;
-  /** The Authorization header; read for each request, since secrets are reloaded. */
-  readonly authorization: () => string;
+  /** What proves who this node is; asked for each request, since secrets are reloaded. */
+  readonly credentials: () => Promise<PeerCredentials>;
+  /** SHA-256 of the certificates by which the peer is known, whoever signed them; null: it is judged by who signed it. */
+  readonly fingerprints: readonly string[] | null;
   /** What TLS needs beyond the system's own certificates; null: nothing. */
   readonly tls: ClientTls | null;
   readonly limits: Pick<Limits, 'connectTimeoutMs' | 'idleTimeoutMs' | 'heartbeatMs' | 'requestBytesMax'>;

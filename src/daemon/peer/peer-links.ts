@@ -12,7 +12,7 @@ import type { PeerTarget } from './peer-target.js';
 
 export interface PeerLinksOptions extends Pick<PeerLinkOptions, 'limits' | 'onBug'> {
   readonly databases: ServedDatabases;
-  readonly addressOf: (peer: PeerConfig) => PeerAddress;
+  readonly addressOf: (peer: PeerConfig, service: DatabaseService) => PeerAddress;
 }
 
 const ALL = '*';
@@ -91,7 +91,7 @@ export class PeerLinks {
   private link(served: ServedDatabase, peer: PeerConfig): PeerLink {
     const { limits, onBug, addressOf } = this.options;
     const { live, schedule } = peer;
-    return new PeerLink({ served, address: addressOf(peer), live, schedule, limits, onBug });
+    return new PeerLink({ served, address: addressOf(peer, served.service), live, schedule, limits, onBug });
   }
 
   /**

@@ -1,34 +1,35 @@
 /**
- * The shared secrets by which peers know each other: the first is sent, all are accepted, so that one can be rotated
- * without a gap. Both sides of a comparison are hashed to one length, every secret is compared, and each comparison
- * takes the same time however much of it is right.
+ * The shared secrets by which nodes know each other: the first is used, all are accepted, so that one can be rotated
+ * without a gap. A node sends no secret but a proof that it knows one (member-key.ts); tools send the secret itself.
+ * Both sides of a comparison are hashed to one length, every secret is compared, and each comparison takes the same time
+ * however much of it is right. A node that joined by an invitation knows none.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { nodeInSecretProof, secretProof } from '../../member-key.js';
 
 export class BearerSecrets {
-  private readonly digests: readonly Buffer[];
-  readonly first: string;
+  constructor(private readonly secrets: readonly string[]) {}
 
-  /** `secrets` must not be empty. */
-  constructor(secrets: readonly string[]) {
-    const [first] = secrets;
-    if (first === undefined) throw new Error('a node needs at least one secret');
-    this.first = first;
-    this.digests = secrets.map(digestOf);
+  /** The Authorization header for that node; null: there is no secret. */
+  authorizationFor(node: string): string | null {
+    const [first] = this.secrets;
+    return first === undefined ? null : `Bearer ${secretProof(first, node)}`;
   }
 
-  /** What this node sends as its Authorization header. */
-  get authorization(): string {
-    return `Bearer ${this.first}`;
-  }
-
-  /** Is this Authorization header one of a peer? */
-  accepts(authorization: string | undefined): boolean {
-    const token = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1];
-    const digest = digestOf(token ?? '');
+  /**
+   * Is this Authorization header one of a peer? If so, for which node it was made; null: for any, it is the secret itself.
+   * Undefined: it is not.
+   */
+  addresseeOf(authorization: string | undefined): string | null | undefined {
+    const token = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? '';
+    const node = nodeInSecretProof(token);
+    const digest = digestOf(token);
     let accepted = 0;
-    for (const known of this.digests) accepted |= Number(timingSafeEqual(known, digest));
-    return token !== undefined && accepted === 1;
+    for (const secret of this.secrets) {
+      const known = digestOf(node === null ? secret : secretProof(secret, node));
+      accepted |= Number(timingSafeEqual(known, digest));
+    }
+    return accepted === 1 ? node : undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the HTTP servers of a daemon have in common: how many may come in, how long they may take, what an error looks like. */
+import { Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
@@ -18,6 +19,8 @@ export interface ServerTls {
 export interface RunningServer {
   /** Where it listens, with the port it was given. */
   readonly address: ListenAddress;
+  /** Shows this certificate to whoever comes from now on; connections that are there stay. Only where it serves with TLS. */
+  setCertificate(tls: ServerTls): void;
   /** Takes no more requests, and waits for those under way until the signal aborts. */
   close(deadline: AbortSignal): Promise<void>;
 }
@@ -29,13 +32,28 @@ export interface HttpOptions {
 }
 
 const HEADER_BYTES_MAX = 16 * 1024;
+const JSON_TYPE = 'application/json';
+/** How often connections are looked at whose headers do not come. */
+const HEADERS_CHECK_MS = 1_000;
 
 /** A server without routes, which does not listen yet. */
 export function createHttpServer(options: HttpOptions): FastifyInstance {
   const app = createApp(options);
   app.server.maxConnections = options.limits.connectionsMax;
   answerErrors(app, options.logger);
+  boundBodies(app, options.limits);
   return app;
+}
+
+/** What is read as a whole must be here within the time that a connection may be silent, however it comes. */
+function boundBodies(app: FastifyInstance, { idleTimeoutMs }: Limits): void {
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    if (request.headers['content-type'] !== JSON_TYPE) return payload;
+    const timer = setTimeout(() => request.raw.destroy(), idleTimeoutMs);
+    payload.once('close', () => clearTimeout(timer));
+    payload.once('end', () => clearTimeout(timer));
+    return payload;
+  });
 }
 
 function createApp({ limits, tls }: HttpOptions): FastifyInstance {
@@ -46,9 +64,13 @@ function createApp({ limits, tls }: HttpOptions): FastifyInstance {
     keepAliveTimeout: limits.idleTimeoutMs,
     forceCloseConnections: 'idle',
   } as const;
-  const server = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.idleTimeoutMs };
+  const server = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(HEADERS_CHECK_MS, limits.idleTimeoutMs),
+  };
   if (tls === null) return fastify({ ...options, http: server });
-  const https = { ...server, ...tls, rejectUnauthorized: tls.requestCert };
+  const https = { ...server, ...tls, rejectUnauthorized: tls.requestCert, handshakeTimeout: limits.connectTimeoutMs };
   // Routes do not care which of the two they are served by.
   return fastify({ ...options, https }) as unknown as FastifyInstance;
 }
@@ -71,7 +93,10 @@ export async function listen(app: FastifyInstance, address: ListenAddress, key: 
     );
   }
   const { port } = app.server.address() as { port: number };
-  return { address: { ...address, port }, close: (deadline) => close(app, deadline) };
+  const setCertificate = ({ requestCert: _known, ...certificate }: ServerTls) => {
+    if (app.server instanceof TlsServer) app.server.setSecureContext(certificate);
+  };
+  return { address: { ...address, port }, setCertificate, close: (deadline) => close(app, deadline) };
 }
 
 async function close(app: FastifyInstance, deadline: AbortSignal): Promise<void> {

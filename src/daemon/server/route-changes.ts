@@ -6,6 +6,7 @@ import { parseFeedRequest } from '../feed/feed-request.js';
 import { EventStreamSink, WebSocketSink } from '../feed/feed-sink.js';
 import { FeedSubscribers } from '../feed/feed-subscribers.js';
 import { answerOf } from '../peer/error-answer.js';
+import { assertKnowsSecret, principalIn } from './principal.js';
 import type { RouteDependencies } from './route-dependencies.js';
 
 export function routeChanges(app: FastifyInstance, dependencies: RouteDependencies): void {
@@ -32,6 +33,7 @@ export function routeChanges(app: FastifyInstance, dependencies: RouteDependenci
 }
 
 function requestOf(request: FastifyRequest) {
+  assertKnowsSecret(principalIn(request));
   const lastEventId = request.headers['last-event-id'];
   return parseFeedRequest(request.query, typeof lastEventId === 'string' ? lastEventId : undefined);
 }

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { SqlsyncError } from '../../errors.js';
 import { ANSWER_BYTES_MAX } from '../../replication/compare-messages.js';
 import { COMPARE_PATH, parseCompareRequest } from '../compare/compare-request.js';
+import { assertNotRevoked } from '../database/revocation.js';
+import { assertSpeaksAs, principalIn } from './principal.js';
 import type { RouteDependencies } from './route-dependencies.js';
 
 export function routeCompare(app: FastifyInstance, { databases }: RouteDependencies): void {
@@ -14,6 +16,8 @@ export function routeCompare(app: FastifyInstance, { databases }: RouteDependenc
         hint: 'make one a copy of the other: sqlsync join URL DB --replace',
       });
     }
+    assertSpeaksAs(principalIn(request), service.name, node);
+    await assertNotRevoked(service, node);
     peers.refusePaused(node);
     return service.answers.answer(question);
   });

@@ -6,6 +6,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { SqlsyncError } from '../../errors.js';
 import { parseHello } from '../../replication/stream-reader.js';
+import type { Hello } from '../../replication/wire-messages.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { answerOf } from '../peer/error-answer.js';
 import { directionRefusal, greetingFor } from '../peer/greeting.js';
@@ -15,6 +16,7 @@ import { PUSH_ANSWER_TYPE, type PushLine } from '../peer/push-answer.js';
 import { cutBody, primeCut, type SentStream } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
 import type { StreamReceiver } from '../stream/stage-store.js';
+import { assertSpeaksAs, principalIn } from './principal.js';
 import type { RouteDependencies } from './route-dependencies.js';
 
 type Peer = PeerRecord;
@@ -29,6 +31,7 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
 
   app.post('/v1/hello', async (request) => {
     const hello = parseHello(request.body, 'the hello');
+    assertSpeaksAs(principalIn(request), hello.database, hello.node);
     const { service, peer } = await databases.greet(hello);
     await service.foldWithin(FOLD_MS_MAX);
     return greetingFor(peer, await service.hello(), service.passage(hello.node));
@@ -36,6 +39,7 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
 
   app.post('/v1/pull', async (request, reply) => {
     const hello = parseHello(request.body, 'the hello');
+    assertSpeaksAs(principalIn(request), hello.database, hello.node);
     const { service, peer } = await databases.greet(hello);
     if (peer.direction === 'pull' || service.replica.isReadOnly) throw directionRefusal('ships nothing to you');
     if (!(await service.foldWithin(FOLD_MS_MAX))) throw busyFolding();
@@ -49,7 +53,11 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
     const { service } = databases.find(String(request.headers[DATABASE_HEADER] ?? ''));
     const receiver = service.receive();
     try {
-      const peer = await receive(request.body as Readable, receiver, dependencies);
+      const assertMaySend = ({ database, node }: Hello) => {
+        assertSpeaksAs(principalIn(request), service.name, node);
+        if (database !== service.name) throw otherDatabase(service.name, database);
+      };
+      const peer = await receive(request.body as Readable, receiver, assertMaySend, dependencies);
       const stage = await receiver.finish();
       return reply.type(PUSH_ANSWER_TYPE).send(applyAndSay(service, peer, stage, dependencies));
     } catch (error) {
@@ -57,6 +65,10 @@ export function routeExchange(app: FastifyInstance, dependencies: RouteDependenc
       throw error;
     }
   });
+}
+
+function otherDatabase(named: string, sent: string): SqlsyncError {
+  return new SqlsyncError('batch-damaged', `the stream is for ${sent}, and the request names ${named}`);
 }
 
 function busyFolding(): SqlsyncError {
@@ -84,11 +96,17 @@ function noteFailure(peer: Peer, error: unknown, onBug: (error: unknown) => void
 }
 
 /** Takes the stream in, whoever sends it having been found fit as soon as that is known. */
-async function receive(body: Readable, receiver: StreamReceiver, { databases }: RouteDependencies): Promise<Peer> {
+async function receive(
+  body: Readable,
+  receiver: StreamReceiver,
+  assertMaySend: (sender: Hello) => void,
+  { databases }: RouteDependencies,
+): Promise<Peer> {
   let peer: Peer | null = null;
   for await (const piece of body) {
     receiver.push(piece as Buffer);
     if (peer === null && receiver.sender !== null) {
+      assertMaySend(receiver.sender);
       peer = (await databases.greet(receiver.sender)).peer;
       if (peer.direction === 'push') throw directionRefusal('takes nothing from you');
     }

@@ -2,16 +2,23 @@
 import type { FastifyInstance } from 'fastify';
 import { SqlsyncError } from '../../errors.js';
 import { WIRE_VERSION, WIRE_VERSION_MIN } from '../../replication/wire-messages.js';
+import { assertNotRevoked } from '../database/revocation.js';
 import { STREAM_TYPE } from '../peer/http-peer.js';
 import { type SnapshotRequest, snapshotRequestSchema } from '../stream/snapshot-request.js';
 import { sponsorSnapshot } from '../stream/sponsor-snapshot.js';
+import { assertSpeaksAs, principalIn } from './principal.js';
 import type { RouteDependencies } from './route-dependencies.js';
 
 export function routeSnapshot(app: FastifyInstance, { databases, limits }: RouteDependencies): void {
   app.post('/v1/snapshot', async (request, reply) => {
     const asked = parseRequest(request.body);
     const { service } = databases.find(asked.database);
-    const { node: name, nodeId, access, joins, rejoining } = asked;
+    const { node: name, nodeId, joins, rejoining } = asked;
+    const principal = principalIn(request);
+    assertSpeaksAs(principal, service.name, name);
+    await assertNotRevoked(service, name);
+    // Who was invited to read is no writer for having asked.
+    const access = principal.kind === 'member' ? principal.access : asked.access;
     if (joins) await service.admit({ name, nodeId, access }, rejoining);
     const body = await sponsorSnapshot(service, limits);
     return reply.type(STREAM_TYPE).send(body);

@@ -1,7 +1,8 @@
 /**
- * The daemon's HTTP server: probes and figures for anybody, `/v1` for peers that know a secret. Routes are in files of
- * their own.
+ * The daemon's HTTP server: probes and figures for anybody, `/v1` for peers that prove who they are. Routes are in files
+ * of their own.
  */
+import rateLimit from '@fastify/rate-limit';
 import websocket from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import { SqlsyncError } from '../../errors.js';
@@ -9,10 +10,14 @@ import type { ListenAddress } from '../../listen-address.js';
 import { LIVE_MESSAGE_BYTES_MAX } from '../live/live-messages.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { BearerSecrets } from './bearer-secrets.js';
+import { ConnectionGuard } from './connection-guard.js';
+import { ADDRESSES_MAX, type FailureLimit, failureLimit } from './failure-limit.js';
 import { createHttpServer, listen, type RunningServer, type ServerTls } from './http-listener.js';
+import { principalOf } from './principal.js';
 import { routeChanges } from './route-changes.js';
 import { routeCompare } from './route-compare.js';
 import type { RouteDependencies } from './route-dependencies.js';
+import { routeEnrol } from './route-enrol.js';
 import { routeExchange } from './route-exchange.js';
 import { routeLive } from './route-live.js';
 import { routeMetrics } from './route-metrics.js';
@@ -31,11 +36,16 @@ export interface ServerOptions extends RouteDependencies {
 /** Starts to listen. Throws `listen-failed`. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const app = createHttpServer(options);
+  const guard = new ConnectionGuard(app.server, options.limits.connectionsMax);
   await app.register(websocket, { options: { maxPayload: LIVE_MESSAGE_BYTES_MAX, perMessageDeflate: false } });
+  await app.register(rateLimit, { global: false, cache: ADDRESSES_MAX });
+  const failures = failureLimit(app, options.logger);
+  app.decorateRequest('principal', null);
   routeProbes(app, options.databases);
   routeMetrics(app, options.metrics);
+  routeEnrol(app, options, failures);
   await app.register(async (peers) => {
-    requireSecret(peers, options.secrets);
+    requireProof(peers, options, guard, failures);
     routeExchange(peers, options);
     routeSnapshot(peers, options);
     routeCompare(peers, options);
@@ -46,12 +56,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return listen(app, options.address, 'listen');
 }
 
-/** Refuses whoever does not know a secret, before anything of the request is read. */
-function requireSecret(app: FastifyInstance, secrets: () => BearerSecrets): void {
+/** Refuses whoever does not prove who it is, before anything of the request is read. */
+function requireProof(
+  app: FastifyInstance,
+  { secrets, databases }: Pick<ServerOptions, 'secrets' | 'databases'>,
+  guard: ConnectionGuard,
+  failures: FailureLimit,
+): void {
   app.addHook('onRequest', async (request) => {
-    if (secrets().accepts(request.headers.authorization)) return;
-    throw new SqlsyncError('peer-wrong-secret', 'the secret is not one of this node’s', {
-      hint: 'nodes of a data set share a secret: compare the secret files',
-    });
+    try {
+      request.principal = await principalOf(request.headers, secrets(), databases);
+    } catch (error) {
+      throw error instanceof SqlsyncError ? await failures.note(request, error) : error;
+    }
+    guard.proved(request.raw.socket);
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { makeFolder } from '../../support/make-folder.js';
-import { type NodeOptions, SECRET, TestNode } from '../node.js';
+import { type NodeOptions, TestNode } from '../node.js';
 
 const soon = { interval: 2, timeout: 10_000 };
 
@@ -83,7 +83,7 @@ describe('live connections', () => {
     expect(paris.url).not.toBe(url);
     await paris.stop();
     await paris.start({ peers: [lyon.asPeer] });
-    await lyon.daemon?.reload({ secrets: [SECRET], peers: [{ ...peerDefaults, name: 'paris', url: paris.url }] });
+    await lyon.daemon?.reload(lyon.settings({ peers: [{ ...peerDefaults, name: 'paris', url: paris.url }] }));
     paris.insert(1, 'there');
     lyon.insert(2, 'and back');
     await vi.waitFor(() => expect([lyon.names(), paris.names()]).toEqual([both, both]), soon);
