@@ -44,6 +44,7 @@ export function inspectCapture(db: Database): CaptureInspection {
   const schema = readSchema(db);
   const tables = readRegistry(db, schema).filter((table) => !table.internal);
   const drift = triggerDrift(db, tables);
+  const present = tableNames(db);
   const namesOn = (triggers: readonly { name: string; table: string }[], table: string) =>
     triggers.filter((trigger) => trigger.table === table).map((trigger) => trigger.name);
   const inspections = tables.map((table): TableInspection => {
@@ -56,7 +57,7 @@ export function inspectCapture(db: Database): CaptureInspection {
       missing: namesOn(drift.missing, name),
       changed: namesOn(drift.changed, name),
       columnsChanged,
-      hasMetadata: hasTable(db, metadataTable(id)),
+      hasMetadata: present.has(metadataTable(id)),
     };
   });
   const captured = new Set(tables.map((table) => table.name));
@@ -65,7 +66,7 @@ export function inspectCapture(db: Database): CaptureInspection {
   const decided = new Set([...registered, ...excluded]);
   const inspection = {
     installed: true,
-    hasLog: hasTable(db, `${PREFIX}log`),
+    hasLog: present.has(`${PREFIX}log`),
     tables: inspections,
     extra: drift.extra,
     lost: registered.filter((name) => !captured.has(name)),
@@ -80,7 +81,7 @@ function isComplete({ hasLog, tables, extra, lost, undecided }: Omit<CaptureInsp
   return hasLog && tables.every(isWhole) && extra.length + lost.length + undecided.length === 0;
 }
 
-function hasTable(db: Database, name: string): boolean {
-  const sql = `SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?`;
-  return db.prepare<[string]>(sql).get(name) !== undefined;
+/** All at once: no index finds a name in a schema, which may be of many thousand tables. */
+function tableNames(db: Database): Set<string> {
+  return new Set(db.prepare<[], string>(`SELECT name FROM main.sqlite_schema WHERE type = 'table'`).pluck().all());
 }

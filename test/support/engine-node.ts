@@ -3,7 +3,7 @@
  * network. What crosses is encoded and decoded as on the wire.
  */
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
@@ -144,8 +144,8 @@ export class EngineNode {
 
   /** A copy of the file as it is now, under a name of its own. */
   copyTo(path: string): void {
-    this.app.pragma('wal_checkpoint(TRUNCATE)');
-    copyFileSync(this.path, path);
+    // Read through SQLite: a descriptor of another's own, closed, would drop the locks that this process has on the file.
+    writeFileSync(path, this.app.serialize());
   }
 
   /** Seeds itself afresh from another node, as `sqlsync rejoin` does. */
