@@ -48,13 +48,15 @@ function planFor(db: Database, captured: ReadonlySet<string>, added: ReadonlySet
  */
 export function repairCapture(db: Database, nowMs: number, newTables: NewTables): string[] {
   const inspection = inspectCapture(db);
-  newTables.see(inspection.undecided, nowMs);
+  const captured = new Set(inspection.tables.map((table) => table.name));
+  // A table that is rebuilt may just not be there.
+  newTables.see(inspection.undecided, [...captured, ...inspection.lost], nowMs);
   const ripe = newTables.ripe(nowMs);
   newTables.noteTried(ripe);
   if (isWatching(db)) return endCutShort(db, nowMs);
-  const captured = new Set(inspection.tables.map((table) => table.name));
   const damaged = damagedTables(inspection);
   if (damaged.length + ripe.length === 0 && !hasRenamed(inspection)) return [];
+  if (newTables.isRebuilding(nowMs)) return [];
   const plan = planFor(db, captured, new Set(ripe.filter((name) => !isPassing(name, captured))));
   const isNew = plan.tables.some(({ name }) => !captured.has(name));
   return damaged.length > 0 || hasRenamed(inspection) || isNew ? putRight(db, plan, damaged, nowMs) : [];

@@ -6,27 +6,43 @@
 
 /** How long a table has to be there. */
 const WAIT_MS = 2_000;
+/** How long a migration tool may take to rebuild a table, each of whose statements may be a transaction of its own. */
+const REBUILD_MS = 30_000;
 
 /** What migration tools call the tables they make for a moment, `%` being the name of the table that is rebuilt. */
 const PASSING = ['_alembic_tmp_%', 'new__%', '__new_%', 'temporary_%', '_knex_temp_alter*', '%_backup', '__old_push_%'];
 
 export class NewTables {
-  /** Name → when it was seen first, in Unix milliseconds. */
-  private readonly since = new Map<string, number>();
+  /** Name → when it was seen first, in Unix milliseconds, and how long it is waited for. */
+  private readonly seen = new Map<string, { readonly since: number; readonly waitMs: number }>();
   /** Those that could not be taken in as they are. */
   private readonly tried = new Set<string>();
 
-  /** The schema has been read: these are there, and nobody has decided about them. */
-  see(names: readonly string[], nowMs: number): void {
+  /** The schema has been read: these are there, nobody has decided about them, and `captured` replicate. */
+  see(names: readonly string[], captured: Iterable<string>, nowMs: number): void {
     const present = new Set(names);
     this.tried.clear();
-    for (const name of this.since.keys()) if (!present.has(name)) this.since.delete(name);
-    for (const name of names) if (!this.since.has(name)) this.since.set(name, nowMs);
+    for (const name of this.seen.keys()) if (!present.has(name)) this.seen.delete(name);
+    const tables = [...captured];
+    for (const name of names) {
+      if (this.seen.has(name)) continue;
+      this.seen.set(name, { since: nowMs, waitMs: isPassing(name, tables) ? REBUILD_MS : WAIT_MS });
+    }
   }
 
   /** Those that have been there for long enough. A clock that goes back does not keep them waiting. */
   ripe(nowMs: number): string[] {
-    return [...this.since].filter(([, since]) => nowMs >= since + WAIT_MS || nowMs < since).map(([name]) => name);
+    const isRipe = ({ since, waitMs }: { since: number; waitMs: number }) => nowMs >= since + waitMs || nowMs < since;
+    return [...this.seen].filter(([, table]) => isRipe(table)).map(([name]) => name);
+  }
+
+  /**
+   * Is a captured table being rebuilt? What is copied into it is nobody's write: its triggers are put back when the copy
+   * has gone.
+   */
+  isRebuilding(nowMs: number): boolean {
+    const ripe = new Set(this.ripe(nowMs));
+    return [...this.seen].some(([name, { waitMs }]) => waitMs === REBUILD_MS && !ripe.has(name));
   }
 
   /** Is there one to be taken in that has not been looked at since the schema was read? */
@@ -41,8 +57,8 @@ export class NewTables {
 
   /** Milliseconds until one is due; null: none is waiting. */
   dueInMs(nowMs: number): number | null {
-    const waiting = [...this.since].filter(([name]) => !this.tried.has(name)).map(([, since]) => since);
-    return waiting.length === 0 ? null : Math.max(0, Math.min(...waiting) + WAIT_MS - nowMs);
+    const due = [...this.seen].filter(([name]) => !this.tried.has(name)).map(([, table]) => table.since + table.waitMs);
+    return due.length === 0 ? null : Math.max(0, Math.min(...due) - nowMs);
   }
 }
 

@@ -45,6 +45,17 @@ const MIGRATION_TABLES = [
   'knex_migrations*',
   '__EFMigrationsHistory',
   '__drizzle_migrations',
+  'SequelizeMeta',
+  'migrations',
+  'typeorm_metadata',
+  'ar_internal_metadata',
+  'flyway_schema_history',
+  'goose_db_version',
+  '_sqlx_migrations',
+  '__diesel_schema_migrations',
+  'refinery_schema_history',
+  'doctrine_migration_versions',
+  'phinxlog',
 ];
 
 /** Plans the capture of a file, one that has it already or not: a table that is captured stays so. */

@@ -99,20 +99,57 @@ test('one that cannot be captured stays undecided, with the reason, and is taken
 
 test('what is seen is remembered until it is gone; a clock that goes back keeps nothing waiting', () => {
   const tables = new NewTables();
-  tables.see(['a'], 10_000);
+  tables.see(['a'], [], 10_000);
   expect([tables.isDue(10_000), tables.dueInMs(10_500), tables.isDue(12_000), tables.isDue(9_000)]).toEqual([
     false,
     1_500,
     true,
     true,
   ]);
-  tables.see(['a', 'b'], 12_000);
+  tables.see(['a', 'b'], [], 12_000);
   expect(tables.ripe(12_000)).toEqual(['a']);
   tables.noteTried(['a']);
   expect([tables.isDue(12_000), tables.dueInMs(12_000)]).toEqual([false, 2_000]);
-  tables.see([], 13_000);
+  tables.see([], [], 13_000);
   expect(tables.dueInMs(13_000)).toBeNull();
   expect(
     ['item_backup', 'x_backup', '_alembic_tmp_item', '_knex_temp_alter123'].map((n) => isPassing(n, ['item'])),
   ).toEqual([true, false, true, true]);
+});
+
+test('a table that is rebuilt step by step gets its triggers when its copy has gone: what is copied back is no write', () => {
+  const [a, b] = pair();
+  a.app.exec(`INSERT INTO item VALUES('x', 1), ('y', 2)`);
+  cluster.settleDown();
+  for (const sql of [
+    'CREATE TABLE item_backup(k TEXT PRIMARY KEY, v TEXT)',
+    'INSERT INTO item_backup SELECT * FROM item',
+    'DROP TABLE item',
+    'CREATE TABLE item(k TEXT PRIMARY KEY, v TEXT)',
+    'INSERT INTO item SELECT * FROM item_backup',
+  ]) {
+    a.app.exec(sql);
+    a.foldAll();
+  }
+  expect(inspectCapture(a.app)).toMatchObject({
+    complete: false,
+    tables: [{ name: 'item', missing: expect.any(Array) }],
+  });
+  a.app.exec('DROP TABLE item_backup');
+  a.foldAll();
+  expect([inspectCapture(a.app).complete, a.replica.status().gap?.tables]).toEqual([true, ['item']]);
+  b.pull(a);
+  expect(b.replica.status().held.rows).toBe(0);
+});
+
+test('a copy that is left behind does not keep the triggers away for good', () => {
+  const [a] = pair();
+  a.app.exec(
+    'CREATE TABLE item_backup(k TEXT PRIMARY KEY, v); DROP TABLE item; CREATE TABLE item(k TEXT PRIMARY KEY, v)',
+  );
+  letRipen(a);
+  expect(inspectCapture(a.app).tables[0]?.missing).not.toEqual([]);
+  a.advance(30_000);
+  a.foldAll();
+  expect(inspectCapture(a.app)).toMatchObject({ tables: [{ name: 'item', missing: [] }], undecided: ['item_backup'] });
 });
