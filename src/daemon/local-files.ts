@@ -4,7 +4,7 @@ import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import type { DatabaseFiles, FileConnection, FileLock } from '../operations/database-files.js';
-import type { EngineLimits } from '../replication/engine.js';
+import type { EngineLimits } from '../replication/engine-options.js';
 import { Replica } from '../replication/replica.js';
 import { databaseError, withDatabaseErrors } from './file/database-error.js';
 import { DatabaseLock } from './file/database-lock.js';

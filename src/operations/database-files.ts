@@ -4,7 +4,7 @@
  * -in-use, disk-full, disk-io.
  */
 import type { Database } from 'better-sqlite3';
-import type { EngineLimits } from '../replication/engine.js';
+import type { EngineLimits } from '../replication/engine-options.js';
 import type { Replica } from '../replication/replica.js';
 
 export interface DatabaseFiles {

@@ -13,6 +13,9 @@ import { shellWord } from '../shell-word.js';
 import { inHistory, inMembership, inStaleLink, type MembershipFacts } from './find-membership-problems.js';
 import type { DatabaseStatus, Finding, PeerStatus, Problem } from './status-report.js';
 
+/** A message names so many tables, and counts the others. */
+const TABLES_LISTED_MAX = 5;
+
 export interface ProblemFacts {
   readonly running: boolean;
   /** This node's name in the configuration. */
@@ -125,7 +128,7 @@ function commandFor(code: ErrorBody['code'], path: string): string | null {
 }
 
 function inCoverage(
-  { name, coverage, dataset, path }: DatabaseStatus,
+  { name, coverage, tableCoverage, dataset, path }: DatabaseStatus,
   { gaps, failures, nullKeys }: ProblemFacts,
 ): Finding[] {
   const isMigrating = failures.get(name)?.some(({ code }) => code === 'migrating') ?? false;
@@ -136,7 +139,7 @@ function inCoverage(
     return [{ code: 'coverage-partial', severity: 'error', message, command: null }];
   }
   if (coverage === 'partial') {
-    const message = 'writes to some tables are not recorded: triggers are missing, or tables have come since init';
+    const message = `not all writes are recorded: ${listTables(tableCoverage)}`;
     return [{ code: 'coverage-partial', severity: 'error', message, command: `sqlsync init ${shellWord(path)}` }];
   }
   const gap = gaps.get(name);
@@ -144,6 +147,14 @@ function inCoverage(
   const message = `writes${where} may have gone unrecorded: found by comparing the rows with another node's, once one is in reach`;
   const since = gap === undefined ? null : new Date(gap.since).toISOString();
   return [{ code: 'coverage-unknown', severity: 'error', message, command: 'sqlsync verify', since }];
+}
+
+function listTables(tables: DatabaseStatus['tableCoverage']): string {
+  const partial = tables.filter(({ coverage }) => coverage === 'partial');
+  if (partial.length === 0) return 'triggers are there that belong to no table';
+  const shown = partial.slice(0, TABLES_LISTED_MAX).map(({ name, reason }) => `${name} (${reason})`);
+  const more = partial.length - shown.length;
+  return shown.join(', ') + (more > 0 ? `, and ${renderCount(more, 'table')} more` : '');
 }
 
 function inQueues(database: DatabaseStatus, { health, held, catchUps }: ProblemFacts): Finding[] {

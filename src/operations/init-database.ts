@@ -13,7 +13,7 @@ import { initialiseNode } from '../replication/initialise.js';
 import type { InstallResult } from '../replication/install-capture.js';
 import { assertNotWatching } from '../replication/migration-watch.js';
 import { assertNoneRefused, type CaptureOptions, type CapturePlan, planCapture } from '../replication/plan-capture.js';
-import { ALL_TABLES, readRules, undecided } from '../replication/rules.js';
+import { ALL_TABLES, type Rule, readRules, undecided } from '../replication/rules.js';
 import type { TableRules } from '../replication/table-schema.js';
 import { createSecretFile } from '../secrets.js';
 import {
@@ -52,7 +52,8 @@ export interface DatabasePlan extends CapturePlan {
   readonly identity: NodeIdentity | null;
   readonly additions: ConfigAdditions;
   /** Null: nothing was asked. */
-  readonly keyCollision: TableRules['keyCollision'] | null;
+  /** With which rules a data set begins that is made of the file. */
+  readonly rules: readonly Rule[];
 }
 
 export interface InitReport extends CapturePlan {
@@ -101,7 +102,7 @@ export function planInit(
     const chosen = { node, listen: request.listen, secretFile, database: { name: database, path } };
     const additions = additionsFor(target, chosen);
     checkConfigAdditions(target.file, additions, env);
-    return { database, path, identity, tables: plan.tables, additions, keyCollision: request.keyCollision ?? null };
+    return { database, path, identity, tables: plan.tables, additions, rules: firstRules(request) };
   });
   return { node, configFile: target.file, secretFile, databases };
 }
@@ -142,6 +143,18 @@ function refuseOtherRule(db: Database, path: string, asked: TableRules['keyColli
   });
 }
 
+/** Which tables to take is said of those that come later, too. */
+function firstRules({ include, exclude, keyCollision }: InitRequest): Rule[] {
+  const rules = new Map<string, Rule>();
+  if (keyCollision !== undefined) rules.set(ALL_TABLES, { ...undecided(ALL_TABLES), keyCollision });
+  const decide = (table: string, included: boolean) =>
+    rules.set(table, { ...(rules.get(table) ?? undecided(table)), included });
+  if (include.length > 0) decide(ALL_TABLES, false);
+  for (const glob of include) decide(glob, true);
+  for (const glob of exclude) decide(glob, false);
+  return [...rules.values()];
+}
+
 interface Installation {
   readonly node: string;
   readonly command: string;
@@ -150,15 +163,14 @@ interface Installation {
 }
 
 function install(
-  { path, tables, keyCollision }: DatabasePlan,
+  { path, tables, rules }: DatabasePlan,
   { node, command, isServed }: Installation,
   machine: Machine,
 ): InstallResult {
   const { files, random, now } = machine;
   const nowMs = now().getTime();
-  const rule = keyCollision === null ? null : { ...undecided(ALL_TABLES), keyCollision };
-  const rules = rule === null ? null : { id: random.hex(16), node, at: nowMs, rules: [rule] };
-  const first = { node, dataset: random.hex(16), nodeId: random.hex(16), nowMs, rules };
+  const change = rules.length === 0 ? null : { id: random.hex(16), node, at: nowMs, rules };
+  const first = { node, dataset: random.hex(16), nodeId: random.hex(16), nowMs, rules: change };
   const operation = operationRecord(node, { command, detail: null }, machine);
   return files.withConnection(path, (db) => {
     // A migration beside a daemon is under way; without one it was cut short, and its triggers are put back.

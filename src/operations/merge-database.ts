@@ -99,13 +99,26 @@ function withBoth<Result>(
   files: Machine['files'],
   work: (db: Database, tables: TablesOf) => Result,
 ): Result {
-  const { schema, dataset } = files.withSnapshot(path, (db) => ({
+  const { schema, dataset, encoding } = files.withSnapshot(path, (db) => ({
     schema: readSchema(db),
     dataset: readNodeIdentity(db)?.dataset ?? null,
+    encoding: encodingOf(db),
   }));
   return files.withConnection(draftPath, (db) => {
+    if (encoding !== encodingOf(db)) throw otherEncoding(path, encoding, encodingOf(db));
     if (dataset !== null && dataset === readNodeIdentity(db)?.dataset) throw sameDataset(path);
     return withFileAttached(db, path, () => work(db, () => mergedTables(db, readRegistry(db), schema)));
+  });
+}
+
+function encodingOf(db: Database): string {
+  return String(db.pragma('encoding', { simple: true }));
+}
+
+/** SQLite attaches no file of another encoding. */
+function otherEncoding(path: string, here: string, there: string): SqlsyncError {
+  return new SqlsyncError('encoding-differs', `${path} keeps text as ${here}, the peer's file as ${there}`, {
+    hint: `make a file with PRAGMA encoding = '${there}', load the rows into it (sqlite3's .dump), and join that`,
   });
 }
 

@@ -10,7 +10,7 @@ import { type ErrorBody, SqlsyncError } from '../errors.js';
 import type { CaptureGap } from '../replication/capture-repair.js';
 import { readNodeIdentity } from '../replication/file-contents.js';
 import { isOtherPlace, readPlace } from '../replication/file-place.js';
-import { inspectCapture } from '../replication/inspect-capture.js';
+import { type CaptureInspection, inspectCapture } from '../replication/inspect-capture.js';
 import { isWatching } from '../replication/migration-watch.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { readRetainedBytes } from '../replication/retained-bytes.js';
@@ -18,7 +18,7 @@ import { allAtOnce } from '../replication/slices.js';
 import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
-import { coverageOf } from './capture-coverage.js';
+import { coverageOf, tableCoverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
 import type { MembershipFacts } from './find-membership-problems.js';
 import { type CatchUpFacts, type Failure, findProblems, type RuleChangeFacts } from './find-problems.js';
@@ -97,8 +97,7 @@ interface DatabaseReading {
 interface FileReading {
   /** Are triggers lifted for a migration, or were they, and is it not known yet what was written? */
   readonly isMigrating: boolean;
-  /** Are all triggers there, and has every table been decided about? */
-  readonly isCaptureComplete: boolean;
+  readonly inspection: CaptureInspection;
   readonly retainedBytes: number;
   readonly paused: readonly string[];
   /** What may be a copy is not served before it is known what it is. */
@@ -129,6 +128,7 @@ function readDatabase(
       ...figuresOf(replica),
       schemaBehind: nodesBehind(replica, served),
       coverage: coverageIn(file, replica),
+      tableCoverage: file === null || replica === null ? [] : tableCoverageOf(file.inspection, replica),
       retainedBytes: file?.retainedBytes ?? null,
       lastBackup: null,
       peers,
@@ -154,7 +154,7 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
     if (readNodeIdentity(db) === null) throw notInitialised(path);
     return {
       isMigrating: isWatching(db),
-      isCaptureComplete: inspectCapture(db).complete,
+      inspection: inspectCapture(db),
       retainedBytes: allAtOnce(readRetainedBytes(db)),
       paused: deps.paused.read(deps.files.locate(path)),
       mayBeCopy: served === null && isOtherPlace(readPlace(db), placeOf(path, deps)),
@@ -209,7 +209,7 @@ function mayBeCopy(path: string): ErrorBody {
 
 function coverageIn(file: FileReading | null, replica: ReplicaStatus | null): Coverage {
   if (file === null || replica === null || file.isMigrating) return 'unknown';
-  return coverageOf(file.isCaptureComplete, replica);
+  return coverageOf(file.inspection.complete, replica);
 }
 
 const MIGRATING: ErrorBody = {

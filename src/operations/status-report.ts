@@ -35,6 +35,13 @@ export type Finding = Omit<Problem, 'database' | 'peer' | 'since'> & { readonly 
 /** `unknown`: something has, or may have, gone past the triggers, and nobody has compared the nodes since. */
 export type Coverage = 'complete' | 'partial' | 'unknown';
 
+/** A table that is not wholly captured, and why. */
+export interface TableCoverage {
+  readonly name: string;
+  readonly coverage: 'partial' | 'unknown';
+  readonly reason: string;
+}
+
 export interface DatabaseStatus {
   readonly name: string;
   readonly path: string;
@@ -46,6 +53,8 @@ export interface DatabaseStatus {
   readonly tables: number | null;
   readonly excludedTables: readonly string[];
   readonly coverage: Coverage;
+  /** Only tables that are not complete; empty too where `coverage` is unknown because the file cannot be read. */
+  readonly tableCoverage: readonly TableCoverage[];
   /** Local changes that some member has not acknowledged, the unfolded ones included. */
   readonly pendingChanges: number | null;
   readonly logEntries: number | null;

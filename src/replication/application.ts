@@ -29,6 +29,7 @@ import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
 import { rejoinHint, staleSide, standingOf } from './staleness.js';
 import { highestHlc } from './version-vector.js';
+import { waitingTables, waitsForParent } from './waiting-parents.js';
 import type { TableDefinition } from './wire-messages.js';
 import type { IncomingRow } from './wire-rows.js';
 
@@ -40,6 +41,9 @@ export interface ApplyStep {
 
 /** How many rows pass between two looks at the clock, at most: no more than go into one transaction unasked. */
 const ROWS_PER_CLOCK_MAX = 64;
+
+/** A stage is rolled back and applied again: rows went in whose parents, it turned out, have to wait. */
+class ParentsWait extends Error {}
 
 export class Application {
   readonly counts: ApplyCounts = noCounts();
@@ -54,6 +58,11 @@ export class Application {
   /** The highest HLC among the rows that came: the log must not stay below it. */
   private highest = 0;
   /** Null when the stage goes in part by part. */
+  /** Tables of which rows wait, and those among them that this stage has shown to. */
+  private waiting = new Set<string>();
+  private readonly misfits = new Set<string>();
+  /** Must the stage be applied again, with what is known of it by now? */
+  private isTooLate = false;
   private keyCollisions: KeyCollisions | null = null;
 
   constructor(
@@ -152,7 +161,7 @@ export class Application {
       });
     } catch (error) {
       if (hasBegun) this.rewind();
-      throw error;
+      if (!(error instanceof ParentsWait)) throw error;
     }
   }
 
@@ -167,6 +176,7 @@ export class Application {
   private rewind(): void {
     this.source = null;
     this.rowsDone = 0;
+    this.isTooLate = false;
     this.phase = this.isWhole ? 'rows' : 'inspect';
     Object.assign(this.counts, noCounts());
   }
@@ -174,10 +184,12 @@ export class Application {
   /** Applies rows until the stage or the time is over. Says whether the stage is. */
   private applyRows(deadline: number): boolean {
     if (this.isWhole) this.keyCollisions = new KeyCollisions();
+    this.waiting = new Set([...waitingTables(this.engine.held), ...this.misfits]);
     const context = this.context();
     this.source ??= this.rows();
     for (let n = 1; ; n += 1) {
       const { value: row, done } = this.source.next();
+      if (done && this.isTooLate) throw new ParentsWait();
       if (done) return true;
       this.applyOne(row, context);
       this.rowsDone += 1;
@@ -202,7 +214,13 @@ export class Application {
       return;
     }
     const { key } = incoming;
-    const row = completeImage(fit.table, { key, row: fit.toLocal(incoming) }, fit.lacking, context.state);
+    const local = fit.toLocal(incoming);
+    const why = waitsForParent(fit.table, local.image, this.waiting);
+    if (why !== null) {
+      this.hold(incoming, why, context);
+      return;
+    }
+    const row = completeImage(fit.table, { key, row: local }, fit.lacking, context.state);
     const { definition } = fit.table;
     if (row.row.image !== null && isOurs(definition.name))
       assertInternalRow(definition.name, definition.columns, row.row.image);
@@ -219,8 +237,19 @@ export class Application {
       return;
     }
     noteRow(row.version, state);
-    this.engine.held.put(this.definitionOf(tableIndex), { key, row }, { why, horizon, nowMs });
+    const definition = this.definitionOf(tableIndex);
+    this.engine.held.put(definition, { key, row }, { why, horizon, nowMs });
+    this.noteWaiting(definition.name);
     counts.held += 1;
+  }
+
+  /** Children of its rows may have gone in before it was known that these must wait. */
+  private noteWaiting(name: string): void {
+    if (this.waiting.has(name)) return;
+    this.waiting.add(name);
+    this.misfits.add(name);
+    const hasChildren = (this.engine.tables.named(name)?.referencedBy.length ?? 0) > 0;
+    this.isTooLate ||= this.isWhole && hasChildren && this.rowsDone > 0;
   }
 
   private definitionOf(index: number): TableDefinition {

@@ -4,10 +4,12 @@
  * not have been recorded, and is remembered as a gap until somebody has compared the data.
  */
 import type { Database } from 'better-sqlite3';
+import { enterExistingRows } from './existing-rows.js';
 import { type CaptureInspection, inspectCapture } from './inspect-capture.js';
 import { installCapture } from './install-capture.js';
 import { isWatching } from './migration-watch.js';
-import { type CapturePlan, planCapture } from './plan-capture.js';
+import { isPassing, type NewTables } from './new-tables.js';
+import { type CapturePlan, type PlannedTable, planCapture } from './plan-capture.js';
 import { isOurs } from './read-schema.js';
 import { readRegistryEntries } from './registry.js';
 import { restoreCapture, suspectTables } from './restore-capture.js';
@@ -32,24 +34,42 @@ function hasRenamed({ lost, extra }: CaptureInspection): boolean {
   return lost.length > 0 && extra.length > 0;
 }
 
-/** The plan that only keeps up what is captured: whether to take new tables in is for the operator to say. */
-function planForCaptured(db: Database, captured: ReadonlySet<string>): CapturePlan {
-  const plan = planCapture(db, { include: [], exclude: [] });
-  return { tables: plan.tables.filter((table) => captured.has(table.name)) };
+/** The plan that keeps up what is captured, and decides about new tables by the rules: one that is refused stays undecided. */
+function planFor(db: Database, captured: ReadonlySet<string>, added: ReadonlySet<string> = new Set()): CapturePlan {
+  const { tables } = planCapture(db, { include: [], exclude: [] });
+  const isMeant = ({ name, status }: PlannedTable) => captured.has(name) || (added.has(name) && status !== 'refused');
+  return { tables: tables.filter(isMeant) };
 }
 
 /**
- * Puts the triggers of captured tables right, in a transaction of its own on an ordinary connection. Returns the tables
- * of which writes may have been missed; empty when all was as it should be. Throws SQLite's busy error.
+ * Puts the triggers of captured tables right, and takes in new ones that have been there for long enough, in a transaction
+ * of its own on an ordinary connection. Returns the tables of which writes may have been missed; empty when all was as it
+ * should be. Throws SQLite's busy error.
  */
-export function repairCapture(db: Database, nowMs: number): string[] {
-  if (isWatching(db)) return endCutShort(db, nowMs);
+export function repairCapture(db: Database, nowMs: number, newTables: NewTables): string[] {
   const inspection = inspectCapture(db);
-  const damaged = damagedTables(inspection);
-  if (damaged.length === 0 && !hasRenamed(inspection)) return [];
   const captured = new Set(inspection.tables.map((table) => table.name));
-  const { repaired, logRecreated } = installCapture(db, planForCaptured(db, captured), { nowMs, facts: {} });
-  return logRecreated ? damaged : [...repaired];
+  // A table that is rebuilt may just not be there.
+  newTables.see(inspection.undecided, [...captured, ...inspection.lost], nowMs);
+  const ripe = newTables.ripe(nowMs);
+  newTables.noteTried(ripe);
+  if (isWatching(db)) return endCutShort(db, nowMs);
+  const damaged = damagedTables(inspection);
+  if (damaged.length + ripe.length === 0 && !hasRenamed(inspection)) return [];
+  if (newTables.isRebuilding(nowMs)) return [];
+  const plan = planFor(db, captured, new Set(ripe.filter((name) => !isPassing(name, captured))));
+  const isNew = plan.tables.some(({ name }) => !captured.has(name));
+  return damaged.length > 0 || hasRenamed(inspection) || isNew ? putRight(db, plan, damaged, nowMs) : [];
+}
+
+function putRight(db: Database, plan: CapturePlan, damaged: readonly string[], nowMs: number): string[] {
+  return db
+    .transaction(() => {
+      const { added, repaired, logRecreated } = installCapture(db, plan, { nowMs, facts: {} });
+      enterExistingRows(db, added, nowMs);
+      return logRecreated ? [...damaged] : [...repaired];
+    })
+    .immediate();
 }
 
 /**
@@ -58,7 +78,7 @@ export function repairCapture(db: Database, nowMs: number): string[] {
  */
 function endCutShort(db: Database, nowMs: number): string[] {
   const captured = new Set(readRegistryEntries(db).map(({ name }) => name));
-  const { watched, logRecreated } = restoreCapture(db, planForCaptured(db, captured), { nowMs });
+  const { watched, logRecreated } = restoreCapture(db, planFor(db, captured), { nowMs });
   return logRecreated ? [...captured].filter((name) => !isOurs(name)) : suspectTables(watched);
 }
 

@@ -12,6 +12,7 @@ import { repairCapture } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
 import { Cursors } from './cursors.js';
+import type { EngineLimits, EngineOptions } from './engine-options.js';
 import { Fold, type FoldStep } from './fold.js';
 import { FormerParents } from './former-parents.js';
 import { HeldRows } from './held-rows.js';
@@ -19,7 +20,8 @@ import { nextHlc } from './hlc.js';
 import { OP } from './metadata-schema.js';
 import { endWatch } from './migration-watch.js';
 import { MissedWrites } from './missed-writes.js';
-import { type Clock, NodeState, type RandomSource } from './node-state.js';
+import { NewTables } from './new-tables.js';
+import { type Clock, NodeState } from './node-state.js';
 import { hasNullKey, stillWithNullKey } from './null-keys.js';
 import { Orphans } from './orphans.js';
 import { enterPrivateSchema, hasPrivateSchema } from './private-schema.js';
@@ -32,28 +34,6 @@ import { RuleFreeze } from './rule-freeze.js';
 import { type ShipReader, ShipReaders } from './ship-reader.js';
 import { highestHlc } from './version-vector.js';
 import { attemptWrites, beginImmediate, isBusy, locked } from './write-lock.js';
-
-/** Bounds on the engine's single pieces of work. */
-export interface EngineLimits {
-  /** Log entries folded in one transaction. */
-  readonly foldEntriesMax: number;
-  /** A stage of no more rows and unpacked bytes than these is applied in one transaction. */
-  readonly applyTransactionRowsMax: number;
-  readonly applyTransactionBytesMax: number;
-  /** How long a larger stage's parts hold the write lock. */
-  readonly lockHoldMsMax: number;
-  /** How far a peer's clock, or a stamp it has seen, may be ahead of this node's clock. */
-  readonly clockAheadSecondsMax: number;
-}
-
-export interface EngineOptions {
-  readonly writer: Database;
-  readonly reader: Database;
-  readonly install: Database;
-  readonly clock: Clock;
-  readonly random: RandomSource;
-  readonly limits: EngineLimits;
-}
 
 /** Tries at a moment in which nobody writes between two of our transactions: each is over in microseconds. */
 const QUIET_TRIES_MAX = 1000;
@@ -89,6 +69,7 @@ export class Engine {
    */
   schemaGeneration = 0;
   private readonly missed = new MissedWrites();
+  private readonly newTables = new NewTables();
   private folding!: Fold;
   /** Quarantined versions that may find room now; judged when all is folded. */
   private retriesDue: KeptRowName[] = [];
@@ -144,7 +125,7 @@ export class Engine {
 
   private repairCapture(install: Database): string[] {
     try {
-      return repairCapture(install, this.clock.nowMs());
+      return repairCapture(install, this.clock.nowMs(), this.newTables);
     } catch (error) {
       throw isBusy(error) ? locked(error) : error;
     }
@@ -198,7 +179,7 @@ export class Engine {
     const { writer } = this.options;
     for (let tries = 0; tries < SCHEMA_TRIES_MAX; tries += 1) {
       beginImmediate(writer);
-      if (!this.isSchemaStale) {
+      if (!this.isReadingDue) {
         this.putBack = this.remember();
         this.prepareTransaction();
         return;
@@ -244,7 +225,17 @@ export class Engine {
    * Is there anything to fold, or has the schema changed: then capture may have to be put right before anything is.
    */
   get isFoldDue(): boolean {
-    return this.isSchemaStale || this.missed.isDue || this.isWorkDue;
+    return this.isReadingDue || this.missed.isDue || this.isWorkDue;
+  }
+
+  /** Has the schema changed, or has a new table been there for long enough to be taken in? */
+  private get isReadingDue(): boolean {
+    return this.isSchemaStale || this.newTables.isDue(this.clock.nowMs());
+  }
+
+  /** Milliseconds until there may be something to fold though nobody writes; null: never. */
+  get foldDueInMs(): number | null {
+    return this.newTables.dueInMs(this.clock.nowMs());
   }
 
   private get isSchemaStale(): boolean {

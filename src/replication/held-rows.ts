@@ -12,6 +12,7 @@ import { packRow, type UnpackedRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
 import { lowestUnsettled, type RowVersion, type SqlValue, type VersionedRow } from './row-version.js';
+import { waitsForParent } from './waiting-parents.js';
 import type { TableDefinition } from './wire-messages.js';
 
 /** A row on its way into a table: column stamps are keyed by the columns' places in the definition. */
@@ -44,6 +45,7 @@ const NOTHING: HeldSummary = { rows: 0, hold: null, tables: [] };
 export class HeldRows {
   private readonly insert: Statement<[number, string, Buffer, Buffer, number, string, number, number]>;
   private readonly selectSame: Statement<[string, Buffer], StoredRow>;
+  private readonly selectFirst: Statement<[string], StoredRow>;
   private readonly selectAfter: Statement<[number, number], StoredRow>;
   private readonly remove: Statement<[number]>;
   private readonly selectSummary: Statement<[], { name: string; rows: number; why: string; hold: number }>;
@@ -63,6 +65,7 @@ export class HeldRows {
     );
     this.selectSame = db.prepare(`SELECT ${columns} FROM ${name} WHERE tbl = ? AND key = ? ORDER BY arrival`);
     this.selectAfter = db.prepare(`SELECT ${columns} FROM ${name} WHERE arrival > ? ORDER BY arrival LIMIT ?`);
+    this.selectFirst = db.prepare(`SELECT ${columns} FROM ${name} WHERE tbl = ? ORDER BY arrival LIMIT 1`);
     this.remove = db.prepare(`DELETE FROM ${name} WHERE arrival = ?`);
     this.selectSummary = db.prepare(
       `SELECT tbl AS name, count(*) AS rows, max(why) AS why, min(hlc) AS hold FROM ${name} GROUP BY tbl ORDER BY tbl`,
@@ -137,12 +140,34 @@ export class HeldRows {
     return this.selectAfter.all(arrival, limit).map(toHeldRow);
   }
 
+  private fittingAmong(rows: readonly HeldRow[]): HeldRow[] {
+    const waiting = new Set(
+      this.summary()
+        .tables.filter(({ name }) => this.isMisfit(name))
+        .map(({ name }) => name),
+    );
+    return rows.filter(({ definition, row }) => {
+      const fit = fitOf(this.tables.named(definition.name), definition);
+      if ('why' in fit) return false;
+      const isFree = waitsForParent(fit.table, fit.toLocal(row).image, waiting) === null;
+      if (!isFree) waiting.add(definition.name);
+      return isFree;
+    });
+  }
+
+  /** Told by the row that has waited longest. */
+  private isMisfit(name: string): boolean {
+    const stored = this.selectFirst.get(name);
+    if (stored === undefined) return false;
+    return 'why' in fitOf(this.tables.named(name), toHeldRow(stored).definition);
+  }
+
   /** Looks at no more than `limit` rows for those that fit now: they are kept no more, and are the caller's to place. */
   release(limit: number): HeldRow[] {
     if (this.releasedUpTo === null) return [];
     const rows = this.after(this.releasedUpTo, limit);
     this.releasedUpTo = rows.length < limit ? null : (rows.at(-1)?.arrival ?? null);
-    const fitting = rows.filter((row) => !('why' in fitOf(this.tables.named(row.definition.name), row.definition)));
+    const fitting = this.fittingAmong(rows);
     for (const { arrival } of fitting) this.remove.run(arrival);
     if (fitting.length > 0) this.known = null;
     return fitting;

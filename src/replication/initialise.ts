@@ -5,10 +5,11 @@
 import type { Database } from 'better-sqlite3';
 import { widenGap } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
+import { enterExistingRows } from './existing-rows.js';
 import { nextHlc } from './hlc.js';
 import { type InstallResult, installCapture } from './install-capture.js';
 import { insertMember } from './member-table.js';
-import { keyColumn, OP, PREFIX } from './metadata-schema.js';
+import { PREFIX } from './metadata-schema.js';
 import { endWatch, isWatching } from './migration-watch.js';
 import { initialFacts } from './node-state.js';
 import { enterOperation, type OperationRecord } from './operation-record.js';
@@ -16,7 +17,6 @@ import { assertNoneRefused, type CapturePlan } from './plan-capture.js';
 import { readRegistry } from './registry.js';
 import { restoreCapture, suspectTables } from './restore-capture.js';
 import { type RuleChange, writeRules } from './rules.js';
-import { quoteIdentifier } from './sql-text.js';
 
 export interface FirstMember {
   /** 32 hex digits, random. */
@@ -49,7 +49,7 @@ export function initialiseNode(
         ? endCutShort(db, plan, first.nowMs)
         : installCapture(db, plan, { nowMs: first.nowMs, facts });
       if (result.wasInstalled) {
-        for (const name of result.added) enterExistingRows(db, name, first.nowMs);
+        enterExistingRows(db, result.added, first.nowMs);
         rememberGap(db, result, first.nowMs);
       } else {
         enterFirstMember(db, first);
@@ -87,16 +87,4 @@ function rememberGap(db: Database, { repaired, logRecreated }: InstallResult, no
   db.prepare(
     `INSERT INTO ${PREFIX}state(name, value) VALUES('gap', ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
   ).run(gap);
-}
-
-/** A table taken in later: the other members know nothing of the rows it holds, so they are this node's writes. */
-function enterExistingRows(db: Database, name: string, nowMs: number): void {
-  const table = readRegistry(db).find((captured) => captured.name === name);
-  if (table === undefined) throw new Error(`table ${name} was added to the registry and is not in it`);
-  const keys = table.schema.identity.columns.map((column) => quoteIdentifier(column.name));
-  const first = nextHlc(new ChangeLog(db).last(), nowMs);
-  db.prepare(
-    `INSERT INTO ${PREFIX}log(hlc, tbl, op, ${keys.map((_, i) => keyColumn(i)).join(', ')}) ` +
-      `SELECT ? + row_number() OVER (), ?, ?, ${keys.join(', ')} FROM ${quoteIdentifier(name)}`,
-  ).run(BigInt(first), BigInt(table.id), BigInt(OP.insert));
 }

@@ -4,6 +4,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { metadataTable, PREFIX } from './metadata-schema.js';
+import { hasNullKey, NULL_KEYS } from './null-keys.js';
 import { hasCapture } from './plan-capture.js';
 import { isOurs, readSchema } from './read-schema.js';
 import { readRegistry, readRegistryEntries, updatedColumns } from './registry.js';
@@ -34,16 +35,28 @@ export interface CaptureInspection {
   readonly lost: readonly string[];
   /** Tables that are neither captured nor left out by rule. */
   readonly undecided: readonly string[];
+  /** Of these, and of those that were captured once, the ones that cannot be as they are now, and why. */
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
 }
 
 export function inspectCapture(db: Database): CaptureInspection {
   if (!hasCapture(db))
-    return { complete: false, installed: false, hasLog: false, tables: [], extra: [], lost: [], undecided: [] };
+    return {
+      complete: false,
+      installed: false,
+      hasLog: false,
+      tables: [],
+      extra: [],
+      lost: [],
+      undecided: [],
+      refused: [],
+    };
   const entries = readRegistryEntries(db);
   const registry = new Map(entries.map((entry) => [entry.id, entry]));
   const schema = readSchema(db);
   const tables = readRegistry(db, schema).filter((table) => !table.internal);
   const drift = triggerDrift(db, tables);
+  const present = tableNames(db);
   const namesOn = (triggers: readonly { name: string; table: string }[], table: string) =>
     triggers.filter((trigger) => trigger.table === table).map((trigger) => trigger.name);
   const inspections = tables.map((table): TableInspection => {
@@ -56,31 +69,39 @@ export function inspectCapture(db: Database): CaptureInspection {
       missing: namesOn(drift.missing, name),
       changed: namesOn(drift.changed, name),
       columnsChanged,
-      hasMetadata: hasTable(db, metadataTable(id)),
+      hasMetadata: present.has(metadataTable(id)),
     };
   });
   const captured = new Set(tables.map((table) => table.name));
   const excluded = db.prepare<[], string>(`SELECT name FROM ${PREFIX}excluded`).pluck().all();
   const registered = entries.map((entry) => entry.name).filter((name) => !isOurs(name));
   const decided = new Set([...registered, ...excluded]);
+  const isUndecided = ({ name }: { readonly name: string }) => !decided.has(name) && !isOurs(name);
   const inspection = {
     installed: true,
-    hasLog: hasTable(db, `${PREFIX}log`),
+    hasLog: present.has(`${PREFIX}log`),
     tables: inspections,
     extra: drift.extra,
     lost: registered.filter((name) => !captured.has(name)),
-    undecided: [...schema.tables, ...schema.refused].map((table) => table.name).filter((name) => !decided.has(name)),
+    undecided: [...schema.tables, ...schema.refused].filter(isUndecided).map(({ name }) => name),
+    refused: [
+      ...schema.refused.filter(({ name }) => !excluded.includes(name) && !isOurs(name)),
+      ...schema.tables.filter((table) => isUndecided(table) && hasNullKey(db, table)).map(nullKeys),
+    ].map(({ name, reason }) => ({ name, reason })),
   };
   return { ...inspection, complete: isComplete(inspection) };
 }
 
-function isComplete({ hasLog, tables, extra, lost, undecided }: Omit<CaptureInspection, 'complete'>): boolean {
+const nullKeys = ({ name }: { readonly name: string }) => ({ name, reason: NULL_KEYS });
+
+/** Of a table that is gone nothing can go unrecorded. */
+function isComplete({ hasLog, tables, extra, undecided, refused }: Omit<CaptureInspection, 'complete'>): boolean {
   const isWhole = (table: TableInspection) =>
     table.missing.length === 0 && table.changed.length === 0 && !table.columnsChanged && table.hasMetadata;
-  return hasLog && tables.every(isWhole) && extra.length + lost.length + undecided.length === 0;
+  return hasLog && tables.every(isWhole) && extra.length + undecided.length + refused.length === 0;
 }
 
-function hasTable(db: Database, name: string): boolean {
-  const sql = `SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?`;
-  return db.prepare<[string]>(sql).get(name) !== undefined;
+/** All at once: no index finds a name in a schema, which may be of many thousand tables. */
+function tableNames(db: Database): Set<string> {
+  return new Set(db.prepare<[], string>(`SELECT name FROM main.sqlite_schema WHERE type = 'table'`).pluck().all());
 }

@@ -25,6 +25,7 @@ import { type RegistryEntry, readRegistry, readRegistryEntries, updatedColumns }
 import { readRules } from './rules.js';
 import type { CapturedTable, TableSchema } from './table-schema.js';
 import { existingTriggers, triggerDrift } from './trigger-drift.js';
+import { createTables } from './write-tables.js';
 import { type TriggerOnTable, writeTriggers } from './write-triggers.js';
 
 export interface InstallOptions {
@@ -176,17 +177,20 @@ function updateRegistry(db: Database, plan: CapturePlan, schemas: readonly Table
 
 /** A metadata table for each captured table, under its present key. Says for which tables one was made. */
 function makeMetadata(db: Database, tables: readonly CapturedTable[]): string[] {
-  const select = db
-    .prepare<[string], string>(`SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?`)
-    .pluck();
-  return tables.flatMap((table) => {
+  const present = new Map(
+    db.prepare<[], [string, string]>(`SELECT name, sql FROM main.sqlite_schema WHERE type = 'table'`).raw().all(),
+  );
+  const create: string[] = [];
+  const made = tables.flatMap((table) => {
     const wanted = createMetadata(table.id, table.schema.identity);
-    const found = select.get(metadataTable(table.id));
-    if (found === wanted[0]) return [];
+    const found = present.get(metadataTable(table.id));
+    if (found === wanted) return [];
     if (found !== undefined) db.exec(`DROP TABLE ${metadataTable(table.id)}`);
-    for (const sql of wanted) db.exec(sql);
+    create.push(wanted);
     return [table.name];
   });
+  createTables(db, create);
+  return made;
 }
 
 /** Makes the log, or widens it to the widest table. Says whether it was made. */

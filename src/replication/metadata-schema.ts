@@ -239,7 +239,7 @@ export const metadataTable = (tableId: number): string => `${PREFIX}meta_${table
  *   vector                      JSON [[session id, hlc], …] of all that went into it; NULL: the stamp alone
  *   cols                        JSON [[column id, session id, hlc], …] of columns written later than the life; NULL: none
  */
-export function createMetadata(tableId: number, identity: TableIdentity): string[] {
+export function createMetadata(tableId: number, identity: TableIdentity): string {
   const name = metadataTable(tableId);
   const integer = identity.source === 'integer-primary-key';
   const keys = identity.columns.map((column, i) =>
@@ -248,7 +248,5 @@ export function createMetadata(tableId: number, identity: TableIdentity): string
       : `${keyColumn(i)} NOT NULL COLLATE ${quoteIdentifier(column.collation)}`,
   );
   const names = identity.columns.map((_, i) => keyColumn(i)).join(', ');
-  return [
-    `CREATE TABLE ${name}(arrival INTEGER PRIMARY KEY, ${keys.join(', ')}, alive INTEGER NOT NULL, hlc INTEGER NOT NULL, session INTEGER NOT NULL, life_hlc INTEGER, life_session INTEGER, edits INTEGER NOT NULL, vector TEXT, cols TEXT, UNIQUE(${names}))`,
-  ];
+  return `CREATE TABLE ${name}(arrival INTEGER PRIMARY KEY, ${keys.join(', ')}, alive INTEGER NOT NULL, hlc INTEGER NOT NULL, session INTEGER NOT NULL, life_hlc INTEGER, life_session INTEGER, edits INTEGER NOT NULL, vector TEXT, cols TEXT, UNIQUE(${names}))`;
 }

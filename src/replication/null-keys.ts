@@ -7,6 +7,9 @@ import type { ReplicatedTable } from './replicated-table.js';
 import { quoteIdentifier } from './sql-text.js';
 import type { TableSchema } from './table-schema.js';
 
+/** Why a table that holds such rows cannot be captured. */
+export const NULL_KEYS = 'it holds rows whose key is NULL: they cannot be told apart';
+
 /** The key columns in which SQLite would accept NULL. */
 export function nullableKeyColumns(table: TableSchema): string[] {
   if (table.identity.source === 'integer-primary-key') return [];

@@ -3,10 +3,13 @@
  */
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
+import { globMatcher } from './glob.js';
+import { inclusionBy } from './included-tables.js';
 import { PREFIX } from './metadata-schema.js';
-import { hasNullKey, nullableKeyColumns } from './null-keys.js';
+import { hasNullKey, NULL_KEYS, nullableKeyColumns } from './null-keys.js';
 import { isOurs, readSchema } from './read-schema.js';
 import { readRegistryEntries } from './registry.js';
+import { readRuleRows } from './rules.js';
 import type { TableSchema } from './table-schema.js';
 
 export interface CaptureOptions {
@@ -42,6 +45,17 @@ const MIGRATION_TABLES = [
   'knex_migrations*',
   '__EFMigrationsHistory',
   '__drizzle_migrations',
+  'SequelizeMeta',
+  'migrations',
+  'typeorm_metadata',
+  'ar_internal_metadata',
+  'flyway_schema_history',
+  'goose_db_version',
+  '_sqlx_migrations',
+  '__diesel_schema_migrations',
+  'refinery_schema_history',
+  'doctrine_migration_versions',
+  'phinxlog',
 ];
 
 /** Plans the capture of a file, one that has it already or not: a table that is captured stays so. */
@@ -49,7 +63,11 @@ export function planCapture(db: Database, options: CaptureOptions): CapturePlan 
   const schema = readSchema(db);
   const isInstalled = hasCapture(db);
   const registered = new Set(isInstalled ? readRegistryEntries(db).map((entry) => entry.name) : []);
-  const reasonToExclude = exclusionRule(options, isInstalled ? readExcluded(db) : new Map());
+  const reasonToExclude = exclusionRule(
+    options,
+    isInstalled ? readExcluded(db) : new Map(),
+    inclusionBy(isInstalled ? readRuleRows(db) : []),
+  );
   const plan: PlannedTable[] = schema.local.map((name) =>
     leftOut(name, 'excluded', 'a virtual table, or part of one: each node keeps its own'),
   );
@@ -95,11 +113,7 @@ export function hasCapture(db: Database): boolean {
 
 function planTable(db: Database, table: TableSchema): PlannedTable {
   if (hasNullKey(db, table)) {
-    return {
-      ...describe(table),
-      status: 'refused',
-      reason: 'it holds rows whose key is NULL: they cannot be told apart',
-    };
+    return { ...describe(table), status: 'refused', reason: NULL_KEYS };
   }
   const nullable = nullableKeyColumns(table);
   const warnings =
@@ -135,25 +149,16 @@ function readExcluded(db: Database): Map<string, string> {
 function exclusionRule(
   options: CaptureOptions,
   excluded: ReadonlyMap<string, string>,
+  includedByRule: (name: string) => boolean | null,
 ): (name: string) => string | null {
   const isIncluded = globMatcher(options.include);
   const isExcluded = globMatcher(options.exclude);
   const isMigrationTable = globMatcher(MIGRATION_TABLES);
   return (name) => {
     if (isExcluded(name)) return 'left out on request';
-    if (isIncluded(name)) return null;
+    if (isIncluded(name) || includedByRule(name) === true) return null;
+    if (includedByRule(name) === false) return 'left out by a rule of the data set';
     if (isMigrationTable(name)) return 'a migration tool keeps it for this file alone';
     return excluded.get(name) ?? (options.include.length === 0 ? null : 'not among the tables to take');
   };
-}
-
-function globMatcher(globs: readonly string[]): (name: string) => boolean {
-  const patterns = globs.map((glob) => {
-    const source = glob
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '[^]*')
-      .replaceAll('?', '[^]');
-    return new RegExp(`^${source}$`, 'i');
-  });
-  return (name) => patterns.some((pattern) => pattern.test(name));
 }

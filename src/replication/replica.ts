@@ -13,7 +13,8 @@ import { Comparison } from './comparison.js';
 import { Credentials, hasCredentials, insertCredential, type NewCredential } from './credential-table.js';
 import { Cut } from './cut.js';
 import { discardKeptChanges, type KeptDecision, retryKeptChanges } from './decide-kept.js';
-import { Engine, type EngineOptions } from './engine.js';
+import { Engine } from './engine.js';
+import type { EngineOptions } from './engine-options.js';
 import type { Eviction } from './eviction.js';
 import { type FilePlace, parsePlace } from './file-place.js';
 import { HeldOffers } from './held-offers.js';
@@ -197,6 +198,11 @@ export class Replica {
   /** Has an application written what is not folded yet? A cheap read. */
   hasUnfolded(): boolean {
     return this.engine.isFoldDue;
+  }
+
+  /** Milliseconds until there may be something to fold though nobody writes: a new table is taken in. Null: never. */
+  get foldDueInMs(): number | null {
+    return this.engine.foldDueInMs;
   }
 
   /** Folds a bounded number of log entries. */

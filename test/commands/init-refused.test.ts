@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { describe, expect, test, vi } from 'vitest';
 import { makeFolder } from '../support/make-folder.js';
+import { REFUSED_TABLES, type RefusedTable, refusedSchema } from '../support/refused-tables.js';
 import { runCli } from '../support/run-cli.js';
-import { makeSpecimen, REFUSED_TABLES, type RefusedTable, refusedSchema } from '../support/schema-zoo.js';
+import { makeSpecimen } from '../support/schema-zoo.js';
 import { filesIn } from '../support/shop-database.js';
 
 // Every step is a process of its own, and machines that run tests are busy.

@@ -34,6 +34,7 @@ const DATABASE_FIELDS = {
   tables: 2,
   excludedTables: [],
   coverage: 'complete',
+  tableCoverage: [],
   logEntries: expect.any(Number),
   retainedBytes: expect.any(Number),
   conflictsOpen: 0,

@@ -29,6 +29,7 @@ const DATABASE: DatabaseStatus = {
   tables: 2,
   excludedTables: [],
   coverage: 'complete',
+  tableCoverage: [],
   pendingChanges: 0,
   logEntries: 0,
   retainedBytes: 0,
@@ -95,9 +96,15 @@ test('what keeps a database from being served comes with what mends it', () => {
 });
 
 test('coverage that is not complete is never called well', () => {
-  expect(withDatabase({ coverage: 'partial' })).toEqual([
-    ['coverage-partial', 'error', `sqlsync init '/srv/my shop.db'`],
-  ]);
+  const tables = Array.from({ length: 7 }, (_, i) => ({
+    name: `t${i}`,
+    coverage: 'partial' as const,
+    reason: 'no key',
+  }));
+  const partial = { coverage: 'partial' as const, tableCoverage: tables };
+  expect(withDatabase(partial)).toEqual([['coverage-partial', 'error', `sqlsync init '/srv/my shop.db'`]]);
+  const [named] = findProblems({ ...WELL, databases: [{ ...DATABASE, ...partial }] });
+  expect(named?.message).toMatch(/t0 \(no key\), .*t4 \(no key\), and 2 tables more$/);
   const databases = [{ ...DATABASE, coverage: 'unknown' as const }];
   const gaps = new Map([['shop', { since: NOW.getTime() - 1000, tables: ['sale'] }]]);
   const [problem] = findProblems({ ...WELL, databases, gaps });

@@ -3,13 +3,13 @@
  * network. What crosses is encoded and decoded as on the wire.
  */
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import type { ErrorBody } from '../../src/errors.js';
 import type { Application } from '../../src/replication/application.js';
-import type { EngineLimits } from '../../src/replication/engine.js';
+import type { EngineLimits } from '../../src/replication/engine-options.js';
 import { initialiseNode } from '../../src/replication/initialise.js';
 import { updateMember } from '../../src/replication/member-table.js';
 import type { RandomSource } from '../../src/replication/node-state.js';
@@ -47,6 +47,7 @@ export class EngineNode {
   readonly path: string;
   app: Database;
   private handles: Database[] = [];
+  private aheadMs = 0;
   replica!: Replica;
   /** The engine's own connection. */
   writer!: Database;
@@ -91,7 +92,7 @@ export class EngineNode {
       writer: this.writer,
       reader: handle(),
       install: handle(),
-      clock: this.clock,
+      clock: { nowMs: () => this.clock.nowMs() + this.aheadMs },
       random: this.random,
       limits: this.limits,
     });
@@ -144,8 +145,8 @@ export class EngineNode {
 
   /** A copy of the file as it is now, under a name of its own. */
   copyTo(path: string): void {
-    this.app.pragma('wal_checkpoint(TRUNCATE)');
-    copyFileSync(this.path, path);
+    // Read through SQLite: a descriptor of another's own, closed, would drop the locks that this process has on the file.
+    writeFileSync(path, this.app.serialize());
   }
 
   /** Seeds itself afresh from another node, as `sqlsync rejoin` does. */
@@ -169,6 +170,11 @@ export class EngineNode {
     this.app = this.openApp();
     this.open();
     return outcome;
+  }
+
+  /** Time passes for this node's engine alone. */
+  advance(ms: number): void {
+    this.aheadMs += ms;
   }
 
   foldAll(): void {

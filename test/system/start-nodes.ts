@@ -21,8 +21,12 @@ export function makeItems(path: string): void {
 }
 
 /** The first node of a data set, its daemon running. */
-export async function startHub(change?: ConfigChange, makeDatabase = makeItems): Promise<ProcessNode> {
-  const hub = await ProcessNode.first(makeFolder(), 'hub', makeDatabase, change);
+export async function startHub(
+  change?: ConfigChange,
+  makeDatabase = makeItems,
+  initFlags: readonly string[] = [],
+): Promise<ProcessNode> {
+  const hub = await ProcessNode.first(makeFolder(), 'hub', makeDatabase, change, initFlags);
   onTestFinished(() => hub.dispose());
   return hub.start();
 }

@@ -322,6 +322,7 @@ export class DatabaseService {
   /** Folds what the application has committed so far. Tells in any case: a cut may have folded before. */
   async fold(): Promise<void> {
     await this.file.runSteps(() => this.replica.fold());
+    if (!this.stopSignal.aborted) this.upkeep.foldIn(this.replica.foldDueInMs);
     this.tellAdvanced();
   }
 

@@ -42,6 +42,7 @@ export class Upkeep {
   readonly pruning: CoalescedJob;
   private readonly problems = new Map<string, OpenProblem>();
   private isStopping = false;
+  private nextFold: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: UpkeepOptions) {
     const { fold, settle, resume, prune } = options.work;
@@ -54,6 +55,7 @@ export class Upkeep {
   /** No job begins any more; resolves when those under way are over. */
   async stop(): Promise<void> {
     this.isStopping = true;
+    this.foldIn(null);
     await Promise.all(this.jobs.map((job) => job.stop()));
   }
 
@@ -65,6 +67,12 @@ export class Upkeep {
   /** All jobs look at once whether there is something to do. */
   resume(): void {
     for (const job of this.jobs) job.resume();
+  }
+
+  /** Asks for a fold in so many milliseconds, whatever was asked for before; null: not by time. */
+  foldIn(ms: number | null): void {
+    if (this.nextFold !== null) clearTimeout(this.nextFold);
+    this.nextFold = ms === null ? null : setTimeout(() => this.folding.request(), ms);
   }
 
   private get jobs(): readonly CoalescedJob[] {
