@@ -17,12 +17,17 @@ export interface PeerFacts {
   readonly now: Date;
 }
 
-/** Peers that are configured, that the daemon has met, or that are members: each once, in this order. */
+/**
+ * Peers that are configured, that the daemon is in touch with or has met and that belong, and members: each once, in this
+ * order. Who has been removed and is not dialed is no peer any more.
+ */
 export function peersOf(facts: PeerFacts): PeerStatus[] {
   const { database, config, served, replica } = facts;
   const configured = config.peers.filter(({ databases }) => databases.includes('*') || databases.includes(database));
-  const met = served?.peers ?? [];
   const members = (replica?.members ?? []).filter((member) => member !== config.node);
+  const isGone = ({ name, state }: { readonly name: string; readonly state: PeerState }) =>
+    replica !== null && !members.includes(name) && state !== 'online' && state !== 'syncing';
+  const met = (served?.peers ?? []).filter((peer) => !isGone(peer));
   const names = new Set([...configured, ...met].map(({ name }) => name).concat(members));
   return [...names].map((name) => {
     const direction = configured.find((peer) => peer.name === name)?.direction ?? 'both';

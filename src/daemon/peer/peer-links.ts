@@ -101,10 +101,14 @@ export class PeerLinks {
    */
   private async targetsOf(served: ServedDatabase, names: readonly string[]): Promise<PeerTarget[]> {
     const { service } = served;
-    const known = this.targetsIn(served);
+    const members = await service.work(() => service.replica.memberNames);
+    const dialed = this.linksOf(service);
+    const belongs = (target: PeerTarget) => members.includes(target.peer.name) || target.peer.connection !== null;
+    const known = this.targetsIn(served).filter(
+      (target) => dialed.some((link) => link === target) || belongs(target) || names.includes(target.peer.name),
+    );
     const isKnown = (name: string) => known.some(({ peer }) => peer.name === name);
     const isWanted = (name: string) => (names.length === 0 ? known.length === 0 : names.includes(name));
-    const members = await service.work(() => service.replica.memberNames);
     const silent = members
       .filter((name) => name !== service.replica.node && !isKnown(name) && isWanted(name))
       .map((name) => dialingTarget(service, new PeerRecord(name)));
