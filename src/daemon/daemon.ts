@@ -8,9 +8,11 @@ import type { Config } from '../config.js';
 import type { PeerConfig } from '../config-schema.js';
 import { SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
+import type { BackupProgress, BackupReport, BackupRequest } from '../operations/backup/backup-report.js';
 import type { PruneOrder } from '../operations/running-daemon.js';
 import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.js';
 import { renderCount } from '../render-figures.js';
+import { backUpOnRequest } from './backup/requested-backup.js';
 import { GapClosing } from './compare/gap-closing.js';
 import { scheduleVerification } from './compare/scheduled-verification.js';
 import { Verification } from './compare/verification.js';
@@ -259,6 +261,8 @@ export class Daemon {
         return setServedRules(request, this.servedRules(request.database, signal));
       case 'recover-rules':
         return recoverServedRules(request, this.servedRules(request.database, signal));
+      case 'backup':
+        return this.backUp(request, onProgress, signal);
       case 'stop':
         // The answer must be on its way before the socket it goes through is closed.
         setImmediate(() => void this.stop());
@@ -284,6 +288,15 @@ export class Daemon {
   private hold(path: string, onHeld: () => void, gone: AbortSignal): Promise<void> {
     const { links, logger, holds } = this;
     return holdDatabase(this.databases.at(path), { links, logger, onHeld, gone, stopping: holds.signal });
+  }
+
+  private backUp(
+    request: BackupRequest,
+    onProgress: (progress: BackupProgress) => void,
+    signal: AbortSignal,
+  ): Promise<BackupReport> {
+    const { service } = this.databases.find(request.database);
+    return backUpOnRequest(service, request, { limits: this.settings.limits, onProgress, signal });
   }
 
   private async drain(): Promise<void> {

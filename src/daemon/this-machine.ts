@@ -16,6 +16,7 @@ import type { FindDaemon } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
 import { addInvite, digestOfSecret } from './file/invite-store.js';
 import { readMemberKey, writeMemberKey } from './file/member-key-file.js';
+import { JobHistory } from './file/job-history.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
 import { thisHost } from './host/this-host.js';
@@ -27,6 +28,7 @@ export const thisMachine: Machine = {
     read: (realPath) => pausedPeers(SideDirectory.at(realPath)),
     write: (realPath, names) => writePausedPeers(SideDirectory.open(realPath), names),
   },
+  jobs: { read: (realPath) => new JobHistory(SideDirectory.at(realPath)).all() },
   random: { hex: (bytes) => randomBytes(bytes).toString('hex') },
   now: () => new Date(),
   hostname: hostname(),

@@ -1,0 +1,33 @@
+/** What is known of the jobs that run by schedule: kept beside each database, so that it outlasts daemons. */
+import type { ErrorCode } from '../errors.js';
+
+export const JOB_KINDS = ['backup', 'drill', 'verify', 'optimise'] as const;
+export type JobKind = (typeof JOB_KINDS)[number];
+
+/** Times are RFC 3339, UTC. */
+export interface JobRecord {
+  /** The schedule that `dueAt` was read from; null: it has only been run by hand. */
+  readonly schedule: string | null;
+  /** When it is to run next. One that lies in the past was missed. */
+  readonly dueAt: string | null;
+  /** The last run that came to an end; null: there was none. */
+  readonly last: JobRun | null;
+  readonly succeededAt: string | null;
+}
+
+export interface JobRun {
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly result: 'done' | ErrorCode;
+  /** What went wrong; null: nothing. */
+  readonly message: string | null;
+}
+
+export type JobRecords = Readonly<Partial<Record<JobKind, JobRecord>>>;
+
+/** By a database's real path. */
+export interface JobHistories {
+  read(realPath: string): JobRecords;
+}
+
+export const NO_RUNS: JobRecord = { schedule: null, dueAt: null, last: null, succeededAt: null };
