@@ -10,7 +10,7 @@ import type { Database } from 'better-sqlite3';
 import { ChangeLog } from './change-log.js';
 import { type FilePlace, writePlace } from './file-place.js';
 import { nextHlc } from './hlc.js';
-import { MEMBER_TABLE } from './members.js';
+import { MEMBER_TABLE } from './member-table.js';
 import { OP, PREFIX } from './metadata-schema.js';
 
 /** The node goes on from where the backup left it: peers bring the rest. */
