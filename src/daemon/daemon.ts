@@ -14,7 +14,6 @@ import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.j
 import { renderCount } from '../render-figures.js';
 import { backUpOnRequest } from './backup/requested-backup.js';
 import { GapClosing } from './compare/gap-closing.js';
-import { scheduleVerification } from './compare/scheduled-verification.js';
 import { Verification } from './compare/verification.js';
 import type { ControlProgress, ControlRequest, SyncProgress } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
@@ -25,6 +24,9 @@ import { holdDatabase } from './database/hold-database.js';
 import { Presence } from './database/presence.js';
 import { type PruneRequest, pruneDatabase } from './database/prune-database.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
+import { operatorName } from './host/operator-name.js';
+import { configuredJobs } from './jobs/configured-jobs.js';
+import { ScheduledJobs } from './jobs/scheduled-jobs.js';
 import { Metrics } from './metrics/metrics.js';
 import type { ClientTls, PeerAddress } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
@@ -40,7 +42,10 @@ import { type Scheduled, schedule } from './timing/scheduler.js';
 
 /** What a daemon needs of the configuration, and what the configuration only points to. */
 export interface DaemonSettings
-  extends Pick<Config, 'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune' | 'verify'> {
+  extends Pick<
+    Config,
+    'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune' | 'verify' | 'backup' | 'optimise'
+  > {
   readonly secrets: readonly string[];
   readonly serverTls: ServerTls | null;
   readonly clientTls: ClientTls | null;
@@ -71,9 +76,9 @@ export class Daemon {
   private readonly metrics: Metrics;
   private readonly verification = new Verification();
   private readonly gapClosing: GapClosing;
-  private readonly verifying: Scheduled;
   /** What connections were made by. */
   private reloaded: Omit<Reloaded, 'serverTls'>;
+  private readonly jobs: ScheduledJobs;
   private server: RunningServer | null = null;
   private admin: RunningServer | null = null;
   private control: ControlServer | null = null;
@@ -113,7 +118,13 @@ export class Daemon {
       onBug: onFatal,
     };
     this.gapClosing = new GapClosing(comparisons);
-    this.verifying = scheduleVerification({ ...comparisons, schedule: settings.verify?.schedule ?? null });
+    this.jobs = new ScheduledJobs({
+      jobs: configuredJobs(settings, comparisons),
+      services: comparisons.services,
+      operator: operatorName(),
+      logger,
+      onBug: onFatal,
+    });
   }
 
   /**
@@ -227,7 +238,7 @@ export class Daemon {
     await this.links.configure(settings.peers);
     this.gapClosing.request();
     this.pruning?.start();
-    this.verifying.start();
+    this.jobs.start();
     const listen = this.address === null ? 'nowhere' : formatListenAddress(this.address);
     logger.info(
       { node: settings.node, listen, databases: databases.all().map(({ service }) => service.name) },
@@ -304,11 +315,12 @@ export class Daemon {
     this.holds.abort();
     this.onStopping();
     this.pruning?.stop();
-    this.verifying.stop();
     for (const { presence } of this.databases.all()) presence.stop();
     const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);
+    const jobs = this.jobs.stop();
     await this.links.close();
     await this.verification.stop();
+    await jobs;
     await this.gapClosing.stop();
     await this.server?.close(deadline);
     await this.admin?.close(deadline);

@@ -1,4 +1,5 @@
 /** What is known of the jobs that run by schedule: kept beside each database, so that it outlasts daemons. */
+import type { Config } from '../config.js';
 import type { ErrorCode } from '../errors.js';
 
 export const JOB_KINDS = ['backup', 'drill', 'verify', 'optimise'] as const;
@@ -24,6 +25,34 @@ export interface JobRun {
 }
 
 export type JobRecords = Readonly<Partial<Record<JobKind, JobRecord>>>;
+
+/** Which kinds a configuration has run, and when: cron expressions. */
+export function schedulesOf({
+  backup,
+  verify,
+  optimise,
+}: Pick<Config, 'backup' | 'verify' | 'optimise'>): Readonly<Record<JobKind, string | null>> {
+  return {
+    backup: backup?.schedule ?? null,
+    drill: backup?.drill ?? null,
+    verify: verify?.schedule ?? null,
+    optimise: optimise?.schedule ?? null,
+  };
+}
+
+/** What is scheduled or has run. What is not scheduled any more has no next time. */
+export function jobsOf(
+  records: JobRecords,
+  schedules: ReturnType<typeof schedulesOf>,
+): (JobRecord & { readonly kind: JobKind })[] {
+  return JOB_KINDS.flatMap((kind) => {
+    const schedule = schedules[kind];
+    const record = records[kind] ?? (schedule === null ? undefined : NO_RUNS);
+    if (record === undefined) return [];
+    const dueAt = record.schedule === schedule ? record.dueAt : null;
+    return [{ kind, ...record, schedule, dueAt }];
+  });
+}
 
 /** By a database's real path. */
 export interface JobHistories {

@@ -22,7 +22,7 @@ import { coverageOf, tableCoverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
 import type { MembershipFacts } from './find-membership-problems.js';
 import { type CatchUpFacts, type Failure, findProblems, type RuleChangeFacts } from './find-problems.js';
-import type { JobRecords } from './job-record.js';
+import { type JobRecords, jobsOf, schedulesOf } from './job-record.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
@@ -133,6 +133,7 @@ function readDatabase(
       tableCoverage: file === null || replica === null ? [] : tableCoverageOf(file.inspection, replica),
       retainedBytes: file?.retainedBytes ?? null,
       lastBackup: file?.jobs.backup?.succeededAt ?? null,
+      jobs: jobsOf(file?.jobs ?? {}, schedulesOf(config)),
       peers,
     },
     held: replica?.held ?? null,

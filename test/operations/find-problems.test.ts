@@ -40,6 +40,7 @@ const DATABASE: DatabaseStatus = {
   schemaBehind: [],
   catchingUp: false,
   lastBackup: null,
+  jobs: [],
   peers: [],
 };
 const WELL: ProblemFacts = {

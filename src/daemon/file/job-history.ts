@@ -45,8 +45,8 @@ export class JobHistory {
     return this.all()[kind] ?? NO_RUNS;
   }
 
-  setDue(kind: JobKind, schedule: string, dueAt: Date): void {
-    this.write(kind, { ...this.of(kind), schedule, dueAt: dueAt.toISOString() });
+  setDue(kind: JobKind, schedule: string, dueAt: Date | null): void {
+    this.write(kind, { ...this.of(kind), schedule, dueAt: dueAt?.toISOString() ?? null });
   }
 
   addRun(kind: JobKind, run: JobRun): void {
