@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { limitsSchema } from './config-limits.js';
 import {
+  backupPlace,
   byteSize,
   cronExpression,
   databaseName,
@@ -50,7 +51,7 @@ const tlsSchema = z.strictObject({
 
 const backupSchema = z.strictObject({
   schedule: cronExpression.nullable().prefault('0 3 * * *'),
-  to: path.default('./backups'),
+  to: backupPlace.default('./backups'),
   keyFile: path.nullable().default(null),
   drill: cronExpression.nullable().default(null),
   keep: z

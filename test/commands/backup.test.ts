@@ -10,8 +10,9 @@ import type { BackupReport } from '../../src/operations/backup/backup-report.js'
 import { findBackup } from '../../src/operations/backup/open-store.js';
 import { verifyBackup } from '../../src/operations/backup/verify-backup.js';
 import { makeFolder } from '../support/make-folder.js';
+import { BUCKET, startObjectStore } from '../support/object-store.js';
 import { ProcessNode } from '../support/process-node.js';
-import { RUN_JS } from '../support/run-cli.js';
+import { RUN_JS, runCli } from '../support/run-cli.js';
 import { mountSmallDisk, smallDiskRefused, unmount } from '../support/small-disk.js';
 import { until } from '../support/until.js';
 import { makeItems, startHub, write } from '../system/start-nodes.js';
@@ -130,6 +131,7 @@ test('killed in the middle, it leaves nothing that looks whole, and the next one
   const node = await idleNode();
   const to = join(node.folder, 'backups');
   mkdirSync(to);
+  let killed = 0;
   const looksWhole = () => readdirSync(to).filter((name) => !name.startsWith('.'));
   for (const moment of [
     () => litterIn(node).length > 0,
@@ -144,9 +146,11 @@ test('killed in the middle, it leaves nothing that looks whole, and the next one
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     if (child.exitCode === 0) continue;
+    killed += 1;
     expect(looksWhole()).toEqual([]);
     expect(await node.succeed(['backup', 'list', '--to', to])).toMatchObject({ items: [] });
   }
+  expect(killed).toBeGreaterThan(0);
   const { path } = await backUp(node, to);
   expect(
     readdirSync(to)
@@ -179,3 +183,21 @@ it.skipIf(smallDiskRefused !== null)(
     expect(existsSync(node.path)).toBe(true);
   },
 );
+
+test('to a bucket and back, by credentials from the environment alone', async () => {
+  const node = await idleNode();
+  const env = await startObjectStore();
+  const cli = async (args: readonly string[]) => {
+    const result = await runCli([...args, '--json', '-c', node.configFile, '--no-input'], { cwd: node.folder, env });
+    return { exitCode: result.exitCode, document: JSON.parse(result.stdout) };
+  };
+  const to = `s3://${BUCKET}/nightly`;
+  const { document: made } = await cli(['backup', '--to', to]);
+  expect(made).toMatchObject({ path: expect.stringContaining(`${to}/shop.hub.`), rows: 20_000 });
+  expect(await cli(['backup', 'list', '--to', to])).toMatchObject({ document: { items: [{ path: made.path }] } });
+  expect(await cli(['backup', 'verify', made.path])).toMatchObject({ exitCode: 0, document: { ok: true } });
+  const restored = await cli(['restore', made.path, 'copy.db', '--as', 'copy']);
+  expect(restored).toMatchObject({ exitCode: 0, document: { rows: 20_000 } });
+  const { exitCode, stdout } = await node.run(['backup', '--to', to, '--json']);
+  expect([exitCode, JSON.parse(stdout).error.code]).toEqual([69, 'backup-store']);
+});

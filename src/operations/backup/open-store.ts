@@ -1,14 +1,16 @@
 /** Finds the store that a place or a backup's path means: a folder, or `s3://bucket/prefix`. */
-import { basename, dirname, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { SqlsyncError } from '../../errors.js';
 import { parseBackupName } from './backup-name.js';
 import type { BackupStore } from './backup-store.js';
 import { FolderStore } from './folder-store.js';
+import { type Environment, S3Client } from './s3-client.js';
+import { parseS3Place, S3Store } from './s3-store.js';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-export function openStore(place: string, _env: Environment): BackupStore {
-  return new FolderStore(resolve(place));
+/** Throws usage for a place that is none, backup-store for a bucket without credentials. */
+export function openStore(place: string, env: Environment): BackupStore {
+  const bucket = parseS3Place(place);
+  return bucket === null ? new FolderStore(resolve(place)) : new S3Store(S3Client.of(bucket.bucket, env), bucket);
 }
 
 export interface FoundBackup {
@@ -24,5 +26,6 @@ export function findBackup(path: string, env: Environment): FoundBackup {
       hint: 'It is the file DATABASE.NODE.TIME.db.gz or .db.gz.age, beside its manifest; `sqlsync backup list` shows them.',
     });
   }
-  return { store: openStore(dirname(path), env), name };
+  const place = path.slice(0, path.length - name.length);
+  return { store: openStore(place === '' ? '.' : place, env), name };
 }
