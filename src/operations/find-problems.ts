@@ -106,7 +106,14 @@ function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
     ...inRules(database, facts),
     ...inSpace(database, facts),
     ...database.jobs.flatMap(inJob),
-    ...inAge('backup-old', 'the last backup', database.lastBackup, facts.health.backupAgeMsMax, facts.now),
+    ...inAge(
+      'backup-old',
+      'the last backup',
+      database.lastBackup,
+      facts.health.backupAgeMsMax,
+      facts.now,
+      'sqlsync backup',
+    ),
   ];
 }
 
