@@ -42,12 +42,13 @@ export default class Restore extends BaseCommand<typeof Restore> {
     const { flags, signal } = this;
     const as: RestorePurpose = flags.as;
     const backup = findBackup(this.args.file, thisMachine.env);
-    const key = keyFor(backup.name, flags['key-file'], () => loadConfigIfAny({ file: flags.config }));
+    const config = loadConfigIfAny({ file: flags.config });
+    const key = keyFor(backup.name, flags['key-file'], () => config);
     const line = new ProgressLine(flags.quiet || flags.json ? null : process.stderr);
     const onBytes = (done: number, total: number) => line.update(unpackProgress(done, total));
     const { db: path } = this.args;
     const dryRun = flags['dry-run'];
-    const request = { backup, key, path, as, dryRun, command: this.commandLine, onBytes, signal };
+    const request = { backup, key, path, as, config, dryRun, command: this.commandLine, onBytes, signal };
     if (!dryRun && isReplacing(request)) await this.confirm(`Replace ${path}? It stays beside the new one.`);
     const report = await restoreDatabase(request, thisMachine).finally(() => line.clear());
     this.log(renderRestore(report));

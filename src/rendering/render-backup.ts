@@ -7,6 +7,7 @@ import type { VerifiedBackup } from '../operations/backup/verify-backup.js';
 import type { Progress } from '../progress-line.js';
 import { renderBytes, renderCount } from '../render-figures.js';
 import { renderTable } from '../render-table.js';
+import { shellWord } from '../shell-word.js';
 
 export function copyProgress({ phase, done, total }: BackupProgress): Progress {
   return { label: phase === 'copy' ? 'copying' : 'compressing', unit: 'bytes', done, total };
@@ -54,7 +55,8 @@ export function renderRestore(report: RestoreReport): string {
 }
 
 /** What to know, and what to do next. */
-export function restoreNotes({ as, node, setAside, mustJoin, leftOut, restored }: RestoreReport): string[] {
+export function restoreNotes(report: RestoreReport): string[] {
+  const { as, node, setAside, mustJoin, leftOut, restored } = report;
   const notes = [];
   if (setAside !== null) notes.push(`the file that was there ${restored ? 'is' : 'would be'} ${setAside}`);
   if (leftOut > 0)
@@ -63,6 +65,13 @@ export function restoreNotes({ as, node, setAside, mustJoin, leftOut, restored }
     notes.push(`of the old data set: ${mustJoin.join(', ')}. Each has to join anew: sqlsync join URL DB --replace`);
   if (as === 'rejoin')
     notes.push(`what ${node} lacks comes from the others. If they no longer keep it: sqlsync rejoin`);
-  if (as !== 'copy' && restored) notes.push('next: sqlsync start');
+  if (as !== 'copy' && restored) notes.push(nextStep(report));
   return notes;
+}
+
+/** A backup holds neither the configuration nor the secret. */
+function nextStep({ configured, path, database, node }: RestoreReport): string {
+  if (configured) return 'next: sqlsync start';
+  const init = `sqlsync init ${shellWord(path)} --name ${shellWord(database)} --node ${shellWord(node)}`;
+  return `no configuration has this file. Put yours and the secret back, or next: ${init} --secret-file FILE`;
 }

@@ -1,5 +1,4 @@
 /** An object store on this machine that speaks S3, with a bucket; gone when the test is over. */
-import { createRequire } from 'node:module';
 import { onTestFinished } from 'vitest';
 import { makeFolder } from './make-folder.js';
 
@@ -7,8 +6,6 @@ interface S3rver {
   run(): Promise<{ readonly port: number }>;
   close(): Promise<void>;
 }
-
-const S3rverClass = createRequire(import.meta.url)('s3rver') as new (options: object) => S3rver;
 
 export const BUCKET = 'backups';
 
@@ -18,8 +15,10 @@ export type ObjectStoreEnvironment = Readonly<
 >;
 
 export async function startObjectStore(): Promise<ObjectStoreEnvironment> {
+  // @ts-expect-error: it brings no types
+  const imported: { readonly default: new (options: object) => S3rver } = await import('s3rver');
   const options = { port: 0, address: '127.0.0.1', silent: true, directory: makeFolder() };
-  const server = new S3rverClass({ ...options, configureBuckets: [{ name: BUCKET, configs: [] }] });
+  const server = new imported.default({ ...options, configureBuckets: [{ name: BUCKET, configs: [] }] });
   const { port } = await server.run();
   onTestFinished(() => server.close());
   return {

@@ -8,12 +8,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
+import type { Config } from '../../config.js';
 import { SqlsyncError } from '../../errors.js';
 import type { FilePlace } from '../../replication/file-place.js';
 import { enterOperation } from '../../replication/operation-record.js';
 import { beginNewDataset, settleRejoining } from '../../replication/restored-file.js';
 import { readRowsAside } from '../../replication/rows-aside.js';
 import { uninstallCapture } from '../../replication/uninstall-capture.js';
+import { configuredDatabase } from '../configuration-target.js';
 import type { FileLock } from '../database-files.js';
 import type { Machine } from '../machine.js';
 import { asidePathFor, placeDatabase } from '../place-database.js';
@@ -33,6 +35,8 @@ export interface RestoreRequest {
   readonly key: BackupKey | null;
   readonly path: string;
   readonly as: RestorePurpose;
+  /** Null: there is none. */
+  readonly config: Config | null;
   /** Prove the backup and the place, and put nothing there. */
   readonly dryRun: boolean;
   /** As it was typed, for the record of operations. */
@@ -59,6 +63,8 @@ export interface RestoreReport {
   /** Row versions that were in no table of the application, and are not in a copy. */
   readonly leftOut: number;
   readonly restored: boolean;
+  /** Is the file in the configuration, so that a daemon can serve it? */
+  readonly configured: boolean;
   readonly durationMs: number;
 }
 
@@ -93,12 +99,17 @@ export async function restoreDatabase(request: RestoreRequest, machine: Machine)
       rows: manifest.rowsTotal,
       ...draft,
       restored: !request.dryRun,
+      configured: isConfigured(lock.path, request.config),
       durationMs: machine.now().getTime() - startedMs,
     };
   } catch (error) {
     lock.abandon();
     throw error;
   }
+}
+
+function isConfigured(path: string, config: Config | null): boolean {
+  return config !== null && configuredDatabase({ file: config.file, existing: config }, path) !== null;
 }
 
 type Draft = Pick<RestoreReport, 'dataset' | 'setAside' | 'mustJoin' | 'leftOut'>;
