@@ -48,7 +48,8 @@ export function beginNewDataset(db: Database, { dataset, nodeId, place, nowMs }:
   for (const table of ['ack', 'cursor']) db.prepare(`DELETE FROM ${PREFIX}${table}`).run();
   set.run(dataset, 'dataset');
   set.run(nodeId, 'node_id');
-  set.run('', 'verified');
+  // What others were heard to say, and a change of the rules that waits for their word.
+  for (const heard of ['verified', 'rules_heard', 'rule_change']) set.run('', heard);
   writePlace(db, place);
   return others;
 }
