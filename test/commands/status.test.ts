@@ -58,6 +58,7 @@ const DATABASE_FIELDS = {
   schemaBehind: [],
   catchingUp: false,
   lastBackup: null,
+  jobs: [],
 };
 const UNKNOWN = { changes: null, oldestSeconds: null };
 
