@@ -78,7 +78,12 @@ test('what the lost file and the restored one wrote to one column is told apart,
 
 test('a new data set has one member, which waits for nobody and speaks to nobody of the old one', () => {
   const [n0, n1] = start(3) as [EngineNode, EngineNode, EngineNode];
-  n0.app.exec(`INSERT INTO item VALUES(1, 'tea', 4)`);
+  n1.app.exec(`INSERT INTO item VALUES(1, 'tea', 4), (2, 'coffee', 9); DELETE FROM item WHERE id = 2`);
+  cluster.settleDown();
+  n0.app.exec('UPDATE item SET price = 5');
+  n0.foldAll();
+  const clock = () => n0.app.prepare('SELECT max(hlc) FROM _sqlsync_log').pluck().get() as number;
+  const last = clock();
   n0.kill();
   const place = { path: n0.path, file: '1:2' };
   const renewed = { dataset: 'd'.repeat(32), nodeId: 'e'.repeat(32), place, nowMs: Date.now() };
@@ -91,6 +96,7 @@ test('a new data set has one member, which waits for nobody and speaks to nobody
   expect(n0.replica.status()).toMatchObject({ members: ['n0'], pendingChanges: 0 });
   while (n0.replica.settle().more);
   expect(n0.replica.status().unsettledRows).toBe(0);
+  expect(clock()).toBeGreaterThan(last);
   expect(n0.app.prepare('SELECT name FROM item').pluck().all()).toEqual(['tea']);
   n0.replica.admitMember({ name: 'n1', nodeId: 'f'.repeat(32), access: 'write' });
   expect(n0.replica.status().members).toEqual(['n0', 'n1']);
