@@ -38,7 +38,6 @@ import { startAdminServer } from './server/admin-server.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
 import type { RunningServer, ServerTls } from './server/http-listener.js';
 import { startServer } from './server/server.js';
-import { type Scheduled, schedule } from './timing/scheduler.js';
 
 /** What a daemon needs of the configuration, and what the configuration only points to. */
 export interface DaemonSettings
@@ -72,7 +71,6 @@ export class Daemon {
   private clientTls: ClientTls | null;
   private readonly links: PeerLinks;
   private readonly databases: ServedDatabases;
-  private readonly pruning: Scheduled | null;
   private readonly metrics: Metrics;
   private readonly verification = new Verification();
   private readonly gapClosing: GapClosing;
@@ -95,7 +93,7 @@ export class Daemon {
     this.secrets = new BearerSecrets(settings.secrets);
     this.clientTls = settings.clientTls;
     this.databases = new ServedDatabases(services.map((service) => this.serve(service)));
-    const { limits, prune } = settings;
+    const { limits } = settings;
     const addressOf = (peer: PeerConfig, service: DatabaseService) => this.addressOf(peer, service);
     this.links = new PeerLinks({ databases: this.databases, addressOf, limits, onBug: onFatal });
     const { secrets, peers, clientTls } = settings;
@@ -108,7 +106,6 @@ export class Daemon {
       peers: () => this.peers,
       isConfigTaken: () => this.isConfigTaken,
     });
-    this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.requestPrune());
     const comparisons = {
       services: this.databases.all().map(({ service }) => service),
       targetsOf: (database: string) => this.links.targets({ databases: [database], peers: [] }),
@@ -119,7 +116,10 @@ export class Daemon {
     };
     this.gapClosing = new GapClosing(comparisons);
     this.jobs = new ScheduledJobs({
-      jobs: configuredJobs(settings, comparisons),
+      jobs: configuredJobs(settings, {
+        ...comparisons,
+        orderFor: ({ name }) => this.pruneOrder(this.databases.find(name), null),
+      }),
       services: comparisons.services,
       operator: operatorName(),
       logger,
@@ -237,7 +237,6 @@ export class Daemon {
     for (const { service } of databases.all()) service.onAdvanced(() => this.gapClosing.request());
     await this.links.configure(settings.peers);
     this.gapClosing.request();
-    this.pruning?.start();
     this.jobs.start();
     const listen = this.address === null ? 'nowhere' : formatListenAddress(this.address);
     logger.info(
@@ -314,7 +313,6 @@ export class Daemon {
     this.logger.info('stopping');
     this.holds.abort();
     this.onStopping();
-    this.pruning?.stop();
     for (const { presence } of this.databases.all()) presence.stop();
     const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);
     const jobs = this.jobs.stop();
@@ -352,10 +350,6 @@ export class Daemon {
     const { clientTls: tls, settings } = this;
     const credentials = () => credentialsFor(service, this.secrets, name);
     return { name, url, credentials, fingerprints, tls, limits: settings.limits };
-  }
-
-  private requestPrune(): void {
-    for (const served of this.databases.all()) served.service.requestPrune(this.pruneOrder(served, null));
   }
 
   private pruneNow({ databases, keepLogMs, dryRun }: PruneOrder & { readonly databases: readonly string[] }) {

@@ -121,6 +121,7 @@ function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
 const JOB_COMMANDS: Readonly<Record<JobStatus['kind'], string | null>> = {
   backup: 'sqlsync backup',
   drill: 'sqlsync backup list',
+  prune: 'sqlsync prune',
   verify: 'sqlsync verify',
   optimise: null,
 };

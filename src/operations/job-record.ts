@@ -2,7 +2,7 @@
 import type { Config } from '../config.js';
 import type { ErrorCode } from '../errors.js';
 
-export const JOB_KINDS = ['backup', 'drill', 'verify', 'optimise'] as const;
+export const JOB_KINDS = ['backup', 'drill', 'prune', 'verify', 'optimise'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 
 /** Times are RFC 3339, UTC. */
@@ -29,12 +29,14 @@ export type JobRecords = Readonly<Partial<Record<JobKind, JobRecord>>>;
 /** Which kinds a configuration has run, and when: cron expressions. */
 export function schedulesOf({
   backup,
+  prune,
   verify,
   optimise,
-}: Pick<Config, 'backup' | 'verify' | 'optimise'>): Readonly<Record<JobKind, string | null>> {
+}: Pick<Config, 'backup' | 'prune' | 'verify' | 'optimise'>): Readonly<Record<JobKind, string | null>> {
   return {
     backup: backup?.schedule ?? null,
     drill: backup?.drill ?? null,
+    prune: prune.schedule,
     verify: verify?.schedule ?? null,
     optimise: optimise?.schedule ?? null,
   };
