@@ -66,6 +66,31 @@ test('rejoin: a lost node comes back, the others bring what the backup lacks, an
   expect(sessionsOf(east.path).length).toBeGreaterThanOrEqual(2);
 });
 
+test('rejoin from a backup that is older than what the others keep: refused by them, until the node rejoins', async () => {
+  const { hub, east } = await startPair();
+  write(hub, `INSERT INTO item(id, name) VALUES(1, 'tea'), (2, 'coffee')`);
+  const path = await backUp(hub);
+  write(hub, `UPDATE item SET name = 'green tea' WHERE id = 1; DELETE FROM item WHERE id = 2`);
+  const settled = ({ path: file }: ProcessNode) => {
+    const db = new Sqlite(file, { readonly: true });
+    const rows = db.prepare('SELECT count(*) FROM _sqlsync_meta_10').pluck().get();
+    db.close();
+    return rows === 0;
+  };
+  await vi.waitFor(() => expect(names(east)).toEqual(['green tea']), soon);
+  await vi.waitFor(() => expect([settled(hub), settled(east)]).toEqual([true, true]), { ...soon, timeout: 40_000 });
+  await hub.end('SIGTERM');
+  await restore(hub, path, 'rejoin');
+  write(hub, `INSERT INTO item(id, name) VALUES(3, 'milk')`);
+  await hub.start();
+  await untilState(east, 'hub', 'stale');
+  expect(names(hub)).toEqual(['tea', 'coffee', 'milk']);
+  expect(names(east)).toEqual(['green tea']);
+  expect((await east.status()).problems).toContainEqual(
+    expect.objectContaining({ code: 'stale', message: expect.stringContaining('on hub: sqlsync rejoin') }),
+  );
+});
+
 test('rollback: a data set of its own, to which the others are strangers until they join', async () => {
   const { hub, east } = await startPair();
   write(hub, `INSERT INTO item(id, name) VALUES(1, 'tea')`);
