@@ -244,9 +244,7 @@ export class Replica {
   }
 
   /** Has a connection begin a read transaction of the file in which all is folded: a copy of that stands for itself. */
-  pinFolded(reader: Database): void {
-    this.engine.pinFolded(reader);
-  }
+  readonly pinFolded = (reader: Database): void => this.engine.pinFolded(reader);
 
   /** Begins to apply a stage: one at a time, stepped until it is done or given up, which `endApply` says. */
   beginApply(stage: Stage): Application {
