@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { limitsSchema } from './config-limits.js';
 import {
+  backupPlace,
   byteSize,
   cronExpression,
   databaseName,
@@ -50,7 +51,9 @@ const tlsSchema = z.strictObject({
 
 const backupSchema = z.strictObject({
   schedule: cronExpression.nullable().prefault('0 3 * * *'),
-  to: path.default('./backups'),
+  to: backupPlace.default('./backups'),
+  keyFile: path.nullable().default(null),
+  drill: cronExpression.nullable().default(null),
   keep: z
     .strictObject({
       last: wholeNumber(0, 10_000).default(3),
@@ -77,6 +80,9 @@ const pruneSchema = z
     keepOperationsMs: keepOperations,
     peerTimeoutMs: peerTimeout,
   }));
+
+/** Opt-in: what SQLite then writes are statistics of its own, in the application's file. */
+const optimiseSchema = z.strictObject({ schedule: cronExpression.nullable().prefault('0 5 * * 0') });
 
 const verifySchema = z.strictObject({ schedule: cronExpression.nullable().prefault('0 4 * * 0') });
 
@@ -121,6 +127,7 @@ export const configSchema = z.strictObject({
   backup: backupSchema.nullable().default(null),
   prune: pruneSchema.prefault({}),
   verify: verifySchema.nullable().default(null),
+  optimise: optimiseSchema.nullable().default(null),
   health: healthSchema.prefault({}),
   limits: limitsSchema.prefault({}),
   log: logSchema.prefault({}),

@@ -62,6 +62,11 @@ export const listenAddress = parsedText(
 /** A file or folder; relative ones are resolved when the configuration is. */
 export const path = z.string({ error: 'must be a path' }).min(1, { error: 'must be a path' });
 
+const BACKUP_PLACE_ERROR = 'must be a folder, or s3://BUCKET/PREFIX';
+export const backupPlace = z
+  .string({ error: BACKUP_PLACE_ERROR })
+  .regex(/^(?!.*:\/\/).|^s3:\/\/[a-z0-9]/, { error: BACKUP_PLACE_ERROR });
+
 /** The name of a node: it becomes part of session names on the wire. */
 export const NODE_NAME_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}$/;
 

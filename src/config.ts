@@ -85,6 +85,8 @@ export function databaseFlag({ databases }: Config, { name }: DatabaseConfig): s
 
 function withAbsolutePaths(sections: ConfigSections, file: string): Config {
   const absolute = (path: string) => resolve(dirname(file), path);
+  // A bucket is where it is, wherever the file stands.
+  const absolutePlace = (place: string) => (place.includes('://') ? place : absolute(place));
   const absoluteOrNull = (path: string | null) => (path === null ? null : absolute(path));
   const { tls, backup, health } = sections;
   return {
@@ -99,7 +101,7 @@ function withAbsolutePaths(sections: ConfigSections, file: string): Config {
       ca: absoluteOrNull(tls.ca),
     },
     health: { ...health, heartbeatUrlFile: absoluteOrNull(health.heartbeatUrlFile) },
-    backup: backup && { ...backup, to: absolute(backup.to) },
+    backup: backup && { ...backup, to: absolutePlace(backup.to), keyFile: absoluteOrNull(backup.keyFile) },
   };
 }
 

@@ -67,6 +67,31 @@ export const ERROR_WORDS = {
     meaning: 'Reading or writing a file failed.',
     remedy: "Check the path in the message, and the system's log for a failing disk.",
   },
+  'backup-missing': {
+    meaning: 'There is no such backup, or its manifest is missing.',
+    remedy: '`sqlsync backup list --to DIR` shows what is there. A backup and its `.json` belong together.',
+  },
+  'backup-damaged': {
+    meaning: 'A backup is not what it was when it was made.',
+    remedy: 'Take another: `sqlsync backup list`, then `sqlsync backup verify FILE`. Look at the disk that it is on.',
+  },
+  'backup-key': {
+    meaning: 'A backup is encrypted and no key opens it, or a key file holds no age key.',
+    remedy: 'Name the file with the secret key: `--key-file FILE`, or `backup.keyFile`.',
+  },
+  'backup-store': {
+    meaning: 'The place of the backups cannot be reached, read or written.',
+    remedy: 'See the message: permissions of the folder, or the address and the credentials of the bucket.',
+  },
+  'journal-remains': {
+    meaning: 'A `-wal` or `-journal` beside the file holds what an application has committed last, or left half done.',
+    remedy:
+      'Open the file once, so that it goes in: `sqlite3 FILE "PRAGMA wal_checkpoint(TRUNCATE)"`. If the file is past that, move both aside.',
+  },
+  'already-running': {
+    meaning: 'The same job runs already.',
+    remedy: 'Wait for its end: `sqlsync status`.',
+  },
   'table-refused': {
     meaning: 'A table has no key that tells its rows apart, or a shape that cannot replicate.',
     remedy:

@@ -54,6 +54,10 @@ export const PROBLEM_WORDS = {
     meaning: 'Nodes were last compared longer ago than `health.verifyAgeMax`.',
     remedy: "`sqlsync verify`; see the daemon's log for why scheduled comparisons fail.",
   },
+  'job-failed': {
+    meaning: 'A job of a schedule failed when it ran last.',
+    remedy: "Do by hand what the command beside it says; the daemon's log has more.",
+  },
   'nodes-differ': {
     meaning: 'When last compared, this node and a peer held different rows.',
     remedy: '`sqlsync verify PEER` names them; `sqlsync repair PEER --use here` (or `there`) makes them agree.',

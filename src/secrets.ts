@@ -59,7 +59,8 @@ export function readSecretUrl(path: string, env: Environment = process.env): str
   throw new SqlsyncError('secret-missing', `${path} holds no URL`, { hint: 'It takes one line: https://…' });
 }
 
-function readPrivateFile(path: string, env: Environment): string {
+/** A file's text. Throws secret-missing when it cannot be read, secret-exposed when others can read it. */
+export function readPrivateFile(path: string, env: Environment = process.env): string {
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');

@@ -8,11 +8,12 @@ import type { Config } from '../config.js';
 import type { PeerConfig } from '../config-schema.js';
 import { SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
+import type { BackupProgress, BackupReport, BackupRequest } from '../operations/backup/backup-report.js';
 import type { PruneOrder } from '../operations/running-daemon.js';
 import type { CompareRequest, VerifiedPeer } from '../operations/verify-report.js';
 import { renderCount } from '../render-figures.js';
+import { backUpOnRequest } from './backup/requested-backup.js';
 import { GapClosing } from './compare/gap-closing.js';
-import { scheduleVerification } from './compare/scheduled-verification.js';
 import { Verification } from './compare/verification.js';
 import type { ControlProgress, ControlRequest, SyncProgress } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
@@ -23,6 +24,9 @@ import { holdDatabase } from './database/hold-database.js';
 import { Presence } from './database/presence.js';
 import { type PruneRequest, pruneDatabase } from './database/prune-database.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
+import { operatorName } from './host/operator-name.js';
+import { configuredJobs } from './jobs/configured-jobs.js';
+import { ScheduledJobs } from './jobs/scheduled-jobs.js';
 import { Metrics } from './metrics/metrics.js';
 import type { ClientTls, PeerAddress } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
@@ -34,11 +38,13 @@ import { startAdminServer } from './server/admin-server.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
 import type { RunningServer, ServerTls } from './server/http-listener.js';
 import { startServer } from './server/server.js';
-import { type Scheduled, schedule } from './timing/scheduler.js';
 
 /** What a daemon needs of the configuration, and what the configuration only points to. */
 export interface DaemonSettings
-  extends Pick<Config, 'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune' | 'verify'> {
+  extends Pick<
+    Config,
+    'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune' | 'verify' | 'backup' | 'optimise'
+  > {
   readonly secrets: readonly string[];
   readonly serverTls: ServerTls | null;
   readonly clientTls: ClientTls | null;
@@ -65,13 +71,12 @@ export class Daemon {
   private clientTls: ClientTls | null;
   private readonly links: PeerLinks;
   private readonly databases: ServedDatabases;
-  private readonly pruning: Scheduled | null;
   private readonly metrics: Metrics;
   private readonly verification = new Verification();
   private readonly gapClosing: GapClosing;
-  private readonly verifying: Scheduled;
   /** What connections were made by. */
   private reloaded: Omit<Reloaded, 'serverTls'>;
+  private readonly jobs: ScheduledJobs;
   private server: RunningServer | null = null;
   private admin: RunningServer | null = null;
   private control: ControlServer | null = null;
@@ -88,7 +93,7 @@ export class Daemon {
     this.secrets = new BearerSecrets(settings.secrets);
     this.clientTls = settings.clientTls;
     this.databases = new ServedDatabases(services.map((service) => this.serve(service)));
-    const { limits, prune } = settings;
+    const { limits } = settings;
     const addressOf = (peer: PeerConfig, service: DatabaseService) => this.addressOf(peer, service);
     this.links = new PeerLinks({ databases: this.databases, addressOf, limits, onBug: onFatal });
     const { secrets, peers, clientTls } = settings;
@@ -101,7 +106,6 @@ export class Daemon {
       peers: () => this.peers,
       isConfigTaken: () => this.isConfigTaken,
     });
-    this.pruning = prune.schedule === null ? null : schedule(prune.schedule, () => this.requestPrune());
     const comparisons = {
       services: this.databases.all().map(({ service }) => service),
       targetsOf: (database: string) => this.links.targets({ databases: [database], peers: [] }),
@@ -111,7 +115,16 @@ export class Daemon {
       onBug: onFatal,
     };
     this.gapClosing = new GapClosing(comparisons);
-    this.verifying = scheduleVerification({ ...comparisons, schedule: settings.verify?.schedule ?? null });
+    this.jobs = new ScheduledJobs({
+      jobs: configuredJobs(settings, {
+        ...comparisons,
+        orderFor: ({ name }) => this.pruneOrder(this.databases.find(name), null),
+      }),
+      services: comparisons.services,
+      operator: operatorName(),
+      logger,
+      onBug: onFatal,
+    });
   }
 
   /**
@@ -224,8 +237,7 @@ export class Daemon {
     for (const { service } of databases.all()) service.onAdvanced(() => this.gapClosing.request());
     await this.links.configure(settings.peers);
     this.gapClosing.request();
-    this.pruning?.start();
-    this.verifying.start();
+    this.jobs.start();
     const listen = this.address === null ? 'nowhere' : formatListenAddress(this.address);
     logger.info(
       { node: settings.node, listen, databases: databases.all().map(({ service }) => service.name) },
@@ -259,6 +271,8 @@ export class Daemon {
         return setServedRules(request, this.servedRules(request.database, signal));
       case 'recover-rules':
         return recoverServedRules(request, this.servedRules(request.database, signal));
+      case 'backup':
+        return this.backUp(request, onProgress, signal);
       case 'stop':
         // The answer must be on its way before the socket it goes through is closed.
         setImmediate(() => void this.stop());
@@ -286,16 +300,25 @@ export class Daemon {
     return holdDatabase(this.databases.at(path), { links, logger, onHeld, gone, stopping: holds.signal });
   }
 
+  private backUp(
+    request: BackupRequest,
+    onProgress: (progress: BackupProgress) => void,
+    signal: AbortSignal,
+  ): Promise<BackupReport> {
+    const { service } = this.databases.find(request.database);
+    return backUpOnRequest(service, request, { limits: this.settings.limits, onProgress, signal });
+  }
+
   private async drain(): Promise<void> {
     this.logger.info('stopping');
     this.holds.abort();
     this.onStopping();
-    this.pruning?.stop();
-    this.verifying.stop();
     for (const { presence } of this.databases.all()) presence.stop();
     const deadline = AbortSignal.timeout(this.settings.limits.drainSecondsMax * 1000);
+    const jobs = this.jobs.stop();
     await this.links.close();
     await this.verification.stop();
+    await jobs;
     await this.gapClosing.stop();
     await this.server?.close(deadline);
     await this.admin?.close(deadline);
@@ -327,10 +350,6 @@ export class Daemon {
     const { clientTls: tls, settings } = this;
     const credentials = () => credentialsFor(service, this.secrets, name);
     return { name, url, credentials, fingerprints, tls, limits: settings.limits };
-  }
-
-  private requestPrune(): void {
-    for (const served of this.databases.all()) served.service.requestPrune(this.pruneOrder(served, null));
   }
 
   private pruneNow({ databases, keepLogMs, dryRun }: PruneOrder & { readonly databases: readonly string[] }) {

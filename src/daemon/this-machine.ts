@@ -1,6 +1,6 @@
 /** What this machine gives to the operations that commands call: files, time, chance, and the daemon if one runs. */
 import { randomBytes } from 'node:crypto';
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import type { Config } from '../config.js';
 import { limitsSchema } from '../config-limits.js';
 import type { ChangePeersDeps } from '../operations/change-peers.js';
@@ -15,9 +15,11 @@ import type { OperationDeps } from '../operations/record-operation.js';
 import type { FindDaemon } from '../operations/running-daemon.js';
 import { ControlClient } from './control/control-client.js';
 import { addInvite, digestOfSecret } from './file/invite-store.js';
+import { JobHistory } from './file/job-history.js';
 import { readMemberKey, writeMemberKey } from './file/member-key-file.js';
 import { pausedPeers, writePausedPeers } from './file/paused-peers.js';
 import { SideDirectory } from './file/side-directory.js';
+import { operatorName } from './host/operator-name.js';
 import { thisHost } from './host/this-host.js';
 import { localFiles } from './local-files.js';
 
@@ -27,6 +29,7 @@ export const thisMachine: Machine = {
     read: (realPath) => pausedPeers(SideDirectory.at(realPath)),
     write: (realPath, names) => writePausedPeers(SideDirectory.open(realPath), names),
   },
+  jobs: { read: (realPath) => new JobHistory(SideDirectory.at(realPath)).all() },
   random: { hex: (bytes) => randomBytes(bytes).toString('hex') },
   now: () => new Date(),
   hostname: hostname(),
@@ -35,17 +38,6 @@ export const thisMachine: Machine = {
   },
   env: process.env,
 };
-
-/** A user id without a name, as in a container, is a name too. */
-function operatorName(): string {
-  const { SUDO_USER, USER } = process.env;
-  if (SUDO_USER) return SUDO_USER;
-  try {
-    return userInfo().username;
-  } catch {
-    return USER ?? `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
-}
 
 export const memberKeys: MemberKeys = {
   read: (realPath, node) => readMemberKey(SideDirectory.at(realPath), node),

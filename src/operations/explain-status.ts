@@ -70,7 +70,8 @@ const BEHIND: Partial<Readonly<Record<ErrorCode, readonly ErrorCode[]>>> = {
   'nodes-differ': ['coverage-partial', 'coverage-unknown', 'changes-quarantined', 'schema-differs'],
   'changes-quarantined': ['schema-differs'],
   'history-large': [...HOLDS_UP_DATABASE, ...HOLDS_UP_LINK],
-  'backup-old': HOLDS_UP_DATABASE,
+  'backup-old': ['job-failed', ...HOLDS_UP_DATABASE],
+  'job-failed': HOLDS_UP_DATABASE,
   'disk-full': ['disk-low'],
   'disk-low': ['history-large'],
 };

@@ -11,7 +11,7 @@ import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { shellWord } from '../shell-word.js';
 import { inHistory, inMembership, inStaleLink, type MembershipFacts } from './find-membership-problems.js';
-import type { DatabaseStatus, Finding, PeerStatus, Problem } from './status-report.js';
+import type { DatabaseStatus, Finding, JobStatus, PeerStatus, Problem } from './status-report.js';
 
 /** A message names so many tables, and counts the others. */
 const TABLES_LISTED_MAX = 5;
@@ -105,8 +105,33 @@ function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {
     ...inQueues(database, facts),
     ...inRules(database, facts),
     ...inSpace(database, facts),
-    ...inAge('backup-old', 'the last backup', database.lastBackup, facts.health.backupAgeMsMax, facts.now),
+    ...database.jobs.flatMap(inJob),
+    ...inAge(
+      'backup-old',
+      'the last backup',
+      database.lastBackup,
+      facts.health.backupAgeMsMax,
+      facts.now,
+      'sqlsync backup',
+    ),
   ];
+}
+
+/** What to type to have it done by hand. */
+const JOB_COMMANDS: Readonly<Record<JobStatus['kind'], string | null>> = {
+  backup: 'sqlsync backup',
+  drill: 'sqlsync backup list',
+  prune: 'sqlsync prune',
+  verify: 'sqlsync verify',
+  optimise: null,
+};
+
+/** Where rows differ is told by the comparison itself, whoever made it. */
+function inJob({ kind, last, schedule }: JobStatus): Finding[] {
+  if (last === null || last.result === 'done' || last.result === 'nodes-differ' || schedule === null) return [];
+  const severity = kind === 'backup' || kind === 'drill' ? 'error' : 'warning';
+  const message = `the scheduled ${kind} failed (${last.result}): ${last.message}`;
+  return [{ code: 'job-failed', severity, message, command: JOB_COMMANDS[kind], since: last.endedAt }];
 }
 
 function fromFailure(

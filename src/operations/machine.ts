@@ -1,10 +1,12 @@
 /** What operations take from the machine they run on: files, time, chance, names. Tests and callers bring their own. */
 import type { DatabaseFiles } from './database-files.js';
+import type { JobHistories } from './job-record.js';
 import type { PausedPeers } from './paused-peers.js';
 
 export interface Machine {
   readonly files: DatabaseFiles;
   readonly paused: PausedPeers;
+  readonly jobs: JobHistories;
   readonly random: { hex(bytes: number): string };
   readonly now: () => Date;
   readonly hostname: string;

@@ -78,7 +78,7 @@ function keepAs(path: string, asidePath: string): void {
 }
 
 /** `shop.db.before-join-20260102T030405Z`, or the first such name that is free. */
-export function asidePathFor(path: string, now: Date, what: 'join' | 'rejoin' = 'join'): string {
+export function asidePathFor(path: string, now: Date, what: 'join' | 'rejoin' | 'restore' = 'join'): string {
   const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, '');
   const wanted = `${path}.before-${what}-${stamp}`;
   for (let suffix = 1; ; suffix += 1) {

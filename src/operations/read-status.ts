@@ -22,13 +22,14 @@ import { coverageOf, tableCoverageOf } from './capture-coverage.js';
 import { findAnyDaemon } from './find-any-daemon.js';
 import type { MembershipFacts } from './find-membership-problems.js';
 import { type CatchUpFacts, type Failure, findProblems, type RuleChangeFacts } from './find-problems.js';
+import { type JobRecords, jobsOf, schedulesOf } from './job-record.js';
 import type { Machine } from './machine.js';
 import { peersOf } from './peer-status.js';
 import { readReplicaStatus } from './replica-figures.js';
 import type { DaemonFigures, FindDaemon, ServedFigures } from './running-daemon.js';
 import type { Coverage, DatabaseStatus, NodeStatus } from './status-report.js';
 
-export interface StatusDeps extends Pick<Machine, 'files' | 'paused' | 'now' | 'random'> {
+export interface StatusDeps extends Pick<Machine, 'files' | 'paused' | 'jobs' | 'now' | 'random'> {
   readonly findDaemon: FindDaemon;
   readonly version: string;
 }
@@ -100,6 +101,7 @@ interface FileReading {
   readonly inspection: CaptureInspection;
   readonly retainedBytes: number;
   readonly paused: readonly string[];
+  readonly jobs: JobRecords;
   /** What may be a copy is not served before it is known what it is. */
   readonly mayBeCopy: boolean;
   /** Null: a daemon serves the file, and knows better. */
@@ -130,7 +132,8 @@ function readDatabase(
       coverage: coverageIn(file, replica),
       tableCoverage: file === null || replica === null ? [] : tableCoverageOf(file.inspection, replica),
       retainedBytes: file?.retainedBytes ?? null,
-      lastBackup: null,
+      lastBackup: file?.jobs.backup?.succeededAt ?? null,
+      jobs: jobsOf(file?.jobs ?? {}, schedulesOf(config)),
       peers,
     },
     held: replica?.held ?? null,
@@ -157,6 +160,7 @@ function readFile(path: string, served: ServedFigures | null, deps: StatusDeps):
       inspection: inspectCapture(db),
       retainedBytes: allAtOnce(readRetainedBytes(db)),
       paused: deps.paused.read(deps.files.locate(path)),
+      jobs: deps.jobs.read(deps.files.locate(path)),
       mayBeCopy: served === null && isOtherPlace(readPlace(db), placeOf(path, deps)),
       replica: served === null ? readReplicaStatus(db, deps) : null,
     };

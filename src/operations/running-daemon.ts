@@ -6,6 +6,7 @@ import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { RuleRequest } from '../replication/rule-request.js';
 import type { EffectiveRule } from '../replication/rules.js';
 import type { RulesStatus } from '../replication/rules-status.js';
+import type { BackupProgress, BackupReport, BackupRequest } from './backup/backup-report.js';
 import type { PeerDirection, PeerState } from './status-report.js';
 import type { CompareRequest, VerifiedPeer } from './verify-report.js';
 
@@ -26,6 +27,11 @@ export interface RunningDaemon {
   prune(databases: readonly string[], order: PruneOrder): Promise<PrunedHistory[]>;
   pause(peer: string): Promise<void>;
   resume(peer: string): Promise<void>;
+  backUp(
+    request: BackupRequest,
+    onProgress?: (progress: BackupProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<BackupReport>;
   decideQuarantine(request: QuarantineRequest): Promise<QuarantineDecision[]>;
   setRules(request: SetRulesRequest, signal?: AbortSignal): Promise<ChangedRules>;
   recoverRules(request: RulesRecovery, signal?: AbortSignal): Promise<RecoveredRules>;

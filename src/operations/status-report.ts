@@ -1,6 +1,7 @@
 /** What `sqlsync status --json` prints: an interface for programs. Null: not known. Times are RFC 3339 UTC. */
 import type { ErrorBody, ErrorCode } from '../errors.js';
 import type { ConflictCounts } from '../replication/conflict-count.js';
+import type { JobKind, JobRecord } from './job-record.js';
 
 export interface NodeStatus {
   readonly node: string;
@@ -67,7 +68,13 @@ export interface DatabaseStatus {
   readonly schemaBehind: readonly string[];
   readonly catchingUp: boolean;
   readonly lastBackup: string | null;
+  /** What runs by schedule, and how it went. */
+  readonly jobs: readonly JobStatus[];
   readonly peers: readonly PeerStatus[];
+}
+
+export interface JobStatus extends JobRecord {
+  readonly kind: JobKind;
 }
 
 export type PeerState = 'online' | 'offline' | 'syncing' | 'paused' | 'stale' | 'error';

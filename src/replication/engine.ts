@@ -357,24 +357,33 @@ export class Engine {
    */
   openSnapshot(): Snapshot {
     const { writer, reader } = this.options;
+    this.beginFolded();
+    if (reader === writer || writer.pragma('journal_mode', { simple: true }) !== 'wal') {
+      return { db: writer, close: () => this.complete(() => {}) };
+    }
+    this.beginReading(reader);
+    return { db: reader, close: () => reader.exec('COMMIT') };
+  }
+
+  /** Has a connection of the caller's begin a read transaction at a moment in which all is folded. */
+  pinFolded(reader: Database): void {
+    this.beginFolded();
+    this.beginReading(reader);
+  }
+
+  /** Begins a write transaction in which nothing waits to be folded. */
+  private beginFolded(): void {
     for (let tries = 0; tries < QUIET_TRIES_MAX; tries += 1) {
       this.begin();
-      if (this.isFoldDue) {
-        this.complete(() => this.foldStep());
-        continue;
-      }
-      if (reader === writer || writer.pragma('journal_mode', { simple: true }) !== 'wal') {
-        return { db: writer, close: () => this.complete(() => {}) };
-      }
-      this.beginReading();
-      return { db: reader, close: () => reader.exec('COMMIT') };
+      if (!this.isFoldDue) return;
+      this.complete(() => this.foldStep());
     }
     throw new SqlsyncError('database-locked', 'the file is written without a pause', { hint: 'try again' });
   }
 
   /** Begins the reader's snapshot while the writer keeps everybody else out, and ends the writer's turn in any case. */
-  private beginReading(): void {
-    const { writer, reader } = this.options;
+  private beginReading(reader: Database): void {
+    const { writer } = this.options;
     try {
       reader.exec('BEGIN');
       reader.prepare('SELECT 1 FROM sqlite_schema').get();

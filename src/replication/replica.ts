@@ -243,6 +243,9 @@ export class Replica {
     return this.offers.due(peer, this.engine.schema.schemaHash, this.engine.clock.nowMs());
   }
 
+  /** Has a connection begin a read transaction of the file in which all is folded: a copy of that stands for itself. */
+  readonly pinFolded = (reader: Database): void => this.engine.pinFolded(reader);
+
   /** Begins to apply a stage: one at a time, stepped until it is done or given up, which `endApply` says. */
   beginApply(stage: Stage): Application {
     this.application = new Application(this.engine, this.members, stage);

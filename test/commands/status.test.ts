@@ -58,6 +58,7 @@ const DATABASE_FIELDS = {
   schemaBehind: [],
   catchingUp: false,
   lastBackup: null,
+  jobs: [expect.objectContaining({ kind: 'prune', schedule: '30 3 * * *', last: null, succeededAt: null })],
 };
 const UNKNOWN = { changes: null, oldestSeconds: null };
 

@@ -52,6 +52,8 @@ export interface NodeOptions {
   readonly prune?: Partial<DaemonSettings['prune']>;
   /** A cron expression: none without it. */
   readonly verifySchedule?: string;
+  readonly backup?: DaemonSettings['backup'];
+  readonly optimise?: DaemonSettings['optimise'];
   readonly serverTls?: DaemonSettings['serverTls'];
   readonly clientTls?: DaemonSettings['clientTls'];
 }
@@ -136,6 +138,8 @@ export class TestNode {
       limits: { ...LIMITS, ...limits },
       prune: { ...NO_PRUNING, ...options.prune },
       verify: options.verifySchedule === undefined ? null : { schedule: options.verifySchedule },
+      backup: options.backup ?? null,
+      optimise: options.optimise ?? null,
       secrets,
       serverTls: options.serverTls ?? null,
       clientTls: options.clientTls ?? null,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { findProblems, type ProblemFacts } from '../../src/operations/find-problems.js';
+import type { JobKind } from '../../src/operations/job-record.js';
 import type { DatabaseStatus, PeerStatus } from '../../src/operations/status-report.js';
 import { shellWord } from '../../src/shell-word.js';
 
@@ -40,6 +41,7 @@ const DATABASE: DatabaseStatus = {
   schemaBehind: [],
   catchingUp: false,
   lastBackup: null,
+  jobs: [],
   peers: [],
 };
 const WELL: ProblemFacts = {
@@ -159,11 +161,25 @@ test('a link that is refused, stale or paused says so', () => {
 test('ages count only where a limit is set, and what has never been is too old', () => {
   const health = { ...WELL.health, backupAgeMsMax: 3_600_000, verifyAgeMsMax: 3_600_000 };
   expect(found({ health })).toEqual([
-    ['backup-old', 'error', null],
+    ['backup-old', 'error', 'sqlsync backup'],
     ['verify-old', 'error', 'sqlsync verify lyon'],
   ]);
   const fresh = { ...DATABASE, lastBackup: secondsAgo(10), peers: [{ ...PEER, lastVerify: secondsAgo(3_601) }] };
   expect(found({ health, databases: [fresh] })).toEqual([['verify-old', 'error', 'sqlsync verify lyon']]);
+});
+
+test('a job that failed is a problem until it has been done, by schedule or by hand', () => {
+  const times = { startedAt: secondsAgo(20), endedAt: secondsAgo(10) };
+  const job = { schedule: '0 3 * * *', dueAt: null, succeededAt: null };
+  const jobs = (kind: JobKind, result: 'done' | 'disk-full' | 'nodes-differ', schedule: string | null = job.schedule) =>
+    withDatabase({ jobs: [{ ...job, kind, schedule, last: { ...times, result, message: 'why' } }] });
+  expect(jobs('backup', 'disk-full')).toEqual([['job-failed', 'error', 'sqlsync backup']]);
+  expect(jobs('drill', 'disk-full')).toEqual([['job-failed', 'error', 'sqlsync backup list']]);
+  expect(jobs('optimise', 'disk-full')).toEqual([['job-failed', 'warning', null]]);
+  for (const done of [jobs('backup', 'done'), jobs('backup', 'disk-full', null), jobs('verify', 'nodes-differ')]) {
+    expect(done).toEqual([]);
+  }
+  expect(withDatabase({ jobs: [{ ...job, kind: 'backup', last: null }] })).toEqual([]);
 });
 
 test('rows that differed when nodes were last compared are a problem until they do not', () => {

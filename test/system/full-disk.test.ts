@@ -1,37 +1,14 @@
 /** A node whose disk is full: it says so, whoever sends to it says so, and both say when it is over. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { makeFolder } from '../support/make-folder.js';
 import { ProcessNode } from '../support/process-node.js';
+import { mountSmallDisk, smallDiskRefused, unmount } from '../support/small-disk.js';
 import { makeItems, names, soon, write } from './start-nodes.js';
 
-const DISK_BYTES = 8 * 1024 * 1024;
-
-/** A small file system at the path; says why there can be none. */
-function mountSmallDisk(path: string): string | null {
-  mkdirSync(path, { recursive: true });
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', path], { stdio: 'pipe' });
-    return null;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-function unmount(path: string): void {
-  execFileSync('umount', ['--lazy', path], { stdio: 'ignore' });
-}
-
-const trial = mkdtempSync(join(tmpdir(), 'sqlsync-'));
-const refused = mountSmallDisk(trial);
-if (refused === null) unmount(trial);
-rmSync(trial, { recursive: true });
-
 // Only who may mount has a disk that is small enough to fill.
-it.skipIf(refused !== null)('tells both sides, and goes on when there is room (needs mount)', async () => {
+it.skipIf(smallDiskRefused !== null)('tells both sides, and goes on when there is room (needs mount)', async () => {
   const folder = makeFolder();
   const hub = await ProcessNode.first(folder, 'hub', makeItems);
   onTestFinished(() => hub.dispose());

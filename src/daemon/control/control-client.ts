@@ -4,6 +4,7 @@
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isErrorCode, SqlsyncError } from '../../errors.js';
+import type { BackupProgress, BackupReport, BackupRequest } from '../../operations/backup/backup-report.js';
 import type {
   ChangedRules,
   PrunedHistory,
@@ -93,6 +94,14 @@ export class ControlClient {
     await this.ask({ verb: 'resume', peer });
   }
 
+  backUp(
+    request: BackupRequest,
+    onProgress?: (progress: BackupProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<BackupReport> {
+    return this.ask({ verb: 'backup', ...request }, onProgress, signal) as Promise<BackupReport>;
+  }
+
   decideQuarantine({ ids, ...request }: QuarantineRequest): Promise<QuarantineDecision[]> {
     return this.ask({ verb: 'quarantine', ids: [...ids], ...request }) as Promise<QuarantineDecision[]>;
   }
@@ -120,9 +129,10 @@ export class ControlClient {
     await this.ask({ verb: 'stop' });
   }
 
-  private async ask(
+  /** What a request is answered with on its way is progress of the kind that belongs to it. */
+  private async ask<Progress>(
     request: ControlRequest,
-    onProgress: (progress: SyncProgress) => void = () => {},
+    onProgress: (progress: Progress) => void = () => {},
     signal?: AbortSignal,
   ): Promise<unknown> {
     try {
@@ -135,7 +145,7 @@ export class ControlClient {
           const said = controlLineSchema.parse(JSON.parse(line));
           if ('result' in said) return said.result;
           if ('error' in said) throw errorFromDaemon(said.error);
-          onProgress(said.progress as SyncProgress);
+          onProgress(said.progress as Progress);
         }
       }
       throw new SqlsyncError('daemon-down', 'the daemon stopped before it answered', { hint: 'sqlsync start' });

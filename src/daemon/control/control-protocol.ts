@@ -13,10 +13,12 @@
  *            the answer does not matter
  *   set-rules  the rules of one table, on every member               → ChangedRules
  *   recover-rules  a change whose coordinator is gone is ended        → RecoveredRules
+ *   backup   of a database, to a folder or a bucket                  → BackupReport
  *   stop     drain and exit                                          → null
  */
 import { z } from 'zod';
 import type { ErrorBody } from '../../errors.js';
+import type { BackupProgress } from '../../operations/backup/backup-report.js';
 import { KEY_COLLISIONS, ORPHAN_RULES, STRATEGIES } from '../../replication/rule-request.js';
 import { errorBodySchema } from '../peer/error-answer.js';
 import type { ExchangeProgress } from '../peer/exchange.js';
@@ -69,6 +71,14 @@ export const controlRequestSchema = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('hold'), path: z.string().max(4096) }),
   z.strictObject({ verb: z.literal('set-rules'), ...typed, rule: ruleRequest }),
   z.strictObject({ verb: z.literal('recover-rules'), ...typed }),
+  z.strictObject({
+    verb: z.literal('backup'),
+    database: z.string().max(128),
+    to: z.string().max(4096),
+    keyFile: z.string().max(4096).nullable(),
+    operator: z.string().max(256),
+    command: z.string().max(4096),
+  }),
   z.strictObject({ verb: z.literal('stop') }),
 ]);
 export type ControlRequest = z.infer<typeof controlRequestSchema>;
@@ -101,7 +111,7 @@ export interface HoldProgress {
   readonly held: true;
 }
 
-export type ControlProgress = SyncProgress | HoldProgress;
+export type ControlProgress = SyncProgress | BackupProgress | HoldProgress;
 
 export type ControlLine =
   | { readonly progress: ControlProgress }

@@ -31,7 +31,6 @@ import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue
 import { type DatabaseFigures, readFigures } from './database-figures.js';
 import { Greetings } from './greetings.js';
 import { MigrationHold } from './migration-hold.js';
-import { type PruneRequest, pruneBySchedule } from './prune-database.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
 import { eventsLost, ownTrouble } from './service-errors.js';
 import { settlePlace } from './settle-place.js';
@@ -73,7 +72,6 @@ export class DatabaseService {
   private readonly queue: ApplyQueue;
   private readonly gate: ShippingGate;
   private readonly upkeep: Upkeep;
-  private pruneOrder: Omit<PruneRequest, 'dryRun'> | null = null;
   private readonly logger: Logger;
   private readonly listeners = new Set<() => void>();
   private readonly appliedListeners: ((applied: AppliedStage) => void)[] = [];
@@ -113,7 +111,6 @@ export class DatabaseService {
         fold: () => this.fold(),
         settle: () => this.file.runSteps(() => this.replica.settle()),
         resume: () => this.resume(),
-        prune: () => this.prune(),
       },
       limits,
       logger: this.logger,
@@ -338,12 +335,6 @@ export class DatabaseService {
     return !more;
   }
 
-  /** Has history removed as soon as may be. */
-  requestPrune(order: Omit<PruneRequest, 'dryRun'>): void {
-    this.pruneOrder = order;
-    this.upkeep.pruning.request();
-  }
-
   /** Calls back whenever this node may have something new for its peers. Returns how to stop that. */
   onAdvanced(listener: () => void): () => void {
     this.listeners.add(listener);
@@ -385,12 +376,5 @@ export class DatabaseService {
   /** This node may have something new for its peers. */
   tellAdvanced(): void {
     for (const listener of this.listeners) listener();
-  }
-
-  private async prune(): Promise<void> {
-    const { pruneOrder: order, logger } = this;
-    if (order === null) return;
-    await pruneBySchedule(this, order, logger);
-    this.tellAdvanced();
   }
 }

@@ -4,7 +4,6 @@
  * writers have their turn.
  */
 import { randomBytes } from 'node:crypto';
-import type { Logger } from 'pino';
 import type { PrunedHistory } from '../../operations/running-daemon.js';
 import { HLC_PER_MS } from '../../replication/hlc.js';
 import type { Replica } from '../../replication/replica.js';
@@ -49,17 +48,4 @@ export async function pruneDatabase(database: PrunableDatabase, request: PruneRe
     evicted: members.map((member) => member.name),
     undecided: undecided.map((member) => member.name),
   };
-}
-
-/** The same, and what came of it goes into the log. */
-export async function pruneBySchedule(
-  database: PrunableDatabase,
-  order: Omit<PruneRequest, 'dryRun'>,
-  logger: Logger,
-): Promise<void> {
-  const { evicted, undecided, before, after } = await pruneDatabase(database, { ...order, dryRun: false });
-  for (const member of evicted) logger.warn({ member }, 'evicted: silent for longer than prune.peerTimeout');
-  for (const member of undecided) logger.warn({ member }, 'silent for longer than prune.peerTimeout');
-  const history = after?.history ?? before.history;
-  logger.info({ rows: before.history.rows - history.rows, bytesLeft: history.bytes }, 'history pruned');
 }

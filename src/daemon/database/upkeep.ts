@@ -21,8 +21,6 @@ export interface UpkeepOptions {
     readonly settle: () => Promise<void>;
     /** Goes on with a stage that is half applied. */
     readonly resume: () => Promise<void>;
-    /** Removes old entries of the log, and old records that are closed. */
-    readonly prune: () => Promise<void>;
   };
   readonly limits: Pick<Limits, 'retryMsMin' | 'retryMsMax'>;
   readonly logger: Logger;
@@ -39,17 +37,15 @@ export class Upkeep {
   readonly folding: CoalescedJob;
   readonly settling: CoalescedJob;
   readonly resuming: CoalescedJob;
-  readonly pruning: CoalescedJob;
   private readonly problems = new Map<string, OpenProblem>();
   private isStopping = false;
   private nextFold: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: UpkeepOptions) {
-    const { fold, settle, resume, prune } = options.work;
+    const { fold, settle, resume } = options.work;
     this.folding = this.job('fold', fold, FOLD_GAP_MS);
     this.settling = this.job('settle', settle, SETTLE_GAP_MS);
     this.resuming = this.job('catch up', resume);
-    this.pruning = this.job('prune', prune);
   }
 
   /** No job begins any more; resolves when those under way are over. */
@@ -76,7 +72,7 @@ export class Upkeep {
   }
 
   private get jobs(): readonly CoalescedJob[] {
-    return [this.folding, this.settling, this.resuming, this.pruning];
+    return [this.folding, this.settling, this.resuming];
   }
 
   /** What keeps the database from going on as it should. */

@@ -67,6 +67,11 @@ export class SideDirectory {
     return join(this.path, 'invites');
   }
 
+  /** How the jobs of schedules went: JSON. */
+  get jobsPath(): string {
+    return join(this.path, 'jobs.json');
+  }
+
   stagePath(id: string): string {
     return join(this.path, `${STAGE_PREFIX}${id}`);
   }

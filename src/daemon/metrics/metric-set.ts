@@ -29,6 +29,17 @@ const GAUGES = {
     'When all rows were last found equal to those of the peer, in Unix time.',
   ],
   verify_differing_rows: [['database', 'peer'], 'Rows that differed from those of the peer when last compared.'],
+  backup_last_success_timestamp_seconds: [['database'], 'When the last backup was done, in Unix time.'],
+  job_last_run_timestamp_seconds: [
+    ['database', 'job'],
+    'When the job of a schedule last came to an end, in Unix time.',
+  ],
+  job_last_success_timestamp_seconds: [
+    ['database', 'job'],
+    'When the job of a schedule last did what it should, in Unix time.',
+  ],
+  job_last_duration_seconds: [['database', 'job'], 'How long the last run of the job took.'],
+  job_last_failed: [['database', 'job'], 'Whether the last run of the job failed.'],
   pending_changes: [['database'], 'Changes that some member has not acknowledged.'],
   unsettled_rows: [['database'], 'Rows with metadata: not known to be everywhere yet.'],
   conflicts_open: [['database'], 'Conflicts that wait for a person to decide.'],

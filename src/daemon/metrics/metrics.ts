@@ -7,6 +7,7 @@ import Sqlite from 'better-sqlite3';
 import type { PeerConfig } from '../../config-schema.js';
 import { SqlsyncError } from '../../errors.js';
 import { coverageOf } from '../../operations/capture-coverage.js';
+import type { JobRecords } from '../../operations/job-record.js';
 import { peersOf } from '../../operations/peer-status.js';
 import type { PeerStatus } from '../../operations/status-report.js';
 import { PROGRAM_VERSION } from '../../program-version.js';
@@ -14,6 +15,7 @@ import { WIRE_VERSION } from '../../replication/wire-messages.js';
 import { type ServedStatus, servedStatus } from '../daemon-status.js';
 import type { DatabaseFigures } from '../database/database-figures.js';
 import type { ServedDatabase } from '../database/served-databases.js';
+import { JobHistory } from '../file/job-history.js';
 import { MetricSet } from './metric-set.js';
 import { Rationed } from './rationed.js';
 
@@ -100,6 +102,7 @@ export class Metrics {
     this.set.gauge('database_up', { database }, figures !== null);
     if (figures === null) return;
     this.setFigures(database, figures);
+    this.setJobs(database, new JobHistory(served.service.side).all());
     const status = servedStatus(served, figures.replica);
     const { node, peers } = this.source;
     const config = { node, peers: peers() };
@@ -136,6 +139,20 @@ export class Metrics {
         equalAtMs === null ? null : equalAtMs / 1000,
       );
       set.gauge('verify_differing_rows', { database, peer }, differences);
+    }
+  }
+
+  private setJobs(database: string, records: JobRecords): void {
+    const { set } = this;
+    const seconds = (at: string | null | undefined) => (at == null ? null : Date.parse(at) / 1000);
+    set.gauge('backup_last_success_timestamp_seconds', { database }, seconds(records.backup?.succeededAt));
+    for (const [job, { last, succeededAt }] of Object.entries(records)) {
+      const labels = { database, job };
+      set.gauge('job_last_success_timestamp_seconds', labels, seconds(succeededAt));
+      if (last === null) continue;
+      set.gauge('job_last_run_timestamp_seconds', labels, seconds(last.endedAt));
+      set.gauge('job_last_duration_seconds', labels, (Date.parse(last.endedAt) - Date.parse(last.startedAt)) / 1000);
+      set.gauge('job_last_failed', labels, last.result !== 'done');
     }
   }
 

@@ -14,3 +14,13 @@ export function schedule(expression: string, run: () => void): Scheduled {
   const task = createTask(expression, run, { suppressMissedWarning: true });
   return { start: () => void task.start(), stop: () => void task.stop() };
 }
+
+/** The next time after now that an expression names; null: it names none that comes. */
+export function nextTimeOf(expression: string): Date | null {
+  const task = createTask(expression, () => {});
+  try {
+    return task.getNextRuns(1)[0] ?? null;
+  } finally {
+    void task.destroy();
+  }
+}

@@ -102,7 +102,7 @@ describe('metrics', () => {
     for (const what of ['changes', 'oldest_seconds'])
       expect(samplesOf(text, `sqlsync_peer_inbound_${what}`)).toEqual({});
     expect(samplesOf(text, 'sqlsync_verify_last_equal_timestamp_seconds')).toEqual({});
-    expect(text).not.toContain('backup_last_success_timestamp');
+    expect(samplesOf(text, 'sqlsync_backup_last_success_timestamp_seconds')).toEqual({});
   });
 
   it('count conflicts by kind and strategy, and what is in quarantine', async () => {
