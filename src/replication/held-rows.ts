@@ -134,6 +134,11 @@ export class HeldRows {
     return known.length > 0;
   }
 
+  /** Names of the tables of which rows wait. */
+  waitingTables(): Set<string> {
+    return new Set(this.summary().tables.map(({ name }) => name));
+  }
+
   /** Kept rows beyond an arrival, at most `limit`. */
   after(arrival: number, limit: number): HeldRow[] {
     if (this.summary().rows === 0) return [];
