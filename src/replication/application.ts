@@ -29,7 +29,7 @@ import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
 import { rejoinHint, staleSide, standingOf } from './staleness.js';
 import { highestHlc } from './version-vector.js';
-import { waitingTables, waitsForParent } from './waiting-parents.js';
+import { waitsForParent } from './waiting-parents.js';
 import type { TableDefinition } from './wire-messages.js';
 import type { IncomingRow } from './wire-rows.js';
 
@@ -184,7 +184,7 @@ export class Application {
   /** Applies rows until the stage or the time is over. Says whether the stage is. */
   private applyRows(deadline: number): boolean {
     if (this.isWhole) this.keyCollisions = new KeyCollisions();
-    this.waiting = new Set([...waitingTables(this.engine.held), ...this.misfits]);
+    this.waiting = new Set([...this.engine.held.tableNames, ...this.misfits]);
     const context = this.context();
     this.source ??= this.rows();
     for (let n = 1; ; n += 1) {

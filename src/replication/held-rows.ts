@@ -84,6 +84,11 @@ export class HeldRows {
     return this.known;
   }
 
+  /** Names of the tables of which rows wait. */
+  get tableNames(): readonly string[] {
+    return this.summary().tables.map(({ name }) => name);
+  }
+
   private readSummary(): HeldSummary {
     const tables = this.selectSummary.all();
     if (tables.length === 0) return NOTHING;

@@ -2,7 +2,6 @@
  * A row whose parent waits for the application's migration waits with it. In its table it would refer to nothing, and a
  * migration that checks foreign keys, as Django's does, would fail for the very row that waits for it.
  */
-import type { HeldRows } from './held-rows.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import type { SqlValue } from './row-version.js';
 
@@ -19,9 +18,4 @@ export function waitsForParent(
     if (!values.includes(null) && rows.missing(values) !== null) return `its parent in ${parent.captured.name} waits`;
   }
   return null;
-}
-
-/** Names of the tables of which rows wait. */
-export function waitingTables(held: HeldRows): Set<string> {
-  return new Set(held.summary().tables.map(({ name }) => name));
 }
