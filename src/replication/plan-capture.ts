@@ -46,7 +46,6 @@ const MIGRATION_TABLES = [
   '__EFMigrationsHistory',
   '__drizzle_migrations',
   'SequelizeMeta',
-  'migrations',
   'typeorm_metadata',
   'ar_internal_metadata',
   'flyway_schema_history',
@@ -57,6 +56,9 @@ const MIGRATION_TABLES = [
   'doctrine_migration_versions',
   'phinxlog',
 ];
+
+/** Columns by which a table called `migrations` is known to be TypeORM's, Laravel's or db-migrate's. */
+const MIGRATIONS_COLUMNS = [['timestamp', 'name'], ['migration', 'batch'], ['run_on']];
 
 /** Plans the capture of a file, one that has it already or not: a table that is captured stays so. */
 export function planCapture(db: Database, options: CaptureOptions): CapturePlan {
@@ -81,7 +83,7 @@ export function planCapture(db: Database, options: CaptureOptions): CapturePlan 
       plan.push(excluded === null ? leftOut(name, 'refused', reason) : leftOut(name, 'excluded', excluded));
   }
   for (const table of schema.tables) {
-    const excluded = registered.has(table.name) ? null : reasonToExclude(table.name);
+    const excluded = registered.has(table.name) ? null : reasonToExclude(table.name, table.columns);
     plan.push(excluded === null ? planTable(db, table) : { ...describe(table), status: 'excluded', reason: excluded });
   }
   return { tables: plan.sort((x, y) => (x.name < y.name ? -1 : 1)) };
@@ -150,15 +152,22 @@ function exclusionRule(
   options: CaptureOptions,
   excluded: ReadonlyMap<string, string>,
   includedByRule: (name: string) => boolean | null,
-): (name: string) => string | null {
+): (name: string, columns?: TableSchema['columns']) => string | null {
   const isIncluded = globMatcher(options.include);
   const isExcluded = globMatcher(options.exclude);
   const isMigrationTable = globMatcher(MIGRATION_TABLES);
-  return (name) => {
+  return (name, columns = []) => {
     if (isExcluded(name)) return 'left out on request';
     if (isIncluded(name) || includedByRule(name) === true) return null;
     if (includedByRule(name) === false) return 'left out by a rule of the data set';
-    if (isMigrationTable(name)) return 'a migration tool keeps it for this file alone';
+    if (isMigrationTable(name) || isMigrations(name, columns)) return 'a migration tool keeps it for this file alone';
     return excluded.get(name) ?? (options.include.length === 0 ? null : 'not among the tables to take');
   };
+}
+
+function isMigrations(name: string, columns: TableSchema['columns']): boolean {
+  const names = new Set(columns.map((column) => column.name.toLowerCase()));
+  return (
+    name.toLowerCase() === 'migrations' && MIGRATIONS_COLUMNS.some((known) => known.every((one) => names.has(one)))
+  );
 }

@@ -59,6 +59,11 @@ describe('planCapture', () => {
       'CREATE TABLE knex_migrations_lock(i INTEGER PRIMARY KEY); CREATE TABLE Alembic_Version(v TEXT PRIMARY KEY NOT NULL)',
     );
     expect(Object.values(planned(db)).map(({ status }) => status)).toEqual(['excluded', 'excluded']);
+    expect(planned(open('CREATE TABLE migrations(id INTEGER PRIMARY KEY, herd TEXT)')).migrations?.status).toBe(
+      'captured',
+    );
+    const typeorm = open('CREATE TABLE migrations(id INTEGER PRIMARY KEY, timestamp bigint, name varchar)');
+    expect(planned(typeorm).migrations?.status).toBe('excluded');
     expect(planned(db, { include: ['*'] }).knex_migrations_lock).toMatchObject({ status: 'captured' });
   });
 

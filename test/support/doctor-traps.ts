@@ -88,7 +88,8 @@ const tables = {
       },
     ),
   'migration-tool': () => diagnosed(`${SOUND}; CREATE TABLE alembic_version(version_num TEXT PRIMARY KEY NOT NULL)`),
-  'migration-table-replicated': () => diagnosed(`${SOUND}; CREATE TABLE SequelizeMeta(name TEXT PRIMARY KEY NOT NULL)`),
+  'migration-table-replicated': () =>
+    diagnosed(`${SOUND}; CREATE TABLE seaql_migrations(version TEXT PRIMARY KEY NOT NULL)`),
   'drop-column-indexed': () => diagnosed(`${SOUND}; CREATE UNIQUE INDEX by_name ON item(name)`),
   'not-installed': () => diagnosed(SOUND, { exclude: null }),
   'coverage-partial': () => {
