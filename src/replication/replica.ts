@@ -27,6 +27,7 @@ import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operat
 import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
 import { refuseIfAhead } from './peer-claims.js';
 import { assertPrivateSchemaWorks } from './private-schema.js';
+import { pruneLog } from './prune-log.js';
 import { type PrunePlan, planPrune } from './prune-plan.js';
 import { type RecordAges, RecordPruning } from './prune-records.js';
 import { decidesNothing, ownStanding } from './read-only.js';
@@ -84,6 +85,11 @@ export class Replica {
 
   get dataset(): string {
     return this.engine.state.get('dataset');
+  }
+
+  /** Names of all members as of the last look at the file. */
+  get knownMemberNames(): readonly string[] {
+    return belonging(this.members.known).map(({ name }) => name);
   }
 
   /** Names of all members, this node among them. */
@@ -280,14 +286,7 @@ export class Replica {
 
   /** Removes log entries that are folded and older than this, a bounded number; the newest always stays. */
   pruneLog(olderThanHlc: number): { removed: number; more: boolean } {
-    const { engine } = this;
-    const below = Math.min(olderThanHlc, engine.state.get('folded'), engine.log.last());
-    if (!engine.log.hasBelow(below)) return { removed: 0, more: false };
-    const removed = engine.writeTransaction(() => {
-      engine.state.set('log_from', below);
-      return engine.log.removeBelow(below, UPKEEP_ROWS_MAX);
-    });
-    return { removed, more: removed === UPKEEP_ROWS_MAX };
+    return pruneLog(this.engine, olderThanHlc);
   }
 
   /** Removes conflict records and operations that are closed, settled and older than these: a bounded number. */

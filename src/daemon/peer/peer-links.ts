@@ -101,26 +101,23 @@ export class PeerLinks {
    */
   private async targetsOf(served: ServedDatabase, names: readonly string[]): Promise<PeerTarget[]> {
     const { service } = served;
-    const members = await service.work(() => service.replica.memberNames);
-    const dialed = this.linksOf(service);
-    const belongs = (target: PeerTarget) => members.includes(target.peer.name) || target.peer.connection !== null;
-    const known = this.targetsIn(served).filter(
-      (target) => dialed.some((link) => link === target) || belongs(target) || names.includes(target.peer.name),
-    );
+    const known = this.targetsIn(served);
     const isKnown = (name: string) => known.some(({ peer }) => peer.name === name);
     const isWanted = (name: string) => (names.length === 0 ? known.length === 0 : names.includes(name));
+    const members = await service.work(() => service.replica.memberNames);
     const silent = members
       .filter((name) => name !== service.replica.node && !isKnown(name) && isWanted(name))
       .map((name) => dialingTarget(service, new PeerRecord(name)));
     return [...known.filter(({ peer }) => names.length === 0 || names.includes(peer.name)), ...silent];
   }
 
-  /** Peers that this node dials, and those that have dialed it. */
+  /** Peers that this node dials, and those that have dialed it, unless they have been removed since. */
   private targetsIn({ service, peers }: ServedDatabase): PeerTarget[] {
     const links = this.linksOf(service);
     const dialing = peers
       .all()
       .filter((peer) => !links.some((link) => link.peer === peer))
+      .filter((peer) => peer.connection !== null || service.replica.knownMemberNames.includes(peer.name))
       .map((peer) => dialingTarget(service, peer));
     return [...links, ...dialing];
   }
