@@ -119,5 +119,4 @@ test('a healthy pair goes on under attack, in bounded memory', async () => {
   expect(Math.max(...lags)).toBeLessThan(LAG_MS_MAX);
   expect(peakMemoryOf(paris.pid)).toBeLessThan(MEMORY_KIB_MAX);
   expect((await paris.status()).healthy).toBe(true);
-  console.log({ writes: lags.length, lagMaxMs: Math.round(Math.max(...lags)), peakKiB: peakMemoryOf(paris.pid) });
 });
