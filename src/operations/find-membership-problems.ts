@@ -1,5 +1,6 @@
 /** What an operator should know of who belongs to the data set: pure, a part of find-problems.ts. */
 import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
+import { revokedBody } from '../replication/credential-table.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { rejoinHint } from '../replication/staleness.js';
 import type { DatabaseStatus, Finding, PeerStatus } from './status-report.js';
@@ -10,16 +11,30 @@ export type MembershipFacts = Pick<ReplicaStatus, 'node' | 'memberships' | 'isRe
 /** Does this node belong, and does what is written here reach anybody? */
 export function inMembership(facts: MembershipFacts | undefined): Finding[] {
   if (facts === undefined) return [];
-  const { node, memberships, isReadOnly, unsentRows } = facts;
+  const { node, memberships } = facts;
   const self = memberships.find(({ isSelf }) => isSelf);
   if (self?.removedAtMs != null) {
     const message = `${node} has been removed from the data set: what is written here goes nowhere until it has rejoined`;
     const since = new Date(self.removedAtMs).toISOString();
     return [{ code: 'member-removed', severity: 'error', message, command: 'sqlsync rejoin', since }];
   }
+  const revoked = memberships.filter(isRevokedMember).map(({ name }) => toRevoked(name));
+  return [...revoked, ...inReader(node, self?.access ?? 'read', facts)];
+}
+
+function isRevokedMember({ isRevoked, isSelf, removedAtMs }: Holder): boolean {
+  return isRevoked && !isSelf && removedAtMs === null;
+}
+
+function toRevoked(name: string): Finding {
+  const message = `${name} is revoked, and nothing is exchanged with it; it still holds history back`;
+  return { code: 'credential-revoked', severity: 'warning', message, command: `sqlsync members remove ${name}` };
+}
+
+function inReader(node: string, access: 'read' | 'write', { isReadOnly, unsentRows }: MembershipFacts): Finding[] {
   if (!isReadOnly || unsentRows === 0) return [];
   const rows = renderCount(unsentRows, 'row was', 'rows were');
-  if (self?.access === 'write') {
+  if (access === 'write') {
     const message = `${rows} written here while ${node} was read-only, and go to the others when it rejoins`;
     return [{ code: 'read-only-writes', severity: 'error', message, command: 'sqlsync rejoin' }];
   }
@@ -37,6 +52,11 @@ export function inStaleLink({ name, lastError, lastContactAt: since }: PeerStatu
   // That another was removed was somebody's decision.
   const severity = code === 'member-removed' && !isHere ? 'warning' : 'error';
   return { code, severity, message, command: isHere ? 'sqlsync rejoin' : null, since };
+}
+
+/** Is a peer out of reach for no other reason than that somebody has revoked it? That is told of the member. */
+export function isRevokedLink({ name, lastError }: PeerStatus): boolean {
+  return lastError?.message === revokedBody(name).message;
 }
 
 /** Who keeps the history from going. */

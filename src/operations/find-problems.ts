@@ -10,7 +10,13 @@ import type { CaptureGap } from '../replication/capture-repair.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { shellWord } from '../shell-word.js';
-import { inHistory, inMembership, inStaleLink, type MembershipFacts } from './find-membership-problems.js';
+import {
+  inHistory,
+  inMembership,
+  inStaleLink,
+  isRevokedLink,
+  type MembershipFacts,
+} from './find-membership-problems.js';
 import type { DatabaseStatus, Finding, JobStatus, PeerStatus, Problem } from './status-report.js';
 
 /** A message names so many tables, and counts the others. */
@@ -290,6 +296,7 @@ function inLink(peer: PeerStatus, facts: ProblemFacts): Finding[] {
   const { name, state, lastError, lastContactAt: since } = peer;
   const advice = lastError?.hint ? ` (${lastError.hint})` : '';
   if (state === 'stale') return [inStaleLink(peer, facts.node)];
+  if (isRevokedLink(peer)) return [];
   if (state === 'error' && lastError) {
     const message = `nothing is exchanged with ${name}: ${lastError.message}${advice}`;
     return [{ code: lastError.code, severity: 'error', message, command: null, since }];

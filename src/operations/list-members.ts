@@ -16,6 +16,8 @@ export interface MemberReport {
   readonly joinedAt: string;
   readonly removedAt: string | null;
   readonly self: boolean;
+  /** Are its credentials worthless? */
+  readonly revoked: boolean;
   /** By the member's own clock, whoever has heard it. */
   readonly lastHeardAt: string | null;
   /** Up to when it lets history go: all that was written until then it has. */
@@ -55,6 +57,7 @@ function memberReport(database: string, member: MemberFigures, { backlogs }: Rep
     joinedAt: timeOf(member.joinedAtMs) as string,
     removedAt: timeOf(member.removedAtMs),
     self,
+    revoked: member.isRevoked,
     lastHeardAt: timeOf(member.lastHeardMs),
     acknowledgedUntil: member.holdsFromHlc ? timeOf(hlcToMs(member.holdsFromHlc)) : null,
     unacknowledged: { changes: backlog?.changes ?? null, oldestSeconds: lagSeconds },

@@ -35,8 +35,9 @@ function lastHeard({ lastHeardAt, self }: MemberReport, now: Date): string {
   return lastHeardAt === null ? 'never' : `${renderSeconds((now.getTime() - Date.parse(lastHeardAt)) / 1000)} ago`;
 }
 
-function remark({ self, removedAt }: MemberReport, paint: Ansis): string {
+function remark({ self, removedAt, revoked }: MemberReport, paint: Ansis): string {
   if (removedAt !== null) return paint.yellow(`removed ${removedAt.slice(0, 10)}`);
+  if (revoked) return paint.yellow('revoked');
   return self ? 'this node' : '';
 }
 

@@ -95,7 +95,8 @@ export function revokeCredential(db: Database, log: ChangeLog, hlc: number, id: 
   log.append(hlc, TABLE_ID, OP.update, [id], [REVOKED_COLUMN]);
 }
 
-function revokedBody(node: string): ErrorBody {
+/** What a node is told whose keys are revoked, and whoever looks for why nothing is exchanged with it. */
+export function revokedBody(node: string): ErrorBody {
   return {
     code: 'credential-revoked',
     message: `the credential of ${node} has been revoked`,

@@ -57,6 +57,10 @@ test('one line lets a node in: over TLS, with no secret copied; and members revo
   const verify = await runCli(['verify', '--json'], { cwd: folder });
   expect(JSON.parse(verify.stdout)).toMatchObject({ equal: true });
 
+  const rejoined = await runCli(['rejoin', '--json'], { cwd: folder });
+  expect(JSON.parse(rejoined.stdout)).toMatchObject({ node: 'lyon', peer: 'paris' });
+  expect((await runCli(['sync'], { cwd: folder })).exitCode).toBe(0);
+
   const operations = JSON.stringify(await paris.succeed(['operations']));
   expect(operations).toContain('invite lyon');
   expect(operations).not.toContain(document.invite.slice(20, 60));
@@ -67,6 +71,18 @@ test('one line lets a node in: over TLS, with no secret copied; and members revo
   const refused = await runCli(['sync', '--json'], { cwd: folder });
   expect(refused.exitCode).toBe(77);
   expect(refused.stdout).toContain('credential-revoked');
+  const { healthy, problems } = await paris.status();
+  expect([healthy, problems]).toMatchObject([
+    true,
+    [
+      {
+        code: 'credential-revoked',
+        severity: 'warning',
+        message: expect.stringContaining('lyon is revoked'),
+        command: expect.stringContaining('members remove'),
+      },
+    ],
+  ]);
 });
 
 test('a pair goes on while a certificate is exchanged; a file that is wrong changes nothing', async () => {

@@ -29,12 +29,12 @@ test('lists who belongs, what each has acknowledged, and since when it is silent
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
   expect(await members(paris)).toEqual([
     {
-      ...{ database: 'shop', name: 'lyon', nodeId: expect.any(String), access: 'write', self: false },
+      ...{ database: 'shop', name: 'lyon', nodeId: expect.any(String), access: 'write', self: false, revoked: false },
       ...{ joinedAt: time, removedAt: null, lastHeardAt: null, acknowledgedUntil: null },
       ...{ unacknowledged: { changes: 0, oldestSeconds: null }, lagSeconds: null },
     },
     {
-      ...{ database: 'shop', name: 'paris', nodeId: expect.any(String), access: 'write', self: true },
+      ...{ database: 'shop', name: 'paris', nodeId: expect.any(String), access: 'write', self: true, revoked: false },
       ...{ joinedAt: time, removedAt: null, lastHeardAt: null, acknowledgedUntil: null },
       ...{ unacknowledged: { changes: null, oldestSeconds: null }, lagSeconds: null },
     },

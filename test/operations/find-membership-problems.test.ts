@@ -3,9 +3,11 @@ import {
   inHistory,
   inMembership,
   inStaleLink,
+  isRevokedLink,
   type MembershipFacts,
 } from '../../src/operations/find-membership-problems.js';
 import type { DatabaseStatus, PeerStatus } from '../../src/operations/status-report.js';
+import { revokedBody } from '../../src/replication/credential-table.js';
 import type { MemberFigures } from '../../src/replication/member-figures.js';
 
 const NOW = new Date('2026-01-20T12:00:00Z');
@@ -16,6 +18,7 @@ const member = (name: string, change: Partial<MemberFigures> = {}): MemberFigure
   joinedAtMs: 0,
   removedAtMs: null,
   isSelf: false,
+  isRevoked: false,
   isCounted: true,
   lastHeardMs: NOW.getTime() - 9 * 86_400_000,
   holdsFromHlc: 5,
@@ -54,6 +57,16 @@ test('what is written on a read-only member is a problem, since nobody takes it'
   expect(readOnly('write', 1)).toMatchObject([
     { message: expect.stringMatching(/^1 row /), command: 'sqlsync rejoin' },
   ]);
+});
+
+test('a member that is revoked is named until it is removed, and its link is no further problem', () => {
+  const lyon = member('lyon', { isRevoked: true });
+  expect(inMembership(facts({ memberships: [SELF, lyon] }))).toMatchObject([
+    { code: 'credential-revoked', severity: 'warning', command: 'sqlsync members remove lyon' },
+  ]);
+  expect(inMembership(facts({ memberships: [SELF, { ...lyon, removedAtMs: 1 }] }))).toEqual([]);
+  const link = (name: string) => isRevokedLink({ name, lastError: revokedBody('lyon') } as PeerStatus);
+  expect([link('lyon'), link('paris')]).toEqual([true, false]);
 });
 
 test('of two nodes the one that has to rejoin is told to', () => {

@@ -5,9 +5,7 @@ import type { DatabaseService } from './database-service.js';
 /** Throws `credential-revoked`, or what keeps the file from being read. */
 export async function assertNotRevoked(service: DatabaseService, node: string): Promise<void> {
   const refusal = await service.work(() => service.replica.credentials.refusalOf(node));
-  if (refusal === null) return;
-  const { code, message, hint } = refusal;
-  throw new SqlsyncError(code, message, hint === null ? {} : { hint });
+  if (refusal !== null) throw SqlsyncError.of(refusal);
 }
 
 /** The same for a connection that is there: while the file cannot be read, nothing comes of it and nothing is said. */

@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { SqlsyncError } from '../../errors.js';
 import { isTrue, parseMemberProof } from '../../member-key.js';
+import { revokedBody } from '../../replication/credential-table.js';
 import type { ServedDatabases } from '../database/served-databases.js';
 import { MEMBER_HEADER } from '../peer/peer-credentials.js';
 import type { BearerSecrets } from './bearer-secrets.js';
@@ -72,9 +73,7 @@ function assertAddressed(addressee: string, databases: ServedDatabases): void {
 }
 
 function revoked(node: string): SqlsyncError {
-  return new SqlsyncError('credential-revoked', `the credential of ${node} has been revoked`, {
-    hint: 'to let it back in, under a name that is new: sqlsync invite NEWNAME on a member, and there sqlsync join INVITE DB --replace',
-  });
+  return SqlsyncError.of(revokedBody(node));
 }
 
 declare module 'fastify' {

@@ -9,7 +9,15 @@ import { sponsorSnapshot } from '../stream/sponsor-snapshot.js';
 import { assertSpeaksAs, principalIn } from './principal.js';
 import type { RouteDependencies } from './route-dependencies.js';
 
+const SNAPSHOTS_PER_MINUTE_MAX = 20;
+
 export function routeSnapshot(app: FastifyInstance, { databases, limits }: RouteDependencies): void {
+  // A copy of the whole file is the dearest thing that can be asked for.
+  const countAsked = app.createRateLimit({
+    max: SNAPSHOTS_PER_MINUTE_MAX,
+    timeWindow: 60_000,
+    keyGenerator: ({ ip, body }) => `${ip} ${(body as { node?: unknown } | null)?.node}`,
+  });
   app.post('/v1/snapshot', async (request, reply) => {
     const asked = parseRequest(request.body);
     const { service } = databases.find(asked.database);
@@ -17,11 +25,19 @@ export function routeSnapshot(app: FastifyInstance, { databases, limits }: Route
     const principal = principalIn(request);
     assertSpeaksAs(principal, service.name, name);
     await assertNotRevoked(service, name);
+    const counted = await countAsked(request);
+    if (!counted.isAllowed && counted.isExceeded) throw tooMany(name);
     // Who was invited to read is no writer for having asked.
     const access = principal.kind === 'member' ? principal.access : asked.access;
     if (joins) await service.admit({ name, nodeId, access }, rejoining);
     const body = await sponsorSnapshot(service, limits);
     return reply.type(STREAM_TYPE).send(body);
+  });
+}
+
+function tooMany(node: string): SqlsyncError {
+  return new SqlsyncError('rate-limited', `${node} has asked for ${SNAPSHOTS_PER_MINUTE_MAX} snapshots in a minute`, {
+    hint: 'try again in a minute',
   });
 }
 

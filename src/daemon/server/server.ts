@@ -69,6 +69,7 @@ function requireProof(
     } catch (error) {
       throw error instanceof SqlsyncError ? await failures.note(request, error) : error;
     }
-    guard.proved(request.raw.socket);
+    const { principal } = request;
+    guard.proved(request.raw.socket, principal.kind === 'member' ? `${principal.database} ${principal.node}` : null);
   });
 }

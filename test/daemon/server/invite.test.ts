@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { MEMBER_CONNECTIONS_MAX } from '../../../src/daemon/server/connection-guard.js';
 import { memberKeys } from '../../../src/daemon/this-machine.js';
 import { type MemberKey, makeMemberKey, memberProof } from '../../../src/member-key.js';
 import { fingerprintOfPem, makeCertificate } from '../../../src/self-made-certificate.js';
@@ -182,6 +185,49 @@ describe('a member with a key of its own', () => {
     });
     const forged = { ...makeMemberKey('lyon'), id: key.id };
     expect(await ask(sponsor, forged, '/v1/hello', hello)).toEqual({ status: 401, code: 'credential-unknown' });
+  });
+
+  it('has so many connections and no more, and so many snapshots', async () => {
+    const sponsor = await paris();
+    const lyon = await joinBy(invite(sponsor, 'lyon'), sponsor.folder);
+    const key = memberKeys.read(lyon.path, 'lyon') as MemberKey;
+    const { dataset } = await sponsor.hello();
+    const headers = { 'sqlsync-member': memberProof(key, { dataset, node: 'paris' }) };
+    const url = `${sponsor.url.replace('http', 'ws')}/v1/live`;
+    const sockets = Array.from({ length: MEMBER_CONNECTIONS_MAX + 5 }, () => new WebSocket(url, { headers }));
+    const opened = await Promise.all(
+      sockets.map((socket) =>
+        once(
+          socket.on('error', () => {}),
+          'open',
+        ).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    );
+    expect(opened.filter((isOpen) => isOpen)).toHaveLength(MEMBER_CONNECTIONS_MAX);
+    const others = sponsor.client();
+    await expect(
+      others.greet({ ...(await lyon.hello()), node: 'nice', nodeId: 'ef'.repeat(16), session: null }),
+    ).resolves.toBeDefined();
+    await others.close();
+    for (const socket of sockets) socket.terminate();
+    const versions = { wireVersion: 1, wireVersionMin: 1 };
+    const asked = {
+      ...versions,
+      database: 'shop',
+      node: 'lyon',
+      nodeId: 'ab'.repeat(16),
+      access: 'write',
+      joins: false,
+      rejoining: null,
+    };
+    const askForOne = async () => (await ask(sponsor, key, '/v1/snapshot', asked)).code;
+    await vi.waitFor(async () => expect(await askForOne()).toBeNull(), soon);
+    const codes: (string | null)[] = [];
+    for (let i = 0; i < 25; i += 1) codes.push(await askForOne());
+    expect(codes.at(-1)).toBe('rate-limited');
   });
 
   it('is cut off by everybody within a second of hearing that it is revoked', async () => {
