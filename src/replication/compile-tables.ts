@@ -20,8 +20,8 @@ const IS_COMPUTED = /\([\s\S]*\(|\)[\s\S]*\S|\bcollate\b/i;
 
 const PAGES = '_sqlsync_page';
 const PAGE_BYTES = 512;
-/** The schema has the first, and the table that makes room has the second. */
-const FIRST_FREE_PAGE = 3;
+/** The schema has the first, the table that makes room the second, and sqlite_sequence, which that needs, the third. */
+const FIRST_FREE_PAGE = 4;
 
 /** Table → why it cannot be written here. `wanted` says which tables matter. */
 export function tablesThatDoNotCompile(db: Database, wanted: ReadonlySet<string>): Map<string, string> {
@@ -60,7 +60,9 @@ function copySchema(rows: readonly SchemaRow[]): Database {
   // What a table refers to may be none of the copied ones.
   copy.pragma('foreign_keys = OFF');
   copy.pragma(`page_size = ${PAGE_BYTES}`);
-  copy.exec(`CREATE TABLE ${PAGES}(x); INSERT INTO ${PAGES} VALUES(zeroblob(${(rows.length + 1) * PAGE_BYTES}))`);
+  const room = (rows.length + 1) * PAGE_BYTES;
+  copy.exec(`CREATE TABLE ${PAGES}(id INTEGER PRIMARY KEY AUTOINCREMENT, x)`);
+  copy.exec(`INSERT INTO ${PAGES}(x) VALUES(zeroblob(${room}))`);
   copy.unsafeMode(true);
   copy.pragma('writable_schema = ON');
   const insert = copy.prepare('INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES(?, ?, ?, ?, ?)');
