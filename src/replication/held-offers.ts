@@ -5,13 +5,16 @@
  */
 import type { Hello } from './wire-messages.js';
 
-/** Who has not placed them after so many offers of one schema waits for something else. */
+type Peer = Pick<Hello, 'nodeId' | 'behind' | 'schemaHash'>;
+
+/** Who has not placed them after so many offers, under the same two schemas, waits for something else. */
 const OFFERS_MAX = 3;
 /** An offer may break off on its way; until it is made again so much time passes. */
 const OFFER_AGAIN_MS = 60_000;
 
 interface Offer {
-  readonly schemaHash: string;
+  /** This node's schema and the peer's. */
+  readonly schemas: string;
   readonly count: number;
   readonly madeMs: number;
 }
@@ -21,16 +24,21 @@ export class HeldOffers {
   private readonly made = new Map<string, Offer>();
 
   /** Tables of which the peer keeps rows, if they are to be offered now. */
-  due({ nodeId, behind }: Pick<Hello, 'nodeId' | 'behind'>, schemaHash: string, nowMs: number): readonly string[] {
-    if (behind.length === 0) return [];
-    const last = this.made.get(nodeId);
-    if (last === undefined || last.schemaHash !== schemaHash) return behind;
-    return last.count < OFFERS_MAX && nowMs - last.madeMs >= OFFER_AGAIN_MS ? behind : [];
+  due(peer: Peer, schemaHash: string, nowMs: number): readonly string[] {
+    if (peer.behind.length === 0) return [];
+    const last = this.made.get(peer.nodeId);
+    if (last === undefined || last.schemas !== schemasOf(peer, schemaHash)) return peer.behind;
+    return last.count < OFFERS_MAX && nowMs - last.madeMs >= OFFER_AGAIN_MS ? peer.behind : [];
   }
 
-  note({ nodeId }: Pick<Hello, 'nodeId'>, schemaHash: string, nowMs: number): void {
-    const last = this.made.get(nodeId);
-    const count = last?.schemaHash === schemaHash ? last.count + 1 : 1;
-    this.made.set(nodeId, { schemaHash, count, madeMs: nowMs });
+  note(peer: Peer, schemaHash: string, nowMs: number): void {
+    const schemas = schemasOf(peer, schemaHash);
+    const last = this.made.get(peer.nodeId);
+    const count = last?.schemas === schemas ? last.count + 1 : 1;
+    this.made.set(peer.nodeId, { schemas, count, madeMs: nowMs });
   }
+}
+
+function schemasOf(peer: Peer, schemaHash: string): string {
+  return `${schemaHash} ${peer.schemaHash}`;
 }

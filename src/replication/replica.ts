@@ -217,7 +217,7 @@ export class Replica {
   }
 
   /** What this node has beyond a peer's vector. Markers alone can wait for the next rows; they matter to the horizon. */
-  surplusOver(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'nodeId' | 'behind'>): Surplus {
+  surplusOver(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'nodeId' | 'behind' | 'schemaHash'>): Surplus {
     const { state } = this.engine;
     if (this.isReadOnly) return 'nothing';
     if (this.offersTo(peer).length > 0) return 'rows';
@@ -239,13 +239,13 @@ export class Replica {
   }
 
   /** Begins to read all that a peer lacks. Any number of cuts may be open at once. */
-  openCut(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors' | 'nodeId' | 'behind'>): Cut {
+  openCut(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors' | 'nodeId' | 'behind' | 'schemaHash'>): Cut {
     const offered = new Set(this.offersTo(peer));
     if (offered.size > 0) this.offers.note(peer, this.engine.schema.schemaHash, this.engine.clock.nowMs());
     return new Cut(this.engine, peer, offered);
   }
 
-  private offersTo(peer: Pick<Hello, 'nodeId' | 'behind'>): readonly string[] {
+  private offersTo(peer: Pick<Hello, 'nodeId' | 'behind' | 'schemaHash'>): readonly string[] {
     return this.offers.due(peer, this.engine.schema.schemaHash, this.engine.clock.nowMs());
   }
 

@@ -31,7 +31,9 @@ function takeIn({ app }: EngineNode): void {
 function migrate(node: EngineNode, sql: string): void {
   node.app.exec(sql);
   node.foldAll();
-  node.replica.openCut({ vector: {}, horizon: 0, dropped: 0, cursors: {}, nodeId: '', behind: [] }).next();
+  node.replica
+    .openCut({ vector: {}, horizon: 0, dropped: 0, cursors: {}, nodeId: '', behind: [], schemaHash: '' })
+    .next();
 }
 
 describe('a column that one node has and the other not yet', () => {
