@@ -47,29 +47,43 @@ function planFor(db: Database, captured: ReadonlySet<string>, added: ReadonlySet
  * should be. Throws SQLite's busy error.
  */
 export function repairCapture(db: Database, nowMs: number, newTables: NewTables): string[] {
+  if (isWatching(db)) return endCutShort(db, nowMs);
+  if (workIn(db, nowMs, newTables) === null) return [];
+  // Looked at once more with everybody else kept out: a migration may have gone on, and rebuild a table just now.
+  return db
+    .transaction(() => {
+      const work = workIn(db, nowMs, newTables);
+      return work === null ? [] : putRight(db, work, nowMs);
+    })
+    .immediate();
+}
+
+interface RepairWork {
+  readonly plan: CapturePlan;
+  /** Tables of which writes may have been missed. */
+  readonly damaged: readonly string[];
+}
+
+/** Null: all is as it should be, or has to wait. */
+function workIn(db: Database, nowMs: number, newTables: NewTables): RepairWork | null {
   const inspection = inspectCapture(db);
   const captured = new Set(inspection.tables.map((table) => table.name));
   // A table that is rebuilt may just not be there.
   newTables.see(inspection.undecided, [...captured, ...inspection.lost], nowMs);
   const ripe = newTables.ripe(nowMs);
   newTables.noteTried(ripe);
-  if (isWatching(db)) return endCutShort(db, nowMs);
   const damaged = damagedTables(inspection);
-  if (damaged.length + ripe.length === 0 && !hasRenamed(inspection)) return [];
-  if (newTables.isRebuilding(nowMs)) return [];
+  if (damaged.length + ripe.length === 0 && !hasRenamed(inspection)) return null;
+  if (newTables.isRebuilding(nowMs)) return null;
   const plan = planFor(db, captured, new Set(ripe.filter((name) => !isPassing(name, captured))));
   const isNew = plan.tables.some(({ name }) => !captured.has(name));
-  return damaged.length > 0 || hasRenamed(inspection) || isNew ? putRight(db, plan, damaged, nowMs) : [];
+  return damaged.length > 0 || hasRenamed(inspection) || isNew ? { plan, damaged } : null;
 }
 
-function putRight(db: Database, plan: CapturePlan, damaged: readonly string[], nowMs: number): string[] {
-  return db
-    .transaction(() => {
-      const { added, repaired, logRecreated } = installCapture(db, plan, { nowMs, facts: {} });
-      enterExistingRows(db, added, nowMs);
-      return logRecreated ? [...damaged] : [...repaired];
-    })
-    .immediate();
+function putRight(db: Database, { plan, damaged }: RepairWork, nowMs: number): string[] {
+  const { added, repaired, logRecreated } = installCapture(db, plan, { nowMs, facts: {} });
+  enterExistingRows(db, added, nowMs);
+  return logRecreated ? [...damaged] : [...repaired];
 }
 
 /**

@@ -99,8 +99,9 @@ export class Engine {
    */
   readSchema(): void {
     const { writer, install } = this.options;
-    this.missed.add(this.repairCapture(install));
+    // Asked before the look: what changes during it, by our repair too, makes it stale.
     this.schemaVersion = this.selectSchemaVersion.get() as number;
+    this.missed.add(this.repairCapture(install));
     // `init` beside this process notes what it found in the file.
     this.state.refresh('gap');
     this.schema = readReplicatedSchema(install);
