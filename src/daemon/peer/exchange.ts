@@ -36,7 +36,10 @@ const ATTEMPTS_MAX = 3;
 export async function exchange(options: ExchangeOptions): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await exchangeOnce(options);
+      const { hasMovedOn } = await exchangeOnce(options);
+      // What the peer says it has now counts once this node has all that it names.
+      if (hasMovedOn && attempt < ATTEMPTS_MAX) continue;
+      return;
     } catch (error) {
       if (attempt === ATTEMPTS_MAX || !(await isWorthAnother(error, options))) throw error;
     }
@@ -51,7 +54,8 @@ async function isWorthAnother(error: unknown, { service, client, signal }: Excha
   return hearOutcome(service, (question) => client.askRules(service.name, question, signal));
 }
 
-async function exchangeOnce(options: ExchangeOptions): Promise<void> {
+/** Says whether the peer had something new by the end of it, which this node may take. */
+async function exchangeOnce(options: ExchangeOptions): Promise<{ hasMovedOn: boolean }> {
   const { service, client, peer, signal } = options;
   await service.fold();
   const mine = await service.hello();
@@ -60,13 +64,15 @@ async function exchangeOnce(options: ExchangeOptions): Promise<void> {
   let theirs = hear(options, greeting.hello);
   // Rows that are kept aside here may fit by now, as the peer has them.
   const mayHave = (mine.behind.length > 0 || service.replica.lacks(theirs)) && theirs.catchingUp === null;
-  const pulls = mayHave && peer.direction !== 'push' && greeting.ships && service.passage(peer.name).takes;
+  const mayPull = peer.direction !== 'push' && greeting.ships && service.passage(peer.name).takes;
+  const pulls = mayHave && mayPull;
   if (pulls) theirs = hear(options, await pull(options));
   const pushes = peer.direction !== 'pull' && greeting.takes && service.surplusOver(theirs) !== 'nothing';
   if (pushes) theirs = hear(options, await push(options, theirs));
   // A push has told the peer what came by the pull; without one it is told for its own sake.
   else if (pulls) theirs = hear(options, (await client.greet(await service.hello(), signal)).hello);
   assertNotCatchingUp(service.replica, theirs);
+  return { hasMovedOn: pushes && mayPull && service.replica.lacks(theirs) };
 }
 
 function hear({ service, peer }: ExchangeOptions, hello: Hello): Hello {
