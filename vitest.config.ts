@@ -1,8 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+/** What takes minutes: many processes that wait for each other. `npm run test:long` runs these, `npm test` all others. */
+const LONG = 'test/**/*.long.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: process.env.LONG ? [LONG] : ['test/**/*.test.ts'],
+    exclude: process.env.LONG ? [] : [LONG],
     pool: 'forks',
     // Many tests start processes of their own; more workers than this fight over the cores of a small machine.
     maxWorkers: 2,

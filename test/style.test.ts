@@ -57,7 +57,7 @@ test('nothing is left to do in the code', () => {
 test('files and folders are named for what they hold', () => {
   const vague = /(^|[/-])(utils?|helpers?|managers?|misc|common|service2)([-./]|$)/;
   expect(everything.map(({ path }) => path).filter((path) => vague.test(path))).toEqual([]);
-  const spelled = /^[a-z0-9-]+(\.test)?\.ts$/;
+  const spelled = /^[a-z0-9-]+((\.long)?\.test)?\.ts$/;
   expect(everything.map(({ path }) => path.split(/[/\\]/).at(-1) ?? '').filter((name) => !spelled.test(name))).toEqual(
     [],
   );
