@@ -30,6 +30,9 @@ async function idleNode(): Promise<ProcessNode> {
 
 test('rejoin: a lost node comes back, and the others bring what the backup lacks', async () => {
   const { hub, east } = await startPair();
+  // One that has not been heard of yet: until then nobody lets go of any history.
+  const silent = await ProcessNode.joining(hub, 'west');
+  onTestFinished(() => silent.dispose());
   write(hub, `INSERT INTO item(id, name) VALUES(1, 'tea'), (2, 'coffee')`);
   const path = await backUp(hub);
   // Seen by the others, and in no backup.
