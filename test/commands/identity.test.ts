@@ -123,7 +123,8 @@ test('two processes in one node’s name are both refused', async () => {
   const other = new Sqlite(twin);
   other.exec(`INSERT INTO item(name) VALUES('from the copy')`);
   other.close();
-  expect(await run(['sync', 'hub'])).toMatchObject({ exitCode: 0 });
+  // Whether the hub sees both in this exchange already depends on when the other one speaks.
+  expect([0, 77]).toContain((await run(['sync', 'hub'])).exitCode);
   write(east, `INSERT INTO item(name) VALUES('from east again')`);
   await untilState(east, 'hub', 'error');
   expect((await east.peer('hub')).lastError).toMatchObject({ code: 'node-name-taken' });
