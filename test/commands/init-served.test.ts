@@ -24,12 +24,8 @@ test('a table that both nodes take in replicates from then on, with the rows it 
   const create = 'CREATE TABLE supplier(id TEXT PRIMARY KEY NOT NULL, name TEXT);';
   onDatabase(paris.path, (db) => db.exec(`${create} INSERT INTO supplier VALUES('a', 'from before')`));
   onDatabase(lyon.path, (db) => db.exec(create));
-  const undecided = (await paris.status()).problems;
-  expect(undecided).toMatchObject([{ code: 'coverage-partial', command: `sqlsync init ${paris.path}` }]);
-
-  for (const node of [paris, lyon]) {
-    expect(await node.succeed(['init', node.path])).toMatchObject({ changed: true, added: ['supplier'], repaired: [] });
-  }
+  // The daemons take it in after a moment, if `init` has not done it before.
+  for (const node of [paris, lyon]) expect(await node.succeed(['init', node.path])).toMatchObject({ repaired: [] });
   onDatabase(lyon.path, (db) => db.exec(`INSERT INTO supplier VALUES('b', 'from lyon')`));
   const suppliers = 'SELECT * FROM supplier ORDER BY id';
   await until(
