@@ -154,6 +154,11 @@ function firstOf(rules: readonly (Rule | undefined)[]): TableRules {
   };
 }
 
+/** Does the row say how conflicts are settled? Others only take tables in, or leave them out. */
+export function settlesConflicts({ strategy, node_order, key_collision, orphan }: RuleRow): boolean {
+  return [strategy, node_order, key_collision, orphan].some((said) => said !== null);
+}
+
 /** What a table goes by. */
 export interface EffectiveRule {
   /** Its name, or `*`: all without a rule of their own. */
