@@ -7,7 +7,7 @@ import type { CapturePlan } from './plan-capture.js';
 import { isOurs } from './read-schema.js';
 import { leftOutBy } from './release-tables.js';
 import type { RequestedRule } from './rule-request.js';
-import { type Rule, type RuleRow, rowsAfter, ruleOf, rulesFrom, undecided } from './rules.js';
+import { type Rule, type RuleRow, ruleOf, rulesFrom, undecided } from './rules.js';
 
 export interface InclusionRequest {
   /** A table's name, or a glob: `*` and `?`, in whatever case. */
@@ -49,11 +49,6 @@ export function inclusionFor(
 function spelledAsIn(glob: string, names: readonly string[]): string {
   if (names.includes(glob)) return glob;
   return names.find((name) => name.toLowerCase() === glob.toLowerCase()) ?? glob;
-}
-
-/** The rows of the rules once they say so as well. */
-export function rowsWith(rows: readonly RuleRow[], rule: Rule): RuleRow[] {
-  return rowsAfter(rows, { id: '', node: '', at: 0, rules: [rule] });
 }
 
 /**
