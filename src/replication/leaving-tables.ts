@@ -5,6 +5,7 @@
  */
 import { SqlsyncError } from '../errors.js';
 import type { CaptureGap } from './capture-gap.js';
+import { ConflictInbox } from './conflict-inbox.js';
 import type { Engine } from './engine.js';
 import type { Members } from './members.js';
 import { leftOutBy } from './release-tables.js';
@@ -29,7 +30,10 @@ export function leavingTables(engine: Engine, rows: readonly RuleRow[], change: 
   return leftOutBy(rowsAfter(rows, change), globs, captured);
 }
 
-/** Throws why this node cannot let go of them before an operator or its daemon has done something about it. */
+/**
+ * Throws why this node cannot let go of them before an operator or its daemon has done something about it: changes that
+ * wait in quarantine, writes that may have gone unrecorded, and conflicts that nobody could decide afterwards.
+ */
 export function refuseIfInQuestion(engine: Engine, names: readonly string[]): void {
   if (names.length === 0) return;
   const node = engine.state.get('node');
@@ -40,12 +44,24 @@ export function refuseIfInQuestion(engine: Engine, names: readonly string[]): vo
       hint: `\`sqlsync quarantine\` on ${node} shows them: retry or discard them first`,
     });
   }
-  const stored = engine.state.get('gap') || '{"tables":[]}';
-  const gap = (JSON.parse(stored) as CaptureGap).tables.find((name) => names.includes(name));
-  if (gap === undefined) return;
-  throw new SqlsyncError('coverage-unknown', `writes to ${gap} may have gone unrecorded on ${node}`, {
-    hint: `\`sqlsync status\` on ${node}: it compares itself with a peer and goes on by itself`,
-  });
+  const gap = gapTables(engine).find((name) => names.includes(name));
+  if (gap !== undefined) {
+    throw new SqlsyncError('coverage-unknown', `writes to ${gap} may have gone unrecorded on ${node}`, {
+      hint: `\`sqlsync status\` on ${node}: it compares itself with a peer and goes on by itself`,
+    });
+  }
+  const inbox = new ConflictInbox(engine.options.writer);
+  const open = names.find((name) => inbox.count({ table: name, states: ['open'] }) > 0);
+  if (open !== undefined) {
+    throw new SqlsyncError('conflicts-open', `conflicts of ${open} wait for a decision`, {
+      hint: `decide them while it replicates: sqlsync conflicts --table ${open} --state open`,
+    });
+  }
+}
+
+function gapTables({ state }: Engine): readonly string[] {
+  const stored = state.get('gap') ?? '';
+  return stored === '' ? [] : (JSON.parse(stored) as CaptureGap).tables;
 }
 
 /** What passes by itself, and keeps this node from letting go of them now; null: nothing. */

@@ -34,7 +34,7 @@ export interface RuleRow {
 
 /** What one row of the table says; null: not decided by it. */
 export interface Rule {
-  /** A table's name, or `*`. */
+  /** A table's name, or `*`; where it takes in or leaves out, any glob. */
   readonly table: string;
   readonly strategy: Strategy | null;
   readonly nodeOrder: readonly string[] | null;

@@ -142,6 +142,16 @@ describe('a table that is left out', () => {
     expect(() => adoptRules([lyon, paris], taking('strict_*', false))).toThrow(code('changes-aside'));
   });
 
+  test('is not left out while a conflict of it waits for a decision: nobody could decide it afterwards', () => {
+    const all = nodes(2);
+    const [paris, lyon] = all;
+    expect(adoptRules([paris, lyon], [{ ...undecided('cache_a'), strategy: 'manual' }])).toBeNull();
+    for (const node of [paris, lyon]) node.app.exec(`UPDATE cache_a SET v = '${node.name}'`);
+    settle();
+    expect(() => adoptRules([paris, lyon], taking('cache_*', false))).toThrow(code('conflicts-open'));
+    expect(adoptRules([paris, lyon], taking('cache_b', false))).toBeNull();
+  });
+
   test('by a glob leaves out what comes later, and what could not be captured', () => {
     const [paris, lyon] = nodes(2);
     paris.app.exec('CREATE TABLE keyless(a)');
