@@ -35,8 +35,12 @@ it('leaves a table out on all of them, and takes it in again', async () => {
   let written = 0;
   const writing = setInterval(() => {
     written += 1;
-    for (const node of all) write(node, `INSERT INTO item VALUES('${node.name} ${written}', 1)`);
-  }, 200);
+    for (const node of all)
+      write(
+        node,
+        `INSERT INTO item VALUES('${node.name} ${written}', 1); INSERT INTO cache_a VALUES('${node.name} ${written}', 1)`,
+      );
+  }, 100);
   try {
     for (const node of all) write(node, `INSERT INTO cache_a VALUES('${node.name}', 1)`);
     const planned = (await hub.succeed(['rules', 'exclude', 'cache_*', '--dry-run'])) as InclusionReport;
@@ -49,7 +53,7 @@ it('leaves a table out on all of them, and takes it in again', async () => {
         const excludedTables = ['cache_a', 'django_migrations'];
         expect(await database(node)).toMatchObject({ tables: 1, excludedTables, coverage: 'complete', heldRows: 0 });
       }, soon);
-      expect(rowsOf(node, 'cache_a')).toEqual(['east', 'hub', 'west']);
+      expect(rowsOf(node, 'cache_a')).toEqual(expect.arrayContaining(['east', 'hub', 'west']));
     }
     write(east, `INSERT INTO cache_a VALUES('east alone', 1); DELETE FROM cache_a WHERE k = 'hub'`);
     await west.end('SIGTERM');
@@ -63,7 +67,10 @@ it('leaves a table out on all of them, and takes it in again', async () => {
     clearInterval(writing);
   }
   await untilEqual(all, 60_000);
-  for (const node of all) expect(rowsOf(node, 'cache_a')).toEqual(['east', 'east alone', 'hub', 'west']);
+  // What was deleted on one node while the table was left out is back: present beats absent.
+  const expected = all.flatMap(({ name }) => Array.from({ length: written }, (_, i) => `${name} ${i + 1}`));
+  expect(rowsOf(hub, 'cache_a')).toEqual([...expected, 'east', 'east alone', 'hub', 'west'].sort());
+  expect(rowsOf(hub, 'item')).toEqual(expected.sort());
   for (const node of all) {
     const rules = (await node.succeed(['rules'])) as RulesReport;
     expect(rules.inclusion.map(({ glob, included, node: where }) => [glob, included, where])).toEqual([
