@@ -106,10 +106,11 @@ export function inspectCapture(db: Database): CaptureInspection {
 /** A glob does not take in what a migration tool keeps for itself. */
 function takenInByRule(db: Database, tables: readonly TableSchema[]): (name: string) => boolean {
   const ruleFor = inclusionBy(readRuleRows(db));
+  const columnsOf = new Map(tables.map(({ name, columns }) => [name, columns]));
   return (name) => {
     const rule = ruleFor(name);
     if (rule?.included !== true) return false;
-    return rule.isOwn || !isMigrationTable(name, tables.find((table) => table.name === name)?.columns ?? []);
+    return rule.isOwn || !isMigrationTable(name, columnsOf.get(name) ?? []);
   };
 }
 
