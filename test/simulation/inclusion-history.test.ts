@@ -16,7 +16,7 @@ const TABLES = ['item', 'cache_a', 'cache_u', 'child'];
 const SCHEMA = `CREATE TABLE item(k INTEGER PRIMARY KEY, v); CREATE TABLE cache_a(k TEXT PRIMARY KEY, v);
   CREATE TABLE cache_u(k TEXT PRIMARY KEY, v UNIQUE); CREATE TABLE child(k TEXT PRIMARY KEY, v REFERENCES item(k))`;
 const GLOBS = ['*', 'cache_*', 'cache_?', ...TABLES];
-const SEEDS = 40;
+const SEEDS = 20;
 const STEPS = 80;
 
 type Nodes = [EngineNode, ...EngineNode[]];
