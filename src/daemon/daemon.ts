@@ -33,7 +33,7 @@ import { PeerBook } from './peer/peer-book.js';
 import { credentialsFor } from './peer/peer-credentials.js';
 import { PeerLinks } from './peer/peer-links.js';
 import type { PeerRecord } from './peer/peer-record.js';
-import { recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
+import { includeServedTables, recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
 import { startAdminServer } from './server/admin-server.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
 import type { RunningServer, ServerTls } from './server/http-listener.js';
@@ -269,6 +269,8 @@ export class Daemon {
         return this.hold(request.path, () => onProgress({ held: true }), signal);
       case 'set-rules':
         return setServedRules(request, this.servedRules(request.database, signal));
+      case 'include-tables':
+        return includeServedTables(request, this.servedRules(request.database, signal));
       case 'recover-rules':
         return recoverServedRules(request, this.servedRules(request.database, signal));
       case 'backup':

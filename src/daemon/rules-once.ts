@@ -4,7 +4,7 @@ import type { ChangeRulesDeps } from '../operations/change-rules.js';
 import { withConfiguredTargets } from './configured-targets.js';
 import { readDaemonSettings } from './daemon-settings.js';
 import { createLogger } from './logger.js';
-import { recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
+import { includeServedTables, recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
 import { serveOnce } from './serve-once.js';
 import { peersFor } from './sync-once.js';
 import { findDaemon, thisMachine } from './this-machine.js';
@@ -18,6 +18,7 @@ export function changeRulesDeps(config: Config, signal: AbortSignal): ChangeRule
     findDaemon,
     signal,
     setOnce: (database, request) => once(database, (served) => setServedRules(request, served)),
+    includeOnce: (database, request) => once(database, (served) => includeServedTables(request, served)),
     recoverOnce: (database, request) => once(database, (served) => recoverServedRules(request, served)),
   };
 }

@@ -10,12 +10,21 @@ import { notInitialised } from './assert-initialised.js';
 import { findAnyDaemon } from './find-any-daemon.js';
 import type { Machine } from './machine.js';
 import { readReplica } from './replica-figures.js';
-import type { ChangedRules, FindDaemon, RecoveredRules, RulesRecovery, SetRulesRequest } from './running-daemon.js';
+import type {
+  ChangedInclusion,
+  ChangedRules,
+  FindDaemon,
+  IncludeRequest,
+  RecoveredRules,
+  RulesRecovery,
+  SetRulesRequest,
+} from './running-daemon.js';
 
 export interface ChangeRulesDeps extends Pick<Machine, 'files' | 'operator' | 'now' | 'random'> {
   readonly findDaemon: FindDaemon;
   /** The same by this process, which takes the file's lock for it and reaches the peers of the configuration only. */
   readonly setOnce: (database: DatabaseConfig, request: SetRulesRequest) => Promise<ChangedRules>;
+  readonly includeOnce: (database: DatabaseConfig, request: IncludeRequest) => Promise<ChangedInclusion>;
   readonly recoverOnce: (database: DatabaseConfig, request: RulesRecovery) => Promise<RecoveredRules>;
   readonly signal: AbortSignal;
 }

@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import { withConfigFlag } from '../config-flag.js';
 import type { ErrorBody } from '../errors.js';
 import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
-import type { CaptureGap } from '../replication/capture-repair.js';
+import type { CaptureGap } from '../replication/capture-gap.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { shellWord } from '../shell-word.js';

@@ -12,6 +12,13 @@ export interface RulesReport {
   readonly items: readonly EffectiveRule[];
   readonly total: number;
   readonly nextCursor: null;
+  /** Which tables replicate, beyond the defaults: of the rules that match a table the first decides. */
+  readonly inclusion: readonly {
+    readonly glob: string;
+    readonly included: boolean;
+    readonly node: string | null;
+    readonly at: string | null;
+  }[];
   /** Has each member adopted them? Null: not heard. */
   readonly members: RulesStatus['members'];
   /** A change whose outcome this node waits for, or that it makes; null: none. */
@@ -23,12 +30,13 @@ export interface RulesReport {
 }
 
 export async function listRules(database: DatabaseConfig, deps: StatusDeps): Promise<RulesReport> {
-  const { tables, members, underWay } = await readRules(database, deps);
+  const { tables, inclusion, members, underWay } = await readRules(database, deps);
   const since = underWay?.since == null ? null : new Date(underWay.since).toISOString();
   return {
     items: tables,
     total: tables.length,
     nextCursor: null,
+    inclusion: inclusion.map(({ at, ...rule }) => ({ ...rule, at: at === null ? null : new Date(at).toISOString() })),
     members,
     change: underWay && { tables: underWay.tables, coordinator: underWay.coordinator, since },
   };

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import type { Config, DatabaseConfig } from '../config.js';
 import { configFlag } from '../config-flag.js';
 import { type ErrorBody, SqlsyncError } from '../errors.js';
-import type { CaptureGap } from '../replication/capture-repair.js';
+import type { CaptureGap } from '../replication/capture-gap.js';
 import { readNodeIdentity } from '../replication/file-contents.js';
 import { isOtherPlace, readPlace } from '../replication/file-place.js';
 import { type CaptureInspection, inspectCapture } from '../replication/inspect-capture.js';

@@ -1,6 +1,7 @@
 /** The daemon that serves a file, as operations speak to it. Whoever composes them brings daemon/control/control-client.ts. */
 import type { ErrorBody } from '../errors.js';
 import type { KeptDecision } from '../replication/decide-kept.js';
+import type { InclusionRequest } from '../replication/inclusion-request.js';
 import type { PrunePlan } from '../replication/prune-plan.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import type { RuleRequest } from '../replication/rule-request.js';
@@ -34,6 +35,7 @@ export interface RunningDaemon {
   ): Promise<BackupReport>;
   decideQuarantine(request: QuarantineRequest): Promise<QuarantineDecision[]>;
   setRules(request: SetRulesRequest, signal?: AbortSignal): Promise<ChangedRules>;
+  includeTables(request: IncludeRequest, signal?: AbortSignal): Promise<ChangedInclusion>;
   recoverRules(request: RulesRecovery, signal?: AbortSignal): Promise<RecoveredRules>;
 }
 
@@ -46,6 +48,17 @@ export interface RulesRecovery {
 
 export interface SetRulesRequest extends RulesRecovery {
   readonly rule: RuleRequest;
+}
+
+export interface IncludeRequest extends RulesRecovery {
+  readonly tables: InclusionRequest;
+}
+
+/** What became of a rule by which tables replicate or not. */
+export interface ChangedInclusion {
+  readonly changed: boolean;
+  /** Who has adopted the rules. Null: not heard. */
+  readonly members: RulesStatus['members'];
 }
 
 /** What became of the rules of one table. */

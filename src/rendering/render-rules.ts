@@ -1,11 +1,12 @@
 /** The rules of a data set, for people. */
 import type { Ansis } from 'ansis';
 import type { RecoveryReport, RuleReport } from '../operations/change-rules.js';
+import type { InclusionReport } from '../operations/include-tables.js';
 import type { RulesReport } from '../operations/list-rules.js';
 import { renderTable } from '../render-table.js';
 import type { EffectiveRule } from '../replication/rules.js';
 
-export function renderRules({ items, members, change }: RulesReport, paint: Ansis): string {
+export function renderRules({ items, inclusion, members, change }: RulesReport, paint: Ansis): string {
   const columns = ['table', 'strategy', 'order', 'key collision', 'orphan', 'rule'].map((title) => ({ title }));
   const rows = items.map(({ table, strategy, order, keyCollision, orphan, own }) => [
     table,
@@ -20,8 +21,17 @@ export function renderRules({ items, members, change }: RulesReport, paint: Ansi
     rows.length === 0 ? 'no tables' : renderTable(columns, rows),
     renderTable([{ title: 'member' }, { title: 'goes by these rules' }], adopted),
   ];
+  if (inclusion.length > 0) parts.splice(1, 0, renderInclusionRules(inclusion));
   if (change !== null) parts.unshift(paint.yellow(renderChange(change)));
   return parts.join('\n\n');
+}
+
+function renderInclusionRules(inclusion: RulesReport['inclusion']): string {
+  const columns = ['tables', 'replicate', 'set on', 'at'].map((title) => ({ title }));
+  return renderTable(
+    columns,
+    inclusion.map(({ glob, included, node, at }) => [glob, included ? 'yes' : 'no', node ?? '-', at ?? '-']),
+  );
 }
 
 function renderAdopted(adopted: boolean | null, paint: Ansis): string {
@@ -42,7 +52,7 @@ export function renderChangedRule({ dryRun, changed, inEffect, rule }: RuleRepor
 }
 
 /** Who has not said yet that it goes by the change; null: all have. */
-export function renderWaiting({ changed, members }: RuleReport): string | null {
+export function renderWaiting({ changed, members }: Pick<RuleReport, 'changed' | 'members'>): string | null {
   const waiting = members.filter(({ adopted }) => adopted !== true).map(({ name }) => name);
   if (!changed || waiting.length === 0) return null;
   return `not heard yet from ${waiting.join(', ')}: decided it is, and they adopt it as soon as they hear of it (sqlsync rules)`;
@@ -58,4 +68,27 @@ export function renderRecovery({ outcome }: RecoveryReport): string {
   return outcome === 'adopted'
     ? 'the change was decided: all go by it now'
     : 'the change was not decided: it is given up';
+}
+
+/** What the rule has done here, or would do. */
+export function renderInclusion(report: InclusionReport): string {
+  const { changed, inEffect, takenIn, leftOut, refused, otherwise } = report;
+  const would = changed ? 'here' : 'here would be';
+  const lines = [
+    ...(takenIn.length === 0 ? [] : [`  ${would} taken in: ${takenIn.join(', ')}`]),
+    ...(leftOut.length === 0 ? [] : [`  ${would} left out: ${leftOut.join(', ')}`]),
+    ...refused.map(({ table, reason }) => `  cannot replicate: ${table}: ${reason}`),
+    ...otherwise.map(({ table, by }) => `  stays as it is: ${table}: ${by}`),
+  ];
+  const isFound = takenIn.length + leftOut.length + refused.length + otherwise.length > 0;
+  if (!isFound && (changed || !inEffect)) lines.push('  no table here is changed by that');
+  return [headOf(report), ...lines].join('\n');
+}
+
+function headOf({ dryRun, changed, inEffect, glob, included }: InclusionReport): string {
+  const verb = included ? 'taken in' : 'left out';
+  if (changed) return `${glob} is ${verb} on every member`;
+  return dryRun && !inEffect
+    ? `${glob} would be ${verb}; nothing was changed`
+    : `nothing to change: ${glob} is ${verb} already`;
 }

@@ -7,20 +7,14 @@ import type { Database } from 'better-sqlite3';
 import { enterExistingRows } from './existing-rows.js';
 import { type CaptureInspection, inspectCapture } from './inspect-capture.js';
 import { installCapture } from './install-capture.js';
+import { PREFIX } from './metadata-schema.js';
 import { isWatching } from './migration-watch.js';
 import { isPassing, type NewTables } from './new-tables.js';
 import { type CapturePlan, type PlannedTable, planCapture } from './plan-capture.js';
 import { isOurs } from './read-schema.js';
 import { readRegistryEntries } from './registry.js';
+import { readLeaving } from './release-tables.js';
 import { restoreCapture, suspectTables } from './restore-capture.js';
-
-/** Writes that may have gone unrecorded. Stored as JSON. */
-export interface CaptureGap {
-  /** Unix milliseconds: when it was found. */
-  readonly since: number;
-  /** The tables concerned. */
-  readonly tables: readonly string[];
-}
 
 /** Tables whose triggers, columns or metadata are not as they should be. */
 function damagedTables({ tables, hasLog }: CaptureInspection): string[] {
@@ -62,6 +56,8 @@ interface RepairWork {
   readonly plan: CapturePlan;
   /** Tables of which writes may have been missed. */
   readonly damaged: readonly string[];
+  /** Tables that the rules take in by now: nobody says any more that they are left out, also when they cannot be captured. */
+  readonly included: readonly string[];
 }
 
 /** Null: all is as it should be, or has to wait. */
@@ -69,18 +65,25 @@ function workIn(db: Database, nowMs: number, newTables: NewTables): RepairWork |
   const inspection = inspectCapture(db);
   const captured = new Set(inspection.tables.map((table) => table.name));
   // A table that is rebuilt may just not be there.
-  newTables.see(inspection.undecided, [...captured, ...inspection.lost], nowMs);
+  const fresh = inspection.undecided.filter((name) => !inspection.included.includes(name));
+  newTables.see(fresh, [...captured, ...inspection.lost], nowMs);
   const ripe = newTables.ripe(nowMs);
   newTables.noteTried(ripe);
-  const damaged = damagedTables(inspection);
-  if (damaged.length + ripe.length === 0 && !hasRenamed(inspection)) return null;
+  const leaving = readLeaving(db);
+  const { included } = inspection;
+  const damaged = damagedTables(inspection).filter((name) => !leaving.has(name));
+  const isDecided = included.length + leaving.size > 0;
+  if (damaged.length + ripe.length === 0 && !hasRenamed(inspection) && !isDecided) return null;
   if (newTables.isRebuilding(nowMs)) return null;
-  const plan = planFor(db, captured, new Set(ripe.filter((name) => !isPassing(name, captured))));
+  const settled = ripe.filter((name) => !isPassing(name, captured));
+  const plan = planFor(db, captured, new Set([...settled, ...included]));
   const isNew = plan.tables.some(({ name }) => !captured.has(name));
-  return damaged.length > 0 || hasRenamed(inspection) || isNew ? { plan, damaged } : null;
+  return damaged.length > 0 || hasRenamed(inspection) || isNew || isDecided ? { plan, damaged, included } : null;
 }
 
-function putRight(db: Database, { plan, damaged }: RepairWork, nowMs: number): string[] {
+function putRight(db: Database, { plan, damaged, included }: RepairWork, nowMs: number): string[] {
+  const forget = db.prepare<[string]>(`DELETE FROM ${PREFIX}excluded WHERE name = ?`);
+  for (const name of included) forget.run(name);
   const { added, repaired, logRecreated } = installCapture(db, plan, { nowMs, facts: {} });
   enterExistingRows(db, added, nowMs);
   return logRecreated ? [...damaged] : [...repaired];
@@ -94,11 +97,4 @@ function endCutShort(db: Database, nowMs: number): string[] {
   const captured = new Set(readRegistryEntries(db).map(({ name }) => name));
   const { watched, logRecreated } = restoreCapture(db, planFor(db, captured), { nowMs });
   return logRecreated ? [...captured].filter((name) => !isOurs(name)) : suspectTables(watched);
-}
-
-/** The gap with more tables in it: it began when it was first found. */
-export function widenGap(stored: string, tables: readonly string[], nowMs: number): string {
-  const gap = stored === '' ? { since: nowMs, tables: [] } : (JSON.parse(stored) as CaptureGap);
-  const all = [...new Set([...gap.tables, ...tables])].sort();
-  return JSON.stringify({ since: gap.since, tables: all } satisfies CaptureGap);
 }

@@ -8,7 +8,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
-import type { CaptureGap } from './capture-repair.js';
+import type { CaptureGap } from './capture-gap.js';
 import type { ComparedTable } from './compare-messages.js';
 import { hashOfValues } from './compared-values.js';
 import type { Engine } from './engine.js';

@@ -69,7 +69,7 @@ export class Engine {
    */
   schemaGeneration = 0;
   private readonly missed = new MissedWrites();
-  private readonly newTables = new NewTables();
+  readonly newTables = new NewTables();
   private folding!: Fold;
   /** Quarantined versions that may find room now; judged when all is folded. */
   private retriesDue: KeptRowName[] = [];
@@ -102,8 +102,8 @@ export class Engine {
     // Asked before the look: what changes during it, by our repair too, makes it stale.
     this.schemaVersion = this.selectSchemaVersion.get() as number;
     this.missed.add(this.repairCapture(install));
-    // `init` beside this process notes what it found in the file.
-    this.state.refresh('gap');
+    // `init` beside this process notes what it found in the file, and the installer what it has done.
+    for (const fact of ['gap', 'leaving', 'table_ids'] as const) this.state.refresh(fact);
     this.schema = readReplicatedSchema(install);
     this.schemaGeneration += 1;
     this.log = new ChangeLog(writer);

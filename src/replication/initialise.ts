@@ -3,7 +3,7 @@
  * membership in a data set of which it is the first member. One transaction, on an ordinary connection.
  */
 import type { Database } from 'better-sqlite3';
-import { widenGap } from './capture-repair.js';
+import { widenGap } from './capture-gap.js';
 import { ChangeLog } from './change-log.js';
 import { enterExistingRows } from './existing-rows.js';
 import { nextHlc } from './hlc.js';

@@ -3,11 +3,15 @@
  * nobody has decided about. Reads the schema only.
  */
 import type { Database } from 'better-sqlite3';
+import { inclusionBy } from './included-tables.js';
 import { metadataTable, PREFIX } from './metadata-schema.js';
+import { isMigrationTable } from './migration-tables.js';
 import { hasNullKey, NULL_KEYS } from './null-keys.js';
 import { hasCapture } from './plan-capture.js';
 import { isOurs, readSchema } from './read-schema.js';
 import { readRegistry, readRegistryEntries, updatedColumns } from './registry.js';
+import { readRuleRows } from './rules.js';
+import type { TableSchema } from './table-schema.js';
 import { triggerDrift } from './trigger-drift.js';
 
 export interface TableInspection {
@@ -35,7 +39,9 @@ export interface CaptureInspection {
   readonly lost: readonly string[];
   /** Tables that are neither captured nor left out by rule. */
   readonly undecided: readonly string[];
-  /** Of these, and of those that were captured once, the ones that cannot be as they are now, and why. */
+  /** Of these, the ones that were left out once, and that the rules take in by now. */
+  readonly included: readonly string[];
+  /** Of the undecided, and of those that were captured once, the ones that cannot be as they are now, and why. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
 }
 
@@ -49,6 +55,7 @@ export function inspectCapture(db: Database): CaptureInspection {
       extra: [],
       lost: [],
       undecided: [],
+      included: [],
       refused: [],
     };
   const entries = readRegistryEntries(db);
@@ -73,23 +80,38 @@ export function inspectCapture(db: Database): CaptureInspection {
     };
   });
   const captured = new Set(tables.map((table) => table.name));
-  const excluded = db.prepare<[], string>(`SELECT name FROM ${PREFIX}excluded`).pluck().all();
+  const isTakenIn = takenInByRule(db, schema.tables);
+  const once = db.prepare<[], string>(`SELECT name FROM ${PREFIX}excluded`).pluck().all();
+  const excluded = once.filter((name) => !isTakenIn(name));
   const registered = entries.map((entry) => entry.name).filter((name) => !isOurs(name));
   const decided = new Set([...registered, ...excluded]);
   const isUndecided = ({ name }: { readonly name: string }) => !decided.has(name) && !isOurs(name);
+  const undecided = [...schema.tables, ...schema.refused].filter(isUndecided).map(({ name }) => name);
   const inspection = {
     installed: true,
     hasLog: present.has(`${PREFIX}log`),
     tables: inspections,
     extra: drift.extra,
     lost: registered.filter((name) => !captured.has(name)),
-    undecided: [...schema.tables, ...schema.refused].filter(isUndecided).map(({ name }) => name),
+    undecided,
+    included: undecided.filter((name) => once.includes(name)),
     refused: [
       ...schema.refused.filter(({ name }) => !excluded.includes(name) && !isOurs(name)),
       ...schema.tables.filter((table) => isUndecided(table) && hasNullKey(db, table)).map(nullKeys),
     ].map(({ name, reason }) => ({ name, reason })),
   };
   return { ...inspection, complete: isComplete(inspection) };
+}
+
+/** A glob does not take in what a migration tool keeps for itself. */
+function takenInByRule(db: Database, tables: readonly TableSchema[]): (name: string) => boolean {
+  const ruleFor = inclusionBy(readRuleRows(db));
+  const columnsOf = new Map(tables.map(({ name, columns }) => [name, columns]));
+  return (name) => {
+    const rule = ruleFor(name);
+    if (rule?.included !== true) return false;
+    return rule.isOwn || !isMigrationTable(name, columnsOf.get(name) ?? []);
+  };
 }
 
 const nullKeys = ({ name }: { readonly name: string }) => ({ name, reason: NULL_KEYS });
@@ -101,7 +123,7 @@ function isComplete({ hasLog, tables, extra, undecided, refused }: Omit<CaptureI
   return hasLog && tables.every(isWhole) && extra.length + undecided.length + refused.length === 0;
 }
 
-/** All at once: no index finds a name in a schema, which may be of many thousand tables. */
-function tableNames(db: Database): Set<string> {
+/** Those of all tables, read at once: no index finds a name in a schema, which may be of many thousand tables. */
+export function tableNames(db: Database): Set<string> {
   return new Set(db.prepare<[], string>(`SELECT name FROM main.sqlite_schema WHERE type = 'table'`).pluck().all());
 }

@@ -22,6 +22,7 @@ import { enterNewValues } from './new-columns.js';
 import { type CapturePlan, hasCapture } from './plan-capture.js';
 import { readSchema } from './read-schema.js';
 import { type RegistryEntry, readRegistry, readRegistryEntries, updatedColumns } from './registry.js';
+import { highestTableId, releaseTables } from './release-tables.js';
 import { readRules } from './rules.js';
 import type { CapturedTable, TableSchema } from './table-schema.js';
 import { existingTriggers, triggerDrift } from './trigger-drift.js';
@@ -65,6 +66,7 @@ function install(db: Database, plan: CapturePlan, options: InstallOptions): Inst
   else for (const sql of [...LOCAL_TABLES, ...INTERNAL_TABLES.map((table) => table.create)]) db.exec(sql);
   const schema = readSchema(db);
   const surveys = wasInstalled ? followColumns(db, schema.tables) : new Map<string, ColumnSurvey>();
+  if (wasInstalled) releaseTables(db);
   const added = updateRegistry(db, plan, [...schema.tables, ...schema.internal]);
   const tables = readRegistry(db, schema);
   const known = new Set(
@@ -157,7 +159,7 @@ function updateRegistry(db: Database, plan: CapturePlan, schemas: readonly Table
   const captured = new Set(plan.tables.filter((table) => table.status === 'captured').map((table) => table.name));
   const internalIds = new Map<string, number>(INTERNAL_TABLES.map((table) => [table.name, table.id]));
   const entries = new Map(readRegistryEntries(db).map((entry) => [entry.name, entry]));
-  let nextId = Math.max(FIRST_TABLE_ID - 1, ...[...entries.values()].map((entry) => entry.id)) + 1;
+  let nextId = Math.max(FIRST_TABLE_ID - 1, highestTableId(db)) + 1;
   const upsert = db.prepare<[number, string, string, string]>(
     `INSERT INTO ${PREFIX}table(id, name, columns, hash) VALUES(?, ?, ?, ?)
      ON CONFLICT(id) DO UPDATE SET columns = excluded.columns, hash = excluded.hash

@@ -143,12 +143,12 @@ const CREATE_MEMBER = `CREATE TABLE ${PREFIX}member(node_id TEXT PRIMARY KEY, na
 /**
  * Rules of the data set: the same on every member by way of rule-changes.ts, never by rows that travel. A column that is
  * NULL is decided by the row of `*`, else by the default. See rules.ts.
- *   tbl            the table's name, or * for all others
+ *   tbl            the table's name, or * for all others; where it takes in or leaves out, any glob
  *   strategy       merge, lww, version or manual
  *   node_order     JSON array of node names, the first wins: breaks ties of `version`
  *   key_collision  keep or rekey
  *   orphan         keep, delete or restore-parent
- *   included       1: taken in when it appears; 0: left out
+ *   included       1: taken in; 0: left out. See included-tables.ts
  *   change         hex, random: the change that made the row what it is
  *   node, at       where it was typed, and when in Unix milliseconds
  */

@@ -1,5 +1,5 @@
 /** Tables of which writes may have gone unrecorded, until that is written down in the file as a gap. */
-import { widenGap } from './capture-repair.js';
+import { widenGap } from './capture-gap.js';
 import type { NodeState } from './node-state.js';
 
 export class MissedWrites {

@@ -4,19 +4,26 @@
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { globMatcher } from './glob.js';
-import { inclusionBy } from './included-tables.js';
+import { type DecidingRule, inclusionBy } from './included-tables.js';
 import { PREFIX } from './metadata-schema.js';
+import { isMigrationTable } from './migration-tables.js';
 import { hasNullKey, NULL_KEYS, nullableKeyColumns } from './null-keys.js';
 import { isOurs, readSchema } from './read-schema.js';
 import { readRegistryEntries } from './registry.js';
-import { readRuleRows } from './rules.js';
+import { readLeaving } from './release-tables.js';
+import { type RuleRow, readRuleRows } from './rules.js';
 import type { TableSchema } from './table-schema.js';
 
 export interface CaptureOptions {
-  /** Globs (`*` and `?`, in whatever case) of the only tables to take; empty: all. They also bring back what is left out by default. */
+  /**
+   * Globs (`*` and `?`, in whatever case) of the only tables to take; empty: all. A table's own name also brings back one
+   * that is left out by default.
+   */
   readonly include: readonly string[];
   /** Globs of tables to leave out. */
   readonly exclude: readonly string[];
+  /** Rules of the data set in place of those that the file has. */
+  readonly rules?: readonly RuleRow[];
 }
 
 export interface PlannedTable {
@@ -36,39 +43,19 @@ export interface CapturePlan {
   readonly tables: readonly PlannedTable[];
 }
 
-/** Tables in which migration tools keep what has run on this file: every node's own. */
-const MIGRATION_TABLES = [
-  'django_migrations',
-  'alembic_version',
-  '_prisma_migrations',
-  'schema_migrations',
-  'knex_migrations*',
-  '__EFMigrationsHistory',
-  '__drizzle_migrations',
-  'SequelizeMeta',
-  'typeorm_metadata',
-  'ar_internal_metadata',
-  'flyway_schema_history',
-  'goose_db_version',
-  '_sqlx_migrations',
-  '__diesel_schema_migrations',
-  'refinery_schema_history',
-  'doctrine_migration_versions',
-  'phinxlog',
-];
-
-/** Columns by which a table called `migrations` is known to be TypeORM's, Laravel's or db-migrate's. */
-const MIGRATIONS_COLUMNS = [['timestamp', 'name'], ['migration', 'batch'], ['run_on']];
-
-/** Plans the capture of a file, one that has it already or not: a table that is captured stays so. */
+/**
+ * Plans the capture of a file, one that has it already or not: a table that is captured stays so, unless it is to be let
+ * go of by a change of the rules.
+ */
 export function planCapture(db: Database, options: CaptureOptions): CapturePlan {
   const schema = readSchema(db);
   const isInstalled = hasCapture(db);
   const registered = new Set(isInstalled ? readRegistryEntries(db).map((entry) => entry.name) : []);
+  const leaving = isInstalled ? readLeaving(db) : new Set();
   const reasonToExclude = exclusionRule(
     options,
     isInstalled ? readExcluded(db) : new Map(),
-    inclusionBy(isInstalled ? readRuleRows(db) : []),
+    inclusionBy(options.rules ?? (isInstalled ? readRuleRows(db) : [])),
   );
   const plan: PlannedTable[] = schema.local.map((name) =>
     leftOut(name, 'excluded', 'a virtual table, or part of one: each node keeps its own'),
@@ -83,7 +70,7 @@ export function planCapture(db: Database, options: CaptureOptions): CapturePlan 
       plan.push(excluded === null ? leftOut(name, 'refused', reason) : leftOut(name, 'excluded', excluded));
   }
   for (const table of schema.tables) {
-    const excluded = registered.has(table.name) ? null : reasonToExclude(table.name, table.columns);
+    const excluded = reasonToExclude(table.name, table.columns, registered.has(table.name) && !leaving.has(table.name));
     plan.push(excluded === null ? planTable(db, table) : { ...describe(table), status: 'excluded', reason: excluded });
   }
   return { tables: plan.sort((x, y) => (x.name < y.name ? -1 : 1)) };
@@ -151,23 +138,19 @@ function readExcluded(db: Database): Map<string, string> {
 function exclusionRule(
   options: CaptureOptions,
   excluded: ReadonlyMap<string, string>,
-  includedByRule: (name: string) => boolean | null,
-): (name: string, columns?: TableSchema['columns']) => string | null {
+  ruleFor: (name: string) => DecidingRule | null,
+): (name: string, columns?: TableSchema['columns'], isCaptured?: boolean) => string | null {
   const isIncluded = globMatcher(options.include);
   const isExcluded = globMatcher(options.exclude);
-  const isMigrationTable = globMatcher(MIGRATION_TABLES);
-  return (name, columns = []) => {
+  const named = new Set(options.include.map((glob) => glob.toLowerCase()));
+  return (name, columns = [], isCaptured = false) => {
+    const rule = ruleFor(name);
+    if (isCaptured) return null;
+    if (rule?.included === false) return 'left out by a rule of the data set';
     if (isExcluded(name)) return 'left out on request';
-    if (isIncluded(name) || includedByRule(name) === true) return null;
-    if (includedByRule(name) === false) return 'left out by a rule of the data set';
-    if (isMigrationTable(name) || isMigrations(name, columns)) return 'a migration tool keeps it for this file alone';
+    const isNamed = rule?.isOwn === true || named.has(name.toLowerCase());
+    if (!isNamed && isMigrationTable(name, columns)) return 'a migration tool keeps it for this file alone';
+    if (isIncluded(name) || rule !== null) return null;
     return excluded.get(name) ?? (options.include.length === 0 ? null : 'not among the tables to take');
   };
-}
-
-function isMigrations(name: string, columns: TableSchema['columns']): boolean {
-  const names = new Set(columns.map((column) => column.name.toLowerCase()));
-  return (
-    name.toLowerCase() === 'migrations' && MIGRATIONS_COLUMNS.some((known) => known.every((one) => names.has(one)))
-  );
 }

@@ -1,7 +1,7 @@
 /** What a node can say of itself without asking anybody. */
 
 import { type MemberBacklog, readBacklog } from './backlog.js';
-import type { CaptureGap } from './capture-repair.js';
+import type { CaptureGap } from './capture-gap.js';
 import { type CatchUp, catchUpOf } from './catch-up.js';
 import { addTo, type ConflictCounts, type ConflictGroup, countConflicts } from './conflict-count.js';
 import type { Engine } from './engine.js';

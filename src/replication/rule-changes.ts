@@ -10,6 +10,9 @@
  */
 import { SqlsyncError } from '../errors.js';
 import type { Engine } from './engine.js';
+import { type InclusionRequest, inclusionFor } from './inclusion-request.js';
+import { tableNames } from './inspect-capture.js';
+import { decidesTables, leavingTables, reasonToWait, refuseIfInQuestion } from './leaving-tables.js';
 import type { Members } from './members.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
@@ -26,6 +29,7 @@ import {
   rowsAfter,
   rulesFrom,
   rulesHash,
+  settlesConflicts,
   writeRules,
 } from './rules.js';
 import { RulesHeard } from './rules-heard.js';
@@ -43,6 +47,8 @@ export interface RuleVote {
   readonly members: readonly string[];
 }
 
+/** As the version of a schema: it is to be read. */
+const NOT_READ = -1;
 /** Changes that were given up, so that a message that was late freezes nobody. */
 const ABORTED_MAX = 64;
 
@@ -86,14 +92,15 @@ export class RuleChanges {
   }
 
   /** The row that a request makes of the rules as they are now. Throws 'usage'. */
-  request(asked: RuleRequest): RequestedRule {
+  request(asked: RuleRequest | InclusionRequest): RequestedRule {
+    if ('glob' in asked) return inclusionFor(asked, this.rows(), [...tableNames(this.engine.options.install)]);
     return ruleFor(asked, { tables: this.tables, rows: this.rows(), members: this.members.names() });
   }
 
   /** What a table, or `*`, goes by. */
   effective(table: string): EffectiveRule {
     const rows = this.rows();
-    const isOwn = rows.some(({ tbl }) => tbl === table);
+    const isOwn = rows.some((row) => row.tbl === table && settlesConflicts(row));
     return effectiveRule(table, rulesFrom(rows)(table), isOwn);
   }
 
@@ -111,6 +118,7 @@ export class RuleChanges {
   begin(change: RuleChange): void {
     if (this.members.isReader) throw decidesNothing(this.self.node);
     this.refuseUnlessFree();
+    refuseIfInQuestion(this.engine, leavingTables(this.engine, this.rows(), change));
     this.engine.freeze.coordinating = change;
   }
 
@@ -124,12 +132,10 @@ export class RuleChanges {
     if (change === null) throw new Error('a change of the rules was decided that had not begun');
     const obstacle = this.obstacle(change, votes);
     if (obstacle !== null) return obstacle;
-    const rows = this.durably(() => {
+    this.goBy(change, () => {
       insertOperation(engine.options.writer, operation, engine.clock.nowMs());
       engine.logOwnWrite(OPERATION_TABLE.id, OP.insert, [operation.id], 0);
-      return writeRules(engine.options.writer, change);
     });
-    this.goBy(rows);
     engine.freeze.coordinating = null;
     return null;
   }
@@ -156,8 +162,9 @@ export class RuleChanges {
     return { node: state.get('node'), vector: Object.fromEntries(state.vector), dropped: state.get('dropped') };
   }
 
-  private obstacle({ id }: RuleChange, votes: readonly RuleVote[]): string | null {
+  private obstacle(change: RuleChange, votes: readonly RuleVote[]): string | null {
     const { self } = this;
+    const { id } = change;
     const { state, schema } = this.engine;
     const members = this.members.names();
     for (const name of members) {
@@ -171,7 +178,8 @@ export class RuleChanges {
     }
     if (state.get('catch_up') !== '') return 'this node is catching up';
     const behind = membersBehind([self, ...votes.map(({ hello }) => hello)]);
-    return behind.length === 0 ? null : `${behind.join(', ')} had not received what others had`;
+    if (behind.length > 0) return `${behind.join(', ')} had not received what others had`;
+    return reasonToWait(this.engine, this.members, leavingTables(this.engine, this.rows(), change));
   }
 
   /**
@@ -187,6 +195,12 @@ export class RuleChanges {
       throw new SqlsyncError('rules-differ', 'the change starts from rules that this node does not go by', {
         hint: 'compare: sqlsync rules',
       });
+    }
+    const leaving = leavingTables(engine, this.rows(), change);
+    refuseIfInQuestion(engine, leaving);
+    const reason = reasonToWait(engine, this.members, leaving);
+    if (reason !== null) {
+      throw new SqlsyncError('unsent-changes', reason, { hint: 'let it sync, and type it again when less is written' });
     }
     const waiting = { change, coordinator: change.node, since: engine.clock.nowMs() };
     this.durably(() => engine.freeze.setWaiting(waiting));
@@ -261,21 +275,28 @@ export class RuleChanges {
   }
 
   private adopt({ change }: WaitingChange): void {
-    const { engine } = this;
-    const rows = this.durably(() => {
-      engine.freeze.setWaiting(null);
-      return writeRules(engine.options.writer, change);
-    });
-    this.goBy(rows);
+    this.goBy(change, () => this.engine.freeze.setWaiting(null));
   }
 
-  /** Goes by these rows, which are in the file, from here on. Nothing in it can fail. */
-  private goBy(rows: readonly RuleRow[]): void {
+  /**
+   * Sets the rules in the file, together with what is said there of the change, and goes by them from here on. Which
+   * tables are captured is decided anew before anything else is done with the file (capture-repair.ts).
+   */
+  private goBy(change: RuleChange, note: () => void): void {
     const { engine } = this;
+    const before = this.rows();
+    const leaving = leavingTables(engine, before, change);
+    const rows = this.durably(() => {
+      note();
+      if (leaving.length > 0) engine.state.set('leaving', JSON.stringify(leaving));
+      return writeRules(engine.options.writer, change);
+    });
+    // Nothing from here on can fail.
     this.previousHash = engine.schema.rulesHash;
     engine.tables.goBy(rulesFrom(rows));
     const tables = engine.tables.all.map(({ captured }) => captured);
     engine.schema = { ...engine.schema, tables, rulesHash: rulesHash(rows) };
+    if (decidesTables(change, before)) engine.schemaVersion = NOT_READ;
   }
 
   /** What this node has promised others survives a loss of power. */

@@ -34,7 +34,7 @@ export interface RuleRow {
 
 /** What one row of the table says; null: not decided by it. */
 export interface Rule {
-  /** A table's name, or `*`. */
+  /** A table's name, or `*`; where it takes in or leaves out, any glob. */
   readonly table: string;
   readonly strategy: Strategy | null;
   readonly nodeOrder: readonly string[] | null;
@@ -152,6 +152,11 @@ function firstOf(rules: readonly (Rule | undefined)[]): TableRules {
     keyCollision: first((rule) => rule.keyCollision, DEFAULT_RULES.keyCollision),
     orphan: first((rule) => rule.orphan, DEFAULT_RULES.orphan),
   };
+}
+
+/** Does the row say how conflicts are settled? Others only take tables in, or leave them out. */
+export function settlesConflicts({ strategy, node_order, key_collision, orphan }: RuleRow): boolean {
+  return [strategy, node_order, key_collision, orphan].some((said) => said !== null);
 }
 
 /** What a table goes by. */

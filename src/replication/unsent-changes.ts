@@ -4,19 +4,25 @@ import type { Engine } from './engine.js';
 import { OP, PREFIX } from './metadata-schema.js';
 import { nodeOf } from './version-vector.js';
 
-/** @param nodeId the peer's; null: nothing has been heard of it */
-export function unsentChanges(engine: Engine, nodeId: string | null): Record<string, number> {
+/**
+ * @param nodeId the peer's; null: nothing has been heard of it
+ * @param names of the only tables to look at; null: all
+ */
+export function unsentChanges(
+  engine: Engine,
+  nodeId: string | null,
+  names: readonly string[] | null = null,
+): Record<string, number> {
   const { state, tables, acknowledgements } = engine;
   const told = (nodeId === null ? undefined : acknowledgements.latest(nodeId)) ?? { vector: {}, horizon: 0 };
   const counts: Record<string, number> = {};
   const unfolded = unfoldedByTable(engine);
   for (const { captured, metadata } of tables.all) {
-    if (captured.internal) continue;
+    if (captured.internal || names?.includes(captured.name) === false) continue;
     let changes = unfolded.get(captured.id) ?? 0;
     metadata.forEachVector((entries) => {
-      const [latest] = [...entries].sort((x, y) => y.hlc - x.hlc);
-      if (latest && nodeOf(latest.session) === state.get('node') && entryIn(told, latest.session) < latest.hlc)
-        changes += 1;
+      const isOwn = ({ session }: { readonly session: string }) => nodeOf(session) === state.get('node');
+      if (entries.some((entry) => isOwn(entry) && entryIn(told, entry.session) < entry.hlc)) changes += 1;
     });
     if (changes > 0) counts[captured.name] = changes;
   }

@@ -133,7 +133,8 @@ test('globs choose tables, and those of migration tools stay out by themselves',
   expect(await chosen()).toEqual(['product', 'product_note', 'sale']);
   expect(await chosen('--exclude', '*_note', '--exclude', 'SALE')).toEqual(['product']);
   expect(await chosen('--include', 'product*')).toEqual(['product', 'product_note']);
-  expect(await chosen('--include', '*')).toContain('knex_migrations');
+  expect(await chosen('--include', '*')).toEqual(['product', 'product_note', 'sale']);
+  expect(await chosen('--include', 'product', '--include', 'KNEX_migrations')).toEqual(['knex_migrations', 'product']);
 });
 
 test('several files are planned together, and a list tells of each', async () => {

@@ -54,7 +54,7 @@ describe('planCapture', () => {
     }
   });
 
-  test('leaves out the tables of migration tools, unless they are asked for', () => {
+  test('leaves out the tables of migration tools, unless they are named', () => {
     const db = open(
       'CREATE TABLE knex_migrations_lock(i INTEGER PRIMARY KEY); CREATE TABLE Alembic_Version(v TEXT PRIMARY KEY NOT NULL)',
     );
@@ -64,7 +64,10 @@ describe('planCapture', () => {
     );
     const typeorm = open('CREATE TABLE migrations(id INTEGER PRIMARY KEY, timestamp bigint, name varchar)');
     expect(planned(typeorm).migrations?.status).toBe('excluded');
-    expect(planned(db, { include: ['*'] }).knex_migrations_lock).toMatchObject({ status: 'captured' });
+    expect(planned(db, { include: ['*'] }).knex_migrations_lock).toMatchObject({ status: 'excluded' });
+    expect(planned(db, { include: ['knex_migrations_lock'] }).knex_migrations_lock).toMatchObject({
+      status: 'captured',
+    });
   });
 
   test('takes globs in and out, and remembers what it was told', () => {

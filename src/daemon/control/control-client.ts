@@ -6,7 +6,9 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isErrorCode, SqlsyncError } from '../../errors.js';
 import type { BackupProgress, BackupReport, BackupRequest } from '../../operations/backup/backup-report.js';
 import type {
+  ChangedInclusion,
   ChangedRules,
+  IncludeRequest,
   PrunedHistory,
   PruneOrder,
   QuarantineDecision,
@@ -119,6 +121,10 @@ export class ControlClient {
 
   setRules(request: SetRulesRequest, signal?: AbortSignal): Promise<ChangedRules> {
     return this.ask({ verb: 'set-rules', ...request }, () => {}, signal) as Promise<ChangedRules>;
+  }
+
+  includeTables(request: IncludeRequest, signal?: AbortSignal): Promise<ChangedInclusion> {
+    return this.ask({ verb: 'include-tables', ...request }, () => {}, signal) as Promise<ChangedInclusion>;
   }
 
   recoverRules(request: RulesRecovery, signal?: AbortSignal): Promise<RecoveredRules> {

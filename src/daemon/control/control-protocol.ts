@@ -12,6 +12,7 @@
  *   hold     leave a file alone: after a line of progress, until the asker goes away; whether anybody is there to hear
  *            the answer does not matter
  *   set-rules  the rules of one table, on every member               → ChangedRules
+ *   include-tables  which tables replicate, on every member          → ChangedInclusion
  *   recover-rules  a change whose coordinator is gone is ended        → RecoveredRules
  *   backup   of a database, to a folder or a bucket                  → BackupReport
  *   stop     drain and exit                                          → null
@@ -70,6 +71,11 @@ export const controlRequestSchema = z.discriminatedUnion('verb', [
   /** The real path of a database that is served. */
   z.strictObject({ verb: z.literal('hold'), path: z.string().max(4096) }),
   z.strictObject({ verb: z.literal('set-rules'), ...typed, rule: ruleRequest }),
+  z.strictObject({
+    verb: z.literal('include-tables'),
+    ...typed,
+    tables: z.strictObject({ glob: z.string().max(1_000_000), included: z.boolean() }),
+  }),
   z.strictObject({ verb: z.literal('recover-rules'), ...typed }),
   z.strictObject({
     verb: z.literal('backup'),

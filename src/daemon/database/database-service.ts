@@ -373,6 +373,12 @@ export class DatabaseService {
     return runSlices(this.file, () => readFigures(this.replica, this.handles.reader));
   }
 
+  /** The rules may be others by now: what they say of tables is done soon, and peers hear of them. */
+  tellRules(): void {
+    this.upkeep.folding.request();
+    this.tellAdvanced();
+  }
+
   /** This node may have something new for its peers. */
   tellAdvanced(): void {
     for (const listener of this.listeners) listener();

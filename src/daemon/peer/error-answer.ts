@@ -39,6 +39,11 @@ const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'schema-differs': 409,
   'rules-differ': 409,
   'rules-changing': 503,
+  // What keeps a member from leaving tables out.
+  'unsent-changes': 503,
+  'changes-aside': 409,
+  'coverage-unknown': 409,
+  'conflicts-open': 409,
   'encoding-differs': 409,
   'node-name-taken': 409,
   'clock-ahead': 409,

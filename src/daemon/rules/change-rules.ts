@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ErrorCode, SqlsyncError } from '../../errors.js';
+import type { InclusionRequest } from '../../replication/inclusion-request.js';
 import type { RuleAnswer } from '../../replication/rule-messages.js';
 import type { RuleRequest } from '../../replication/rule-request.js';
 import type { RuleChange } from '../../replication/rules.js';
@@ -18,7 +19,7 @@ export interface RuleChangeOptions {
   readonly service: DatabaseService;
   /** Those who can be spoken to now. */
   readonly targets: () => readonly PeerTarget[];
-  readonly request: RuleRequest;
+  readonly request: RuleRequest | InclusionRequest;
   /** Who types it, and how: for the record of operations. */
   readonly operator: string;
   readonly command: string;
@@ -32,7 +33,13 @@ const ROUNDS_MAX = 4;
 const PAUSE_STEP_MS = 100;
 
 /** What passes, so that it is worth another try. */
-const PASSING: readonly ErrorCode[] = ['rules-changing', 'rules-differ', 'catching-up', 'batch-outdated'];
+const PASSING: readonly ErrorCode[] = [
+  'rules-changing',
+  'rules-differ',
+  'catching-up',
+  'batch-outdated',
+  'unsent-changes',
+];
 const OUT_OF_REACH: readonly ErrorCode[] = ['peer-unreachable', 'peer-timeout', 'peer-paused', 'interrupted'];
 
 /** Says whether anything had to be changed. Throws 'peer-unreachable' and names who is missing, or 'rules-not-agreed'. */
@@ -126,7 +133,7 @@ async function attemptChange(
     // Whatever keeps the file from being worked on: this is in memory alone.
     if (!isDecided) rules.giveUp();
     await tellAll(isDecided ? 'commit' : 'abort', change.id, members);
-    service.tellAdvanced();
+    service.tellRules();
   }
 }
 

@@ -39,7 +39,7 @@ export async function recoverRules(options: RuleRecoveryOptions): Promise<'adopt
     service.replica.recordOperation({ ...operation, detail: { change: waiting.change, outcome } }),
   );
   await tellAll(isDecided ? 'commit' : 'abort', id, members);
-  service.tellAdvanced();
+  service.tellRules();
   return outcome;
 }
 

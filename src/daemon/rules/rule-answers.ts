@@ -19,8 +19,8 @@ export interface RuledFile {
   readonly name: string;
   /** Does a piece of work as soon as the file is free. */
   work<Result>(attempt: () => Result): Promise<Result>;
-  /** This node may have something new for its peers. */
-  tellAdvanced(): void;
+  /** The rules may be others by now. */
+  tellRules(): void;
 }
 
 export class RuleAnswers {
@@ -38,7 +38,7 @@ export class RuleAnswers {
       this.file.replica.acknowledge(hello);
       return this.answerNow(this.act(hello, request));
     });
-    if (answer.hello.ruleChange !== before) this.file.tellAdvanced();
+    if (answer.hello.ruleChange !== before) this.file.tellRules();
     return answer;
   }
 
@@ -63,7 +63,7 @@ export class RuleAnswers {
     const isNews = await this.file.work(
       () => replica.checkMember(replica.hello(name), peer) === null && this.rules.learnFrom(peer),
     );
-    if (isNews) this.file.tellAdvanced();
+    if (isNews) this.file.tellRules();
   }
 
   /**

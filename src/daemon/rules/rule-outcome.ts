@@ -14,7 +14,7 @@ export async function hearOutcome(service: DatabaseService, ask: AskRules): Prom
   const answer = await ask(await service.rules.question({ verb: 'ask', change }));
   await service.rules.take(answer);
   const isHeard = await service.work(() => take(service, change, answer));
-  if (isHeard) service.tellAdvanced();
+  if (isHeard) service.tellRules();
   const { waitsFor } = answer;
   return (waitsFor?.coordinator === node && (await tell(service, waitsFor.change, ask))) || isHeard;
 }

@@ -1,5 +1,12 @@
 /** What an operator asks of the rules, on a database that this process serves. */
-import type { ChangedRules, RecoveredRules, RulesRecovery, SetRulesRequest } from '../../operations/running-daemon.js';
+import type {
+  ChangedInclusion,
+  ChangedRules,
+  IncludeRequest,
+  RecoveredRules,
+  RulesRecovery,
+  SetRulesRequest,
+} from '../../operations/running-daemon.js';
 import type { DatabaseService } from '../database/database-service.js';
 import type { PeerTarget } from '../peer/peer-target.js';
 import { changeRules } from './change-rules.js';
@@ -23,6 +30,17 @@ export async function setServedRules(
     const { members } = replica.rulesStatus();
     return { changed, inEffect: true, rule: replica.rules.effective(table), members };
   });
+}
+
+/** Returns when this node has done what the rules say of its tables; the others do so by themselves. */
+export async function includeServedTables(
+  { tables, operator, command }: IncludeRequest,
+  served: ServedRules,
+): Promise<ChangedInclusion> {
+  const { service } = served;
+  const changed = await changeRules({ ...served, request: tables, operator, command });
+  await service.fold();
+  return service.work(() => ({ changed, members: service.replica.rulesStatus().members }));
 }
 
 export async function recoverServedRules(

@@ -1,5 +1,5 @@
 /** Whether the triggers see what applications write, now and since the last time that somebody knew. */
-import type { CaptureGap } from '../../replication/capture-repair.js';
+import type { CaptureGap } from '../../replication/capture-gap.js';
 import type { CaptureInspection } from '../../replication/inspect-capture.js';
 import { shellWord } from '../../shell-word.js';
 import { type DatabaseFinding, found, listed } from './finding.js';

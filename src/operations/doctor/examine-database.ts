@@ -1,6 +1,6 @@
 /** One database put to all checks: first what is around it, then what is in it. */
 import { SqlsyncError } from '../../errors.js';
-import type { CaptureGap } from '../../replication/capture-repair.js';
+import type { CaptureGap } from '../../replication/capture-gap.js';
 import { shellWord } from '../../shell-word.js';
 import { readReplicaStatus } from '../replica-figures.js';
 import { checkStamps } from './clock-checks.js';
