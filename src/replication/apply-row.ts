@@ -11,6 +11,7 @@ import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
 import { isSameLife } from './stamp.js';
 import { putImage } from './stored-row.js';
+import { keepUnrecorded } from './unrecorded-columns.js';
 import { entryOf, isWithin, nodeOf, union } from './version-vector.js';
 
 export interface IncomingVersion {
@@ -51,8 +52,9 @@ export function applyRow(table: ReplicatedTable, incoming: IncomingVersion, cont
     return;
   }
   noteRow(incoming.row.version, context.state);
-  if (placeNew(table, incoming, context)) return;
-  placeJoined(table, incoming, context);
+  const kept = { ...incoming, row: keepUnrecorded(table, incoming.key, incoming.row, context) };
+  if (placeNew(table, kept, context)) return;
+  placeJoined(table, kept, context);
 }
 
 /** Places a version after joining it with one that is kept in quarantine, if one is. */

@@ -16,6 +16,7 @@ import {
 import type { JudgedRow } from '../../replication/comparison.js';
 import type { SqlValue } from '../../replication/row-version.js';
 import { type Standing, standingOf } from '../../replication/staleness.js';
+import { nodeOf } from '../../replication/version-vector.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import { ask, type CompareChannel } from './compare-channel.js';
 import type { ComparisonAnswers } from './comparison-answers.js';
@@ -31,6 +32,8 @@ export interface DifferingRow {
   readonly there: readonly ComparedValue[] | null;
   /** The side that has written it and is read-only: nobody takes that. */
   readonly keptBy: 'here' | 'there' | null;
+  /** Another node's write went into it that one side at least does not know to be everywhere. */
+  readonly isRecent: boolean;
 }
 
 export interface Judgement {
@@ -68,7 +71,10 @@ export async function judgeRows(
       const isSettled = isKnown(answered.dots, theirs, mine) && isKnown(judged.vector ?? [], mine, theirs);
       const isKeptHere = !claims(mine, judged.vector ?? []);
       const keptBy = isKeptHere ? 'here' : claims(theirs, answered.dots) ? null : 'there';
-      if (isSettled) differing.push({ ...unlikeRow(table, judged, answered), key, keptBy });
+      const isRecent = [...(judged.vector ?? []), ...answered.dots].some(
+        ([session]) => nodeOf(session) !== here.hello.nodeId,
+      );
+      if (isSettled) differing.push({ ...unlikeRow(table, judged, answered), key, keptBy, isRecent });
       else unsettled.push(key);
     }
     from += there.rows.length;

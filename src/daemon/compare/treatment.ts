@@ -48,8 +48,8 @@ export function useThere({ own, channel }: TreatmentSides): Treatment {
 }
 
 /**
- * Rows of tables of which writes here went unrecorded: what is found to differ are those writes. Where the other node has
- * missed some too, what is present beats what is absent, and of two different rows the other's is kept in a record. What
+ * Rows of tables of which writes here went unrecorded: what is found to differ are those writes. What they replace of
+ * another node's that is not everywhere yet is kept in a record. Where the other node has missed some too, what is present beats what is absent, and of two different rows the other's is kept in a record. What
  * a read-only node has written for itself hides nothing.
  */
 export function closeGap(
@@ -61,7 +61,10 @@ export function closeGap(
     const missed = rows.filter(({ keptBy }) => keptBy === null);
     const kept = rows.filter(({ keptBy }) => keptBy !== null);
     if (!gap.there.includes(table.name)) {
-      if (missed.length > 0) await own.rewrite(table, missed.map(toRewrite));
+      // What a table that is rebuilt was copied from may be older than what others have written since.
+      const [recent, old] = [missed.filter(isKeptInRecord), missed.filter((row) => !isKeptInRecord(row))];
+      if (recent.length > 0) await own.overrule(table, recent.map(toRewrite), otherNode(hello), 'own');
+      if (old.length > 0) await own.rewrite(table, old.map(toRewrite));
       return { written: missed, left: kept };
     }
     const theirs = missed.filter(({ here }) => here === null);
@@ -83,6 +86,10 @@ export function recordOnly({ own }: TreatmentSides, gap: readonly string[]): Tre
     if (missed.length > 0) await own.rewrite(table, missed.map(toRewrite));
     return { written: [], left: rows };
   };
+}
+
+function isKeptInRecord(row: DifferingRow): boolean {
+  return row.isRecent && canBeKept(row);
 }
 
 async function askToRewrite(

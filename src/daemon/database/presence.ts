@@ -3,7 +3,7 @@
  * and must not take that for their silence: a sign of life is left beside the file now and then, and where it is older
  * than it should be, listening has begun anew.
  */
-import { readJsonFile, type SideDirectory, writeJsonFile } from '../file/side-directory.js';
+import { readJsonFile, type SideDirectory, tryToWriteJsonFile } from '../file/side-directory.js';
 
 /** Signs of life between two of which a member may be silent for too long, at least. */
 const SIGNS_PER_LIMIT = 24;
@@ -54,7 +54,7 @@ export class Presence {
     const isBroken = pauseMs < 0 || pauseMs > MISSED_MAX * this.signMs;
     if (!isBroken && pauseMs < this.signMs / 2) return;
     this.signs = { sinceMs: isBroken ? nowMs : this.signs.sinceMs, lastMs: nowMs };
-    writeJsonFile(this.side.presencePath, this.signs);
+    tryToWriteJsonFile(this.side.presencePath, this.signs);
   }
 }
 

@@ -9,7 +9,7 @@ import {
   type JobRun,
   NO_RUNS,
 } from '../../operations/job-record.js';
-import { readJsonFile, type SideDirectory, writeJsonFile } from './side-directory.js';
+import { readJsonFile, type SideDirectory, tryToWriteJsonFile } from './side-directory.js';
 
 const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
 
@@ -30,7 +30,7 @@ const recordSchema = z.object({
 export class JobHistory {
   constructor(private readonly side: Pick<SideDirectory, 'jobsPath'>) {}
 
-  /** A record that cannot be read is none: a job may run once too often for it. */
+  /** A record that cannot be read, or could not be written, is none: a job may run once too often for it. */
   all(): JobRecords {
     const written = readJsonFile(this.side.jobsPath) as Partial<Record<JobKind, unknown>> | undefined;
     return Object.fromEntries(
@@ -56,6 +56,6 @@ export class JobHistory {
   }
 
   private write(kind: JobKind, record: JobRecord): void {
-    writeJsonFile(this.side.jobsPath, { ...this.all(), [kind]: record });
+    tryToWriteJsonFile(this.side.jobsPath, { ...this.all(), [kind]: record });
   }
 }

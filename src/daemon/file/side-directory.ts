@@ -102,6 +102,15 @@ export function writeJsonFile(path: string, value: unknown): void {
   renameSync(fresh, path);
 }
 
+/** The same for what a daemon can do without: a disk that is full ends none. */
+export function tryToWriteJsonFile(path: string, value: unknown): void {
+  try {
+    writeJsonFile(path, value);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+  }
+}
+
 /** Reads a small JSON file; undefined when there is none or a process died over it. */
 export function readJsonFile(path: string): unknown {
   try {

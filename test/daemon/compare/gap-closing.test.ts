@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { writeUnseen } from '../../support/compare-engines.js';
 import { makeFolder } from '../../support/make-folder.js';
-import { type NodeOptions, TestNode } from '../node.js';
+import { type NodeOptions, SCHEMA, TestNode } from '../node.js';
 
 const soon = { interval: 10, timeout: 15_000 };
 
@@ -58,6 +58,24 @@ test.each(['wal', 'delete'])(
     expect(operations(paris)).toHaveLength(2);
   },
 );
+
+test('a write that came into a table between its copy and its end, in a migration of many transactions, is kept', async () => {
+  const { paris, lyon } = await pair();
+  for (const id of [1, 2, 3]) paris.insert(id, `row ${id}`);
+  await vi.waitFor(() => expect(rows(lyon)).toEqual(rows(paris)), soon);
+  lyon.application.exec(`${SCHEMA.replace('item', 'item_new')}; INSERT INTO item_new SELECT * FROM item`);
+  paris.application.exec("UPDATE item SET name = 'in paris' WHERE id = 1; DELETE FROM item WHERE id = 2");
+  paris.insert(4, 'row 4');
+  await vi.waitFor(() => expect(rows(lyon)).toEqual(rows(paris)), soon);
+  lyon.application.exec('DROP TABLE item; ALTER TABLE item_new RENAME TO item');
+  await vi.waitFor(() => expect(operations(paris)).toEqual([['lyon', 'close gap', 'paris', 3, 'done']]), soon);
+  await vi.waitFor(() => expect(rows(paris)).toEqual(rows(lyon)), soon);
+  const select = "SELECT key ->> '$.id', kind, loser ->> '$.row.name' FROM _sqlsync_conflict ORDER BY 1";
+  const kept = (node: TestNode) => node.application.prepare(select).raw().all();
+  const expected = [[1, 'update-update', 'in paris'], [2, 'update-delete', null], [4, 'update-delete', 'row 4']]; // biome-ignore format: one line
+  await vi.waitFor(() => expect(kept(paris)).toEqual(expected), soon);
+  expect(kept(lyon)).toEqual(expected);
+});
 
 test('a gap waits for a peer; a node without others has nobody to miss anything', async () => {
   const { paris, lyon } = await pair();
