@@ -32,6 +32,8 @@ export async function runDaemon({ readSettings, logger, environment, onStarted }
     // One that is still starting has read what there is.
     if (daemon !== null) reloadOrKeep(daemon, readSettings, supervision, logger).catch(stopWith(daemon, logger));
   };
+  // A log that cannot be written, as on a full disk, is no reason to stop serving.
+  process.stderr.on('error', ignore);
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   try {
     const settings = readSettings();
@@ -47,9 +49,12 @@ export async function runDaemon({ readSettings, logger, environment, onStarted }
     logger.info('stopped before it served');
   } finally {
     supervision.close();
+    process.stderr.off('error', ignore);
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
   }
 }
+
+function ignore(): void {}
 
 /** A configuration that cannot be taken changes nothing. */
 async function reloadOrKeep(

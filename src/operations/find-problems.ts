@@ -26,6 +26,8 @@ export interface ProblemFacts {
   readonly running: boolean;
   /** This node's name in the configuration. */
   readonly node: string;
+  /** The peers that this node dials; null: it listens, so others may come too. */
+  readonly onlyDials: readonly string[] | null;
   /** What commands must end in to meet this configuration: see config-flag.ts. */
   readonly configFlag: string;
   readonly uptimeSeconds: number | null;
@@ -297,6 +299,8 @@ function inLink(peer: PeerStatus, facts: ProblemFacts): Finding[] {
   const advice = lastError?.hint ? ` (${lastError.hint})` : '';
   if (state === 'stale') return [inStaleLink(peer, facts.node)];
   if (isRevokedLink(peer)) return [];
+  // The two cannot reach each other, and need not: others pass on what either writes.
+  if (state === 'offline' && facts.onlyDials !== null && !facts.onlyDials.includes(name)) return [];
   if (state === 'error' && lastError) {
     const message = `nothing is exchanged with ${name}: ${lastError.message}${advice}`;
     return [{ code: lastError.code, severity: 'error', message, command: null, since }];

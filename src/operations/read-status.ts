@@ -50,6 +50,7 @@ export async function readStatus(
   const problems = findProblems({
     running: daemon !== null,
     node: config.node,
+    onlyDials: config.listen === null ? config.peers.map(({ name }) => name) : null,
     configFlag: configFlag(config.file),
     uptimeSeconds,
     databases: statuses,

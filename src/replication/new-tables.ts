@@ -10,7 +10,11 @@ const WAIT_MS = 2_000;
 const REBUILD_MS = 30_000;
 
 /** What migration tools call the tables they make for a moment, `%` being the name of the table that is rebuilt. */
-const PASSING = ['_alembic_tmp_%', 'new__%', '__new_%', 'temporary_%', '_knex_temp_alter*', '%_backup', '__old_push_%'];
+const PASSING = [
+  ...['_alembic_tmp_%', 'new__%', '__new_%', 'temporary_%', '_knex_temp_alter*', '%_backup', '__old_push_%'],
+  // What people call them who write their migrations by hand.
+  ...['%_new', 'new_%', '%_tmp', 'tmp_%', '%_temp', 'temp_%', '%_old', 'old_%', '%_copy'],
+];
 
 export class NewTables {
   /** Name → when it was seen first, in Unix milliseconds, and how long it is waited for. */

@@ -4,7 +4,7 @@
  * That becomes a write of this node's now; nobody could find it by comparing once it is overwritten.
  */
 import type { ApplyContext } from './apply-context.js';
-import type { CaptureGap } from './capture-repair.js';
+import type { CaptureGap } from './capture-gap.js';
 import { isSameValue } from './join-rows.js';
 import { OP } from './metadata-schema.js';
 import type { ReplicatedTable } from './replicated-table.js';

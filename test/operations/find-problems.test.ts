@@ -47,6 +47,7 @@ const DATABASE: DatabaseStatus = {
 const WELL: ProblemFacts = {
   running: true,
   node: 'paris',
+  onlyDials: null,
   configFlag: '',
   catchUps: new Map(),
   uptimeSeconds: 1000,
@@ -237,4 +238,13 @@ test('a change of the rules that waits tells for whom, and what to type', () => 
     expect.objectContaining({ ...problem, command: 'sqlsync rules recover' }),
   ]);
   expect(found({ since: NOW })).toEqual([]);
+});
+
+test('who can neither be dialed nor dial is no problem: others pass on what it writes', () => {
+  const offline = { ...WELL.databases[0], peers: [{ ...PEER, name: 'nice', state: 'offline', lastContactAt: null }] };
+  const codes = (onlyDials: readonly string[] | null) =>
+    findProblems({ ...WELL, databases: [offline as never], onlyDials }).map(({ code }) => code);
+  expect(codes(null)).toContain('peer-unreachable');
+  expect(codes(['nice'])).toContain('peer-unreachable');
+  expect(codes(['lyon'])).toEqual([]);
 });

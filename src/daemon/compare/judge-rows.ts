@@ -72,7 +72,7 @@ export async function judgeRows(
       const isKeptHere = !claims(mine, judged.vector ?? []);
       const keptBy = isKeptHere ? 'here' : claims(theirs, answered.dots) ? null : 'there';
       const isRecent = [...(judged.vector ?? []), ...answered.dots].some(
-        ([session]) => nodeOf(session) !== here.hello.nodeId,
+        ([session]) => nodeOf(session) !== here.hello.node,
       );
       if (isSettled) differing.push({ ...unlikeRow(table, judged, answered), key, keptBy, isRecent });
       else unsettled.push(key);
