@@ -1,5 +1,6 @@
 /** Lists that come page by page: a cursor is the place of the last item, in a form that nobody is meant to read. */
 import { SqlsyncError } from './errors.js';
+import { parseJson } from './parse-json.js';
 
 /** A list as `--json` prints it. */
 export interface Page<Item> {
@@ -21,18 +22,10 @@ export function cursorOf(place: readonly (string | number)[]): string {
 
 /** The place a cursor stands for. Throws `usage` when it is none: `kinds` are the types of its parts. */
 export function placeOf(cursor: string, kinds: readonly ('string' | 'number')[]): (string | number)[] {
-  const place = parse(cursor);
+  const place = parseJson(Buffer.from(cursor, 'base64url').toString());
   const isPlace = Array.isArray(place) && place.length === kinds.length;
   if (isPlace && kinds.every((kind, i) => typeof place[i] === kind)) return place as (string | number)[];
   throw new SqlsyncError('usage', `"${cursor}" is no cursor of such a list`, {
     hint: 'Take nextCursor of the list before.',
   });
-}
-
-function parse(cursor: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(cursor, 'base64url').toString());
-  } catch {
-    return null;
-  }
 }

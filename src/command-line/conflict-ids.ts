@@ -4,6 +4,7 @@
  */
 import { fstatSync } from 'node:fs';
 import { SqlsyncError } from '../errors.js';
+import { parseJson } from '../parse-json.js';
 import { renderBytes } from '../render-figures.js';
 
 /** Records carry images of rows. */
@@ -21,15 +22,6 @@ export function parseConflictIds(text: string): string[] {
     if (document === undefined) throw new SqlsyncError('usage', `line ${i + 1} of standard input is no JSON`);
     return idsIn(document);
   });
-}
-
-/** Undefined: it is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function idsIn(document: unknown): string[] {

@@ -103,11 +103,12 @@ export class ChangeFollower {
 
   private read(history: ChangeHistory): ChangeEvent[] {
     const events = this.isFirst ? this.begin(history) : [];
-    const from = this.place as ChangePlace;
+    let from = this.place as ChangePlace;
     const floor = history.floor();
     if (!this.isPast && (from.hlc < floor.hlc || from.arrival < floor.arrival)) {
       const reached = { hlc: Math.max(from.hlc, floor.hlc), arrival: Math.max(from.arrival, floor.arrival) };
       events.push(this.missed(from, reached));
+      from = reached;
     }
     this.isPast = false;
     const { changes, place, more } = history.after(from, BATCH_MAX);

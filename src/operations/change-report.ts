@@ -1,6 +1,7 @@
 /** A change as programs and people read it, and what may be asked for. */
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
+import { parseJson } from '../parse-json.js';
 import { type Change, type ChangeFilter, ChangeHistory, type ChangePlace } from '../replication/change-history.js';
 import { HLC_PER_MS, hlcToMs } from '../replication/hlc.js';
 import { fromJsonValue } from '../replication/json-values.js';
@@ -86,12 +87,4 @@ function keyFrom(text: string, tables: readonly CapturedTable[]): SqlValue[] {
   throw new SqlsyncError('usage', `${text} is no key of ${table.name}`, {
     hint: `Write it as JSON: ${JSON.stringify(Object.fromEntries(names.map((name) => [name, '…'])))}`,
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

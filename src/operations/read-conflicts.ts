@@ -1,6 +1,7 @@
 /** The conflicts of a database: a page of them, one with all that is known of it, or how many of what. */
 import type { DatabaseConfig } from '../config.js';
 import { SqlsyncError } from '../errors.js';
+import { cursorOf, type Page, placeOf } from '../page.js';
 import type { ConflictFilter } from '../replication/conflict-filter.js';
 import { type ConflictCount, ConflictInbox, type InboxPlace } from '../replication/conflict-inbox.js';
 import { readConflictNow } from '../replication/conflict-now.js';
@@ -24,13 +25,7 @@ const DAY_MS = 86_400_000;
 
 type Files = Pick<DatabaseFiles, 'withSnapshot'>;
 
-export interface ConflictPage {
-  readonly items: readonly ConflictReport[];
-  /** All that the filter selects. */
-  readonly total: number;
-  /** Null: this page is the last. */
-  readonly nextCursor: string | null;
-}
+export type ConflictPage = Page<ConflictReport>;
 
 function withInbox<Result>({ path }: DatabaseConfig, files: Files, read: (inbox: ConflictInbox) => Result): Result {
   return files.withSnapshot(path, (db) => {
@@ -44,7 +39,7 @@ export function listConflicts(
   query: { readonly filter: ConflictFilter; readonly limit: number; readonly cursor: string | undefined },
   files: Files,
 ): ConflictPage {
-  const after = query.cursor === undefined ? null : placeOf(query.cursor);
+  const after = query.cursor === undefined ? null : inboxPlace(query.cursor);
   return withInbox(database, files, (inbox) => {
     // One more than asked for tells whether there is another page.
     const found = inbox.page(query.filter, after, query.limit + 1);
@@ -53,28 +48,14 @@ export function listConflicts(
     return {
       items: shown.map((conflict) => conflictReport(database.name, conflict)),
       total: inbox.count(query.filter),
-      nextCursor: found.length > shown.length && last !== undefined ? cursorOf(last) : null,
+      nextCursor: found.length > shown.length && last !== undefined ? cursorOf([last.detectedAtMs, last.id]) : null,
     };
   });
 }
 
-function cursorOf({ detectedAtMs, id }: InboxPlace): string {
-  return Buffer.from(JSON.stringify([detectedAtMs, id])).toString('base64url');
-}
-
-function placeOf(cursor: string): InboxPlace {
-  const place = parsePlace(Buffer.from(cursor, 'base64url').toString());
-  if (place !== null) return place;
-  throw new SqlsyncError('usage', `"${cursor}" is no cursor`, { hint: 'Take it as it stands in nextCursor.' });
-}
-
-function parsePlace(text: string): InboxPlace | null {
-  try {
-    const [detectedAtMs, id] = JSON.parse(text) as unknown[];
-    return typeof detectedAtMs === 'number' && typeof id === 'string' ? { detectedAtMs, id } : null;
-  } catch {
-    return null;
-  }
+function inboxPlace(cursor: string): InboxPlace {
+  const [detectedAtMs, id] = placeOf(cursor, ['number', 'string']);
+  return { detectedAtMs: detectedAtMs as number, id: id as string };
 }
 
 /** The ids of all that the filter selects, newest first. */

@@ -52,7 +52,8 @@ export function applyRow(table: ReplicatedTable, incoming: IncomingVersion, cont
     return;
   }
   noteRow(incoming.row.version, context.state);
-  const kept = { ...incoming, row: keepUnrecorded(table, incoming.key, incoming.row, context) };
+  const row = keepUnrecorded(table, incoming.key, incoming.row, context);
+  const kept = row === incoming.row ? incoming : { ...incoming, row };
   if (placeNew(table, kept, context)) return;
   placeJoined(table, kept, context);
 }

@@ -22,3 +22,8 @@ export function narrowGap(stored: string, names: ReadonlySet<string>): string {
   const left = tables.filter((name) => !names.has(name));
   return left.length === 0 ? '' : JSON.stringify({ since, tables: left } satisfies CaptureGap);
 }
+
+/** The tables that a gap names. */
+export function tablesOfGap(stored: string): ReadonlySet<string> {
+  return new Set(stored === '' ? [] : (JSON.parse(stored) as CaptureGap).tables);
+}

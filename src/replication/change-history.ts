@@ -70,11 +70,19 @@ export class ChangeHistory {
   private readonly others: OtherNodes[];
   private readonly condition: { readonly sql: string; readonly values: readonly unknown[] };
   private readonly ownCount: Statement<unknown[], number>;
+  private readonly selectLast: Statement<unknown[], number>;
+  private readonly selectFact: Statement<[string], number | string>;
+  private readonly selectWatched: Statement<unknown[], number>;
+  private readonly selectSessions: Statement<[], [number, string]>;
 
   constructor(
     private readonly db: Database,
     private readonly filter: ChangeFilter,
   ) {
+    this.selectLast = pluck(db, `SELECT max(hlc) FROM ${PREFIX}log`);
+    this.selectFact = pluck(db, `SELECT value FROM ${PREFIX}state WHERE name = ?`) as unknown as typeof this.selectFact;
+    this.selectWatched = pluck(db, `SELECT count(*) FROM ${PREFIX}watch`);
+    this.selectSessions = db.prepare(`SELECT id, name FROM ${PREFIX}session`).raw() as typeof this.selectSessions;
     const { masks, keys } = logWidths(db);
     this.masks = masks;
     const captured = readRegistry(db).filter((table) => !table.internal && (filter.tables?.has(table.name) ?? true));
@@ -119,8 +127,7 @@ export class ChangeHistory {
 
   /** Behind everything that is there. */
   end(): ChangePlace {
-    const hlc = pluck(this.db, `SELECT max(hlc) FROM ${PREFIX}log`).get() ?? 0;
-    return { hlc, arrival: this.fact('arrival') };
+    return { hlc: this.selectLast.get() ?? 0, arrival: this.fact('arrival') };
   }
 
   /** Whoever has read less far may have missed something. */
@@ -140,13 +147,13 @@ export class ChangeHistory {
   }
 
   private fact(name: string): number {
-    return pluck(this.db, `SELECT value FROM ${PREFIX}state WHERE name = ?`).get(name) ?? 0;
+    return Number(this.selectFact.get(name) ?? 0);
   }
 
   /** What lies beyond a place, about `limit` of it at most, in the order in which this node learned of it. */
   after(place: ChangePlace, limit: number): ChangesRead {
     // What a migration wrote gets its place between older entries once that is known.
-    if (pluck(this.db, `SELECT count(*) FROM ${PREFIX}watch`).get() !== 0) return { changes: [], place, more: false };
+    if (this.selectWatched.get() !== 0) return { changes: [], place, more: false };
     const end = this.end();
     const rows = this.own.after.all(place.hlc, ...this.condition.values, limit);
     const isWhole = rows.length < limit;
@@ -265,12 +272,12 @@ export class ChangeHistory {
   }
 
   private textFact(name: 'node' | 'node_id'): string {
-    return this.db.prepare(`SELECT value FROM ${PREFIX}state WHERE name = ?`).pluck().get(name) as string;
+    return this.selectFact.get(name) as string;
   }
 
   /** Names of sessions by number, and the numbers of this node's own as JSON. */
   private sessions(): { readonly names: ReadonlyMap<number, string>; readonly own: string } {
-    const rows = this.db.prepare(`SELECT id, name FROM ${PREFIX}session`).raw().all() as [number, string][];
+    const rows = this.selectSessions.all();
     const node = this.textFact('node');
     const own = rows.filter(([, name]) => nodeOf(name) === node).map(([id]) => id);
     return { names: new Map(rows), own: JSON.stringify(own) };

@@ -5,6 +5,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
+import { tablesOfGap } from './capture-gap.js';
 import { FORMAT_VERSION, PREFIX } from './metadata-schema.js';
 import { SETTLED_SESSION } from './stamp.js';
 import { birthOf, nodeOf, sessionName } from './version-vector.js';
@@ -86,6 +87,8 @@ export class NodeState {
   private idByName = new Map<string, number>();
   private nameById = new Map<number, string>();
   private ownSession: string | null = null;
+  /** What the fact `gap` says, read once. */
+  private gap: { readonly stored: string; readonly tables: ReadonlySet<string> } = { stored: '', tables: new Set() };
   /** Session → highest HLC that is a row's, not a marker's; what came before this process began is taken for rows. */
   private rowHighs = new Map<string, number>();
 
@@ -297,6 +300,14 @@ export class NodeState {
     this.idByName.set(name, id);
     this.nameById.set(id, name);
     return id;
+  }
+
+  /** May writes to this table have gone unrecorded? Asked for each row that is applied. */
+  isInGap(table: string): boolean {
+    const stored = this.facts.gap;
+    if (stored === '') return false;
+    if (stored !== this.gap.stored) this.gap = { stored, tables: tablesOfGap(stored) };
+    return this.gap.tables.has(table);
   }
 
   /** Is this a session of this node, by its number? */

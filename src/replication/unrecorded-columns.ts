@@ -4,7 +4,6 @@
  * That becomes a write of this node's now; nobody could find it by comparing once it is overwritten.
  */
 import type { ApplyContext } from './apply-context.js';
-import type { CaptureGap } from './capture-gap.js';
 import { isSameValue } from './join-rows.js';
 import { OP } from './metadata-schema.js';
 import type { ReplicatedTable } from './replicated-table.js';
@@ -19,7 +18,7 @@ export function keepUnrecorded(
   context: ApplyContext,
 ): VersionedRow {
   const { version, image } = row;
-  if (image === null || !isInGap(table, context)) return row;
+  if (image === null || table.captured.internal || !context.state.isInGap(table.captured.name)) return row;
   const mine = table.metadata.get(key);
   const here = mine?.alive === false ? null : table.rows.read(key);
   if (here === null) return row;
@@ -33,11 +32,6 @@ export function keepUnrecorded(
   context.logOwnWrite(table.captured.id, OP.update, key, unseen);
   const kept = image.map((value, i) => (unseen.includes(table.columnIds[i] as number) ? (here[i] as SqlValue) : value));
   return { version, image: kept };
-}
-
-function isInGap({ captured }: ReplicatedTable, { state }: ApplyContext): boolean {
-  const gap = state.get('gap');
-  return gap !== '' && !captured.internal && (JSON.parse(gap) as CaptureGap).tables.includes(captured.name);
 }
 
 /** Is the write that `theirs` names the one that this node has in the column? `mine` null: all of the row is settled. */

@@ -1,31 +1,18 @@
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { MemberReport } from '../../src/operations/list-members.js';
-import { makeFolder } from '../support/make-folder.js';
-import { ProcessNode } from '../support/process-node.js';
-import { makeShop, onDatabase, rowsOf } from '../support/shop-database.js';
+import type { ProcessNode } from '../support/process-node.js';
+import { rowsOf } from '../support/shop-database.js';
+import { makeShopPair, sell } from '../support/shop-pair.js';
 
 // Every step is a process of its own, and machines that run tests are busy.
 vi.setConfig({ testTimeout: 180_000 });
-
-async function makePair(): Promise<{ paris: ProcessNode; lyon: ProcessNode }> {
-  const folder = makeFolder();
-  const paris = await ProcessNode.first(folder, 'paris', (path) => makeShop(path));
-  onTestFinished(() => paris.dispose());
-  await paris.start();
-  const lyon = await ProcessNode.joining(paris, 'lyon', { change: { peer: { live: false, schedule: null } } });
-  onTestFinished(() => lyon.dispose());
-  return { paris, lyon };
-}
-
-const sell = (node: ProcessNode, id: number) =>
-  onDatabase(node.path, (db) => db.exec(`INSERT INTO sale VALUES(${id}, 'tea', 1)`));
 
 async function members(node: ProcessNode): Promise<MemberReport[]> {
   return ((await node.succeed(['members'])) as { items: MemberReport[] }).items;
 }
 
 test('lists who belongs, what each has acknowledged, and since when it is silent', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
   expect(await members(paris)).toEqual([
     {
@@ -52,7 +39,7 @@ test('lists who belongs, what each has acknowledged, and since when it is silent
 });
 
 test('one that is removed is refused, says so, and comes back by rejoin with what it has written', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   await lyon.succeed(['sync']);
   sell(lyon, 20);
   sell(paris, 30);
@@ -91,7 +78,7 @@ test('one that is removed is refused, says so, and comes back by rejoin with wha
 });
 
 test('nobody takes what a read-only member writes, and it says so; as a writer it rejoins', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   await lyon.succeed(['sync']);
   expect(await paris.succeed(['members', 'set', 'lyon', '--access', 'read'])).toMatchObject({ changed: true });
   expect(await paris.succeed(['members', 'set', 'lyon', '--access', 'read'])).toMatchObject({ changed: false });
@@ -125,7 +112,7 @@ test('nobody takes what a read-only member writes, and it says so; as a writer i
 });
 
 test('a node does not remove itself, nor anybody who does not belong', async () => {
-  const { paris } = await makePair();
+  const { paris } = await makeShopPair();
   expect(await paris.run(['members', 'remove', 'paris', '--yes'])).toMatchObject({
     ...{ exitCode: 2, stderr: expect.stringContaining('on another node') },
   });

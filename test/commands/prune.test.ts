@@ -1,23 +1,13 @@
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { PruneReport } from '../../src/operations/prune-databases.js';
-import { makeFolder } from '../support/make-folder.js';
-import { ProcessNode } from '../support/process-node.js';
-import { makeShop, onDatabase, rowsOf } from '../support/shop-database.js';
+import type { ProcessNode } from '../support/process-node.js';
+import { onDatabase, rowsOf } from '../support/shop-database.js';
+import { makeShopPair } from '../support/shop-pair.js';
 
 // Every step is a process of its own, and machines that run tests are busy.
 vi.setConfig({ testTimeout: 180_000 });
 
 const ROWS = 3_000;
-
-async function makePair(): Promise<{ paris: ProcessNode; lyon: ProcessNode }> {
-  const folder = makeFolder();
-  const paris = await ProcessNode.first(folder, 'paris', (path) => makeShop(path));
-  onTestFinished(() => paris.dispose());
-  await paris.start();
-  const lyon = await ProcessNode.joining(paris, 'lyon', { change: { peer: { live: false, schedule: null } } });
-  onTestFinished(() => lyon.dispose());
-  return { paris, lyon };
-}
 
 /** ROWS sales, of which a thousand stay. */
 function sellMuch(node: ProcessNode, after = 1000): void {
@@ -44,7 +34,7 @@ const metadataOf = (node: ProcessNode) =>
   });
 
 test('tells who holds history, removes it when all have it, and gives the room back to the disk', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   await lyon.succeed(['sync']);
   sellMuch(paris);
   const held = await prune(paris, '--keep-log', '0s', '--dry-run');
@@ -77,7 +67,7 @@ test('tells who holds history, removes it when all have it, and gives the room b
 });
 
 test('without a daemon what nobody else has stays', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   await lyon.succeed(['sync']);
   sellMuch(lyon);
   const first = await prune(lyon, '--keep-log', '0s');

@@ -1,29 +1,16 @@
 import { writeFileSync } from 'node:fs';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { makeFolder } from '../support/make-folder.js';
-import { freePort, ProcessNode } from '../support/process-node.js';
-import { makeShop, onDatabase, rowsOf } from '../support/shop-database.js';
+import { expect, test, vi } from 'vitest';
+import { freePort } from '../support/process-node.js';
+import { rowsOf } from '../support/shop-database.js';
+import { makeShopPair, sell } from '../support/shop-pair.js';
 
 // Every step is a process of its own, and machines that run tests are busy.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const SALES = 'SELECT id FROM sale ORDER BY id';
 
-async function makePair(): Promise<{ paris: ProcessNode; lyon: ProcessNode }> {
-  const folder = makeFolder();
-  const paris = await ProcessNode.first(folder, 'paris', (path) => makeShop(path));
-  onTestFinished(() => paris.dispose());
-  await paris.start();
-  const lyon = await ProcessNode.joining(paris, 'lyon', { change: { peer: { live: false, schedule: null } } });
-  onTestFinished(() => lyon.dispose());
-  return { paris, lyon };
-}
-
-const sell = (node: ProcessNode, id: number) =>
-  onDatabase(node.path, (db) => db.exec(`INSERT INTO sale VALUES(${id}, 'tea', 1)`));
-
 test('without a daemon it exchanges by itself, both ways, and lets go of the file', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   sell(paris, 100);
   sell(lyon, 200);
   const run = await lyon.run(['sync', '--json']);
@@ -51,7 +38,7 @@ test('without a daemon it exchanges by itself, both ways, and lets go of the fil
 });
 
 test('with a daemon that one does it', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   await lyon.start();
   sell(lyon, 300);
   const run = await lyon.run(['sync', 'paris', '--json']);
@@ -61,7 +48,7 @@ test('with a daemon that one does it', async () => {
 });
 
 test('several peers, one down: 69, and how it went with each', async () => {
-  const { lyon } = await makePair();
+  const { lyon } = await makeShopPair();
   await lyon.succeed(['peers', 'add', `nice=http://127.0.0.1:${await freePort()}`]);
   const run = await lyon.run(['sync', '--json']);
   expect(run.exitCode).toBe(69);
@@ -76,7 +63,7 @@ test('several peers, one down: 69, and how it went with each', async () => {
 });
 
 test('a single peer that fails gives its own exit code', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   writeFileSync(`${lyon.folder}/secret`, 'a secret that nobody shares\n');
   const stranger = await lyon.run(['sync', '--json']);
   expect(stranger.exitCode).toBe(77);
@@ -89,7 +76,7 @@ test('a single peer that fails gives its own exit code', async () => {
 });
 
 test('a node that only listens says who could not be reached, and why', async () => {
-  const { paris, lyon } = await makePair();
+  const { paris, lyon } = await makeShopPair();
   const failure = (text: string) => ({
     peer: 'lyon',
     error: { code: 'peer-unreachable', message: expect.stringContaining(text) },

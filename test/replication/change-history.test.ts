@@ -163,6 +163,26 @@ test('who comes back after something was forgotten is told so; after nothing was
   expect(types(follower(east, '1')())).toEqual(['ready', 'missed', 'change']);
 });
 
+test('what was missed is told once, however many batches what is left takes', () => {
+  const [west, east] = pair();
+  const [ready] = follower(east, null)();
+  west.app.exec(`INSERT INTO product VALUES('tea', 'Assam', 4)`);
+  east.pull(west);
+  for (let i = 0; i < 3; i += 1) {
+    west.pull(east);
+    east.pull(west);
+    while (east.replica.settle().more);
+  }
+  east.app.exec(
+    `WITH n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 1200) INSERT INTO line SELECT i, 'tea', 1 FROM n`,
+  );
+  east.foldAll();
+  const next = follower(east, ready?.cursor as string);
+  const told = [...next(), ...next(), ...next(), ...next()];
+  expect(types(told).filter((type) => type === 'missed')).toHaveLength(1);
+  expect(types(told).filter((type) => type === 'change')).toHaveLength(1200);
+});
+
 test('own entries that the log keeps no more are told as missed', () => {
   const [node] = pair();
   const [ready] = follower(node, null)();

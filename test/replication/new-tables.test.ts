@@ -117,6 +117,20 @@ test('what is seen is remembered until it is gone; a clock that goes back keeps 
   ).toEqual([true, false, true, true]);
 });
 
+test.each([
+  'item_new',
+  'new_item',
+  'item_tmp',
+  'tmp_item',
+  'item_temp',
+  'temp_item',
+  'item_old',
+  'old_item',
+  'item_copy',
+])('%s, as people call what they rebuild a captured item with, is taken in by nobody', (name) => {
+  expect([isPassing(name, ['item']), isPassing(name, ['other'])]).toEqual([true, false]);
+});
+
 test('a table that is rebuilt step by step gets its triggers when its copy has gone: what is copied back is no write', () => {
   const [a, b] = pair();
   a.app.exec(`INSERT INTO item VALUES('x', 1), ('y', 2)`);

@@ -1,14 +1,11 @@
-import { Flags } from '@oclif/core';
 import { BaseCommand } from '../../base-command.js';
 import { conflictFilterFlags, filterFrom } from '../../command-line/conflict-flags.js';
 import { databaseFlag, pickDatabase } from '../../config.js';
 import { thisMachine } from '../../daemon/this-machine.js';
+import { pageFlags } from '../../list-flags.js';
 import { type ConflictPage, listConflicts } from '../../operations/read-conflicts.js';
 import { renderCount } from '../../render-figures.js';
 import { renderConflicts } from '../../rendering/render-conflicts.js';
-
-const PAGE_DEFAULT = 50;
-const PAGE_MAX = 10_000;
 
 export default class Conflicts extends BaseCommand<typeof Conflicts> {
   static override summary = 'List conflicts, newest first.';
@@ -21,8 +18,7 @@ export default class Conflicts extends BaseCommand<typeof Conflicts> {
   ];
   static override flags = {
     ...conflictFilterFlags,
-    limit: Flags.integer({ summary: 'At most so many.', default: PAGE_DEFAULT, min: 1, max: PAGE_MAX }),
-    cursor: Flags.string({ summary: 'Go on where the last page ended: its nextCursor.' }),
+    ...pageFlags,
   };
 
   async run(): Promise<ConflictPage> {

@@ -1,8 +1,8 @@
 /** A question about rows as it travels over HTTP: who asks about which database, and the question; and its answer. */
 import { z } from 'zod';
-import { SqlsyncError } from '../../errors.js';
 import { type Answer, answerSchema, type Question, questionSchema } from '../../replication/compare-messages.js';
 import { nodeNameSchema } from '../../replication/wire-messages.js';
+import { validated } from '../peer/validated.js';
 
 export const COMPARE_PATH = '/v1/compare';
 
@@ -28,13 +28,4 @@ export function parseQuestion(json: unknown): Question {
 
 export function parseAnswer(json: unknown): Answer {
   return validated(answerSchema, json, 'the answer');
-}
-
-function validated<Schema extends z.ZodType>(schema: Schema, json: unknown, what: string): z.infer<Schema> {
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new SqlsyncError('batch-damaged', `${what} is wrong: ${issue?.path.join('.')}: ${issue?.message}`, {
-    hint: 'do both nodes run the same version of sqlsync?',
-  });
 }

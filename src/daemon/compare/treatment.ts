@@ -49,8 +49,9 @@ export function useThere({ own, channel }: TreatmentSides): Treatment {
 
 /**
  * Rows of tables of which writes here went unrecorded: what is found to differ are those writes. What they replace of
- * another node's that is not everywhere yet is kept in a record. Where the other node has missed some too, what is present beats what is absent, and of two different rows the other's is kept in a record. What
- * a read-only node has written for itself hides nothing.
+ * another node's that is not everywhere yet is kept in a record. Where the other node has missed some too, what is
+ * present beats what is absent, and of two different rows the other's is kept in a record. What a read-only node has
+ * written for itself hides nothing.
  */
 export function closeGap(
   { own, channel }: TreatmentSides,

@@ -37,9 +37,8 @@ export async function exchange(options: ExchangeOptions): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { hasMovedOn } = await exchangeOnce(options);
-      // What the peer says it has now counts once this node has all that it names.
-      if (hasMovedOn && attempt < ATTEMPTS_MAX) continue;
-      return;
+      // What the peer says it has now counts once this node has all that it names. Where both write on it never has.
+      if (!hasMovedOn || attempt > 1) return;
     } catch (error) {
       if (attempt === ATTEMPTS_MAX || !(await isWorthAnother(error, options))) throw error;
     }

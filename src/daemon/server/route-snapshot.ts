@@ -4,6 +4,7 @@ import { SqlsyncError } from '../../errors.js';
 import { WIRE_VERSION, WIRE_VERSION_MIN } from '../../replication/wire-messages.js';
 import { assertNotRevoked } from '../database/revocation.js';
 import { STREAM_TYPE } from '../peer/http-peer.js';
+import { validated } from '../peer/validated.js';
 import { type SnapshotRequest, snapshotRequestSchema } from '../stream/snapshot-request.js';
 import { sponsorSnapshot } from '../stream/sponsor-snapshot.js';
 import { assertSpeaksAs, principalIn } from './principal.js';
@@ -42,15 +43,9 @@ function tooMany(node: string): SqlsyncError {
 }
 
 function parseRequest(body: unknown): SnapshotRequest {
-  const parsed = snapshotRequestSchema.safeParse(body);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new SqlsyncError('batch-damaged', `the request is wrong: ${issue?.path.join('.')}: ${issue?.message}`, {
-      hint: 'do both nodes run the same version of sqlsync?',
-    });
-  }
-  const { wireVersion, wireVersionMin } = parsed.data;
-  if (wireVersionMin <= WIRE_VERSION && wireVersion >= WIRE_VERSION_MIN) return parsed.data;
+  const asked = validated(snapshotRequestSchema, body, 'the request');
+  const { wireVersion, wireVersionMin } = asked;
+  if (wireVersionMin <= WIRE_VERSION && wireVersion >= WIRE_VERSION_MIN) return asked;
   const here = `${WIRE_VERSION_MIN} to ${WIRE_VERSION}`;
   throw new SqlsyncError(
     'wire-version',
