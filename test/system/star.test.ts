@@ -1,5 +1,5 @@
 /** A star of three nodes under applications that know nothing of it: the files become equal, and clean again. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { readSchemaRows, untilEqual, withReader } from '../support/compare-files.js';
 import { ForeignApplication, missingApplications } from '../support/foreign-application.js';
 import { CHECK_FULL_TEXT, MusicShopClerk, makeMusicShop } from '../support/music-shop.js';
@@ -56,6 +56,9 @@ describe.skipIf(missing !== null)(`a star of three nodes${missing === null ? '' 
     }
 
     await hub.succeed(['sync']);
+    // A leaf hears from the hub, a moment later, what the other one has: until then it does not know.
+    const pending = () => Promise.all(nodes.map(async (node) => (await node.status()).databases[0]?.pendingChanges));
+    await vi.waitFor(async () => expect(await pending()).toEqual([0, 0, 0]), { timeout: EQUAL_MS_MAX, interval: 50 });
     for (const node of nodes) {
       expect(await node.end('SIGTERM')).toEqual({ code: 0, signal: null });
       await node.succeed(['uninstall', node.path, '--yes']);
