@@ -57,12 +57,12 @@ export class Application {
   private rowsDone = 0;
   /** The highest HLC among the rows that came: the log must not stay below it. */
   private highest = 0;
-  /** Null when the stage goes in part by part. */
   /** Tables of which rows wait, and those among them that this stage has shown to. */
   private waiting = new Set<string>();
   private readonly misfits = new Set<string>();
   /** Must the stage be applied again, with what is known of it by now? */
   private isTooLate = false;
+  /** Null when the stage goes in part by part. */
   private keyCollisions: KeyCollisions | null = null;
 
   constructor(
@@ -372,7 +372,7 @@ export class Application {
     const { end } = stage;
     const wasCatchingUp = isCatchingUp(state);
     state.raiseVector(Object.entries(end.vector));
-    endCatchUp(state);
+    endCatchUp(state, stage.id);
     if (this.rowsDone > 0 || wasCatchingUp) {
       const context = this.context();
       // What another stage has parked may yet find room, when the rest of that one is in.

@@ -51,8 +51,15 @@ export function catchUpPhase(state: NodeState): 'applying' | 'waiting' | null {
   return catchUp.stageId === null ? 'waiting' : 'applying';
 }
 
-/** Ends the catch-up if the node has all of what was half applied. */
-export function endCatchUp(state: NodeState): void {
-  for (const [session, hlc] of pendingVector(state)) if (state.has(session) < hlc) return;
+/**
+ * This stage is whole, which ends the catch-up if the node now has all that was half applied. It may not: an earlier
+ * stage was given up for this one. Peers must then bring the same again.
+ */
+export function endCatchUp(state: NodeState, stageId: string): void {
+  for (const [session, hlc] of pendingVector(state)) {
+    if (state.has(session) >= hlc) continue;
+    abandonStage(state, stageId);
+    return;
+  }
   state.set('catch_up', '');
 }

@@ -4,14 +4,18 @@ import type { EngineNode } from './engine-node.js';
 import type { Random } from './seeded-random.js';
 
 /** One statement as an application might write it, with values that never were before. */
-export function writeSomething(app: Database, random: Random, value: () => string): void {
+export function writeSomething(app: Database, random: Random, value: () => string, ofSpans: boolean): void {
+  if (ofSpans && random.chance(0.5)) {
+    writeSpan(app, random, value);
+    return;
+  }
   const key = `k${random.int(4)}`;
   const spelled = random.chance(0.3) ? key.toUpperCase() : key;
   const id = 1 + random.int(4);
   const unique = `u${random.int(4)}`;
   const statements: [string, unknown[]][] = [
-    ['INSERT OR IGNORE INTO item VALUES(?, ?, ?, ?)', [key, value(), value(), unique]],
-    ['INSERT OR REPLACE INTO item VALUES(?, ?, ?, ?)', [key, value(), value(), unique]],
+    ['INSERT OR IGNORE INTO item(k, a, b, u) VALUES(?, ?, ?, ?)', [key, value(), value(), unique]],
+    ['INSERT OR REPLACE INTO item(k, a, b, u) VALUES(?, ?, ?, ?)', [key, value(), value(), unique]],
     ['UPDATE item SET a = ? WHERE k = ?', [value(), key]],
     ['UPDATE item SET b = ? WHERE k = ?', [value(), key]],
     ['UPDATE OR IGNORE item SET u = ?, a = ? WHERE k = ?', [unique, value(), key]],
@@ -26,8 +30,40 @@ export function writeSomething(app: Database, random: Random, value: () => strin
     ["UPDATE pair SET v = ? || y || '.' WHERE x = ?", [value(), spelled]],
     ['DELETE FROM pair WHERE x = ?', [spelled]],
   ];
+  if (hasMigrated(app)) statements.push(['UPDATE item SET late = ? WHERE k = ?', [value(), key]]);
   const [sql, parameters] = random.pick(statements);
   app.prepare(sql).run(...parameters);
+}
+
+/** Each is within the CHECK; what two nodes write may be beyond it together. */
+function writeSpan(app: Database, random: Random, value: () => string): void {
+  const key = `k${random.int(2)}`;
+  const statements: [string, unknown[]][] = [
+    ['UPDATE OR IGNORE span SET lo = ?', [random.int(12)]],
+    ['UPDATE OR IGNORE span SET hi = ?', [random.int(12)]],
+    ['INSERT OR IGNORE INTO span VALUES(?, ?, 10, ?)', [key, random.int(5), value()]],
+    ['UPDATE OR IGNORE span SET lo = ? WHERE k = ?', [random.int(12), key]],
+    ['UPDATE OR IGNORE span SET hi = ? WHERE k = ?', [random.int(12), key]],
+    ['UPDATE OR IGNORE span SET hi = ?, note = ? WHERE k = ?', [random.int(12), value(), key]],
+    ['DELETE FROM span WHERE k = ?', [key]],
+  ];
+  const [sql, parameters] = random.pick(statements);
+  app.prepare(sql).run(...parameters);
+}
+
+function hasMigrated(app: Database): boolean {
+  return app.prepare("SELECT 1 FROM pragma_table_info('item') WHERE name = 'late'").get() !== undefined;
+}
+
+/** The application's migration, unless it has run. */
+export function migrate({ app }: EngineNode): void {
+  if (!hasMigrated(app)) app.exec('ALTER TABLE item ADD COLUMN late');
+}
+
+/** Versions that a node could not write, and rows that wait for its migration. */
+export function keptAside({ app }: EngineNode): number {
+  const sql = 'SELECT (SELECT count(*) FROM _sqlsync_quarantine) + (SELECT count(*) FROM _sqlsync_held)';
+  return app.prepare(sql).pluck().get() as number;
 }
 
 /** Does `other` belong, in the eyes of `node`? */
@@ -64,7 +100,11 @@ export function metadataRows(db: Database): number {
 
 export function valuesIn(db: Database): Set<string> {
   const rows = [
-    ...(db.prepare('SELECT a, b FROM item').raw().all() as string[][]),
+    ...(db
+      .prepare(`SELECT a, b${hasMigrated(db) ? ', late' : ''} FROM item`)
+      .raw()
+      .all() as string[][]),
+    ...(db.prepare('SELECT note FROM span').raw().all() as string[][]),
     ...(db.prepare('SELECT n FROM counter').raw().all() as string[][]),
     ...(db.prepare('SELECT v FROM pair').raw().all() as string[][]),
   ];
@@ -83,7 +123,22 @@ export function describeNodes(nodes: readonly EngineNode[]): string {
     const { vector, horizon, dropped, folded, acknowledged } = node.hello();
     const members = node.app.prepare('SELECT name, node_id, removed FROM _sqlsync_member').raw().all();
     const { name, replica } = node;
-    return JSON.stringify({ name, id: replica.nodeId, members, vector, horizon, dropped, folded, acknowledged });
+    const refusals = nodes.map((other) => (other === node ? null : (node.refusalBetween(other)?.message ?? null)));
+    const { catchUp } = replica;
+    const kept = keptAside(node);
+    return JSON.stringify({
+      name,
+      id: replica.nodeId,
+      refusals,
+      catchUp,
+      kept,
+      members,
+      vector,
+      horizon,
+      dropped,
+      folded,
+      acknowledged,
+    });
   });
   return lines.join('\n');
 }

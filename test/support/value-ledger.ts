@@ -1,0 +1,57 @@
+/**
+ * What has become of every value that applications wrote in a history, and what each stamp stands for. A value may be
+ * gone from the tables only if it was overwritten where it could be seen, or stands in a record.
+ */
+import type { Stage } from '../../src/replication/stage.js';
+
+export class ValueLedger {
+  private readonly issued = new Set<string>();
+  private readonly overwritten = new Set<string>();
+  /** Gone with a file in whose place an old copy was put. */
+  private readonly gone = new Set<string>();
+  private readonly stamped = new Map<string, string>();
+  private values = 0;
+
+  /** A value that never was before. */
+  next(): string {
+    this.values += 1;
+    return `v${this.values}.`;
+  }
+
+  /** An application has committed: its file showed these values before and after. */
+  noteWrite(before: ReadonlySet<string>, after: ReadonlySet<string>): void {
+    for (const value of after) if (!before.has(value)) this.issued.add(value);
+    for (const value of before) if (!after.has(value)) this.overwritten.add(value);
+  }
+
+  /** An old copy has taken the place of a file that held these, when others held those. */
+  noteRestore(held: Iterable<string>, elsewhere: ReadonlySet<string>): void {
+    for (const value of held) if (!elsewhere.has(value)) this.gone.add(value);
+  }
+
+  /** Values that are nowhere, although nobody could have seen them before they went. */
+  lost(...places: ReadonlySet<string>[]): string[] {
+    const all = [...places, this.overwritten, this.gone];
+    return [...this.issued].filter((value) => !all.some((values) => values.has(value)));
+  }
+
+  /** Throws when a stamp in the stream stands for another value than in one before. */
+  watchStamps(stage: Stage): void {
+    for (const { tables, rows } of stage.batches()) {
+      for (const { tableIndex, key, version, image } of rows) {
+        const table = tables[tableIndex];
+        if (table === undefined || image === null || version.life.session === '~') continue;
+        table.columns.forEach((column, place) => {
+          const stamp = version.columnStamps?.get(place) ?? version.life;
+          this.noteStamp(`${table.name} ${String(key)} ${column} ${stamp.session}:${stamp.hlc}`, String(image[place]));
+        });
+      }
+    }
+  }
+
+  private noteStamp(name: string, value: string): void {
+    const known = this.stamped.get(name);
+    if (known !== undefined && known !== value) throw new Error(`one stamp, two values: ${name}: ${known} ${value}`);
+    this.stamped.set(name, value);
+  }
+}
