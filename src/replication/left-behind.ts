@@ -34,7 +34,7 @@ export function* leftRows(engine: Engine, knowledge: SeedKnowledge): Generator<L
       const row = { version: isMissing ? missedDeletion(engine) : version, image };
       if (isMissing || isLeft(version, table, knowledge)) yield { table, key, ...row, isSettled: false };
     }
-    if (knowledge.isSeedBehind && !table.captured.internal) yield* settledRows(engine, table);
+    if (knowledge.isSeedBehind) yield* settledRows(engine, table);
   }
   for (const { table, key, row } of keptRows(engine)) {
     if (isLeft(row.version, table, knowledge)) yield { table, key, ...row, isSettled: false };

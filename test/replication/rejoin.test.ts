@@ -240,6 +240,23 @@ test('two sides that have counted each other out compare rows one by one, and lo
   expect(record?.winner).not.toEqual(record?.loser);
 });
 
+test('what one side keeps in a record alone comes along, though it has been settled there', () => {
+  const { made, nodes } = three();
+  const [a, b, c] = nodes;
+  b.app.exec(`INSERT INTO item VALUES('b', 1, 1, 'same')`);
+  c.app.exec(`INSERT INTO item VALUES('c', 'only in a record', 1, 'same')`);
+  c.pull(b);
+  c.foldAll();
+  c.removeMember(a);
+  c.removeMember(b);
+  c.foldAll();
+  while (c.replica.settle().more);
+  goOn(nodes);
+  expect(c.rejoin(a)).toMatchObject({ compared: true });
+  expectSame(made);
+  expect(records(a)).toMatchObject([{ kind: 'unique', loser: { id: 'c', a: 'only in a record' } }]);
+});
+
 test('from one that is behind itself nobody is seeded', () => {
   const { nodes } = three();
   const [a, b, c] = nodes;
