@@ -5,6 +5,7 @@
  */
 import type { Engine } from './engine.js';
 import { computeHorizon } from './horizon.js';
+import { giveUpCatchUp, isCatchUpLost } from './lost-catch-up.js';
 import type { Members } from './members.js';
 import { followAccess, SentWrites, WRITES } from './read-only.js';
 import type { RulesHeard } from './rules-heard.js';
@@ -34,14 +35,16 @@ export class Settling {
   ) {}
 
   /**
-   * Saves what was acknowledged, and settles a bounded part of what can be.
+   * Saves what was acknowledged, gives up a catch-up that is lost, and settles a bounded part of what can be.
    * @param maySettle no: a stage is half applied
    */
   step(maySettle: boolean): { more: boolean } {
     const { engine } = this;
     engine.acknowledgements.countArrived();
-    if (!this.isDue(maySettle)) return { more: false };
+    const isLost = isCatchUpLost(engine, this.members);
+    if (!isLost && !this.isDue(maySettle)) return { more: false };
     return engine.writeTransaction(() => {
+      if (isLost) giveUpCatchUp(engine);
       engine.cursors.save();
       // A removal that is not folded yet would pass for one that every member has acknowledged.
       const more = maySettle && (!engine.foldBeforeApply() || this.settle());

@@ -76,6 +76,49 @@ test('two stages half applied: only when both are in is the node whole', () => {
   expectAllMoved();
 });
 
+test('what only a removed node could bring is waited for no more: it brings it when it rejoins', () => {
+  const [a, b] = start(2) as [EngineNode, EngineNode];
+  rotate(a);
+  const stage = stageOf(a, b.hello());
+  const application = b.replica.beginApply(stage);
+  while (application.step().rows < ROWS / 3);
+  b.replica.endApply(application);
+  b.replica.abandonStage(stage.id);
+  b.removeMember(a);
+  b.foldAll();
+  expect(() => a.rejoin(b)).toThrow(expect.objectContaining({ code: 'catching-up' }));
+  b.replica.settle();
+  expect(b.hello().catchingUp).toBeNull();
+  a.rejoin(b);
+  cluster.settleDown();
+  for (const { app } of cluster.nodes) {
+    expect(app.prepare("SELECT count(*), count(*) FILTER (WHERE v = 'moved') FROM seat").raw().get()).toEqual([
+      ROWS,
+      ROWS,
+    ]);
+  }
+  expect(a.data()).toEqual(b.data());
+});
+
+test('what another member has is waited for, whoever was removed', () => {
+  const [a, b, c] = start(3) as [EngineNode, EngineNode, EngineNode];
+  rotate(a);
+  c.pull(a);
+  const stage = stageOf(a, b.hello());
+  const application = b.replica.beginApply(stage);
+  while (application.step().rows < ROWS / 3);
+  b.replica.endApply(application);
+  b.replica.abandonStage(stage.id);
+  b.removeMember(a);
+  b.foldAll();
+  b.replica.acknowledge(c.hello());
+  b.replica.settle();
+  expect(b.hello().catchingUp).toBe('waiting');
+  b.pull(c);
+  expect(b.hello().catchingUp).toBeNull();
+  expect(b.data()).toEqual(c.data());
+});
+
 test('a key that an application gives to a new row while the old one waits is a conflict, not a loss', () => {
   const [a, b] = start(2) as [EngineNode, EngineNode];
   rotate(a);

@@ -273,7 +273,7 @@ class MemberHistory {
     if (!this.does.join || this.nodes.length >= this.skews.length - 2) return;
     // In a ring or a star the links of the others stay what they were.
     const sponsor = this.random.pick(this.nodes);
-    if (!belongs(sponsor, sponsor)) return;
+    if (!belongs(sponsor, sponsor) || sponsor.replica.isCatchingUp) return;
     this.cluster.join(sponsor);
     this.counts.joined += 1;
   }
@@ -335,6 +335,7 @@ class MemberHistory {
       for (const [j, from] of this.nodes.entries()) {
         if (!this.linked(i, j)) continue;
         const before = this.counts.rowsCrossed;
+        if (to.replica.isCatchingUp) to.replica.settle();
         const wasHalf = to.replica.isCatchingUp;
         const refused = this.exchanges.pull(to, from);
         if (refused !== null) {

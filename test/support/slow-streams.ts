@@ -7,7 +7,7 @@ import { type EngineNode, stageOf } from './engine-node.js';
 import type { Random } from './seeded-random.js';
 
 /** What no later try at the same stage can mend. */
-const HOPELESS = ['batch-outdated', 'stale'];
+const HOPELESS = ['batch-outdated', 'stale', 'member-removed'];
 
 interface Stream {
   readonly to: EngineNode;

@@ -51,6 +51,8 @@ export interface DatabaseServiceOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
+const CATCH_UP_LOST =
+  'the rest of a catch-up is with a removed node alone, which writes it again when it rejoins: this node goes on without';
 const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
 
 /** How long a lock of the application's may keep an answer back. */
@@ -109,7 +111,7 @@ export class DatabaseService {
     this.upkeep = new Upkeep({
       work: {
         fold: () => this.fold(),
-        settle: () => this.file.runSteps(() => this.replica.settle()),
+        settle: () => this.file.runSteps(() => this.settleStep()),
         resume: () => this.resume(),
       },
       limits,
@@ -291,6 +293,13 @@ export class DatabaseService {
   private noteTrouble(error: unknown): void {
     const trouble = ownTrouble(error);
     if (trouble !== null) this.upkeep.note('apply', trouble);
+  }
+
+  private settleStep(): ReturnType<Replica['settle']> {
+    const wasCatchingUp = this.replica.isCatchingUp;
+    const step = this.replica.settle();
+    if (wasCatchingUp && !this.replica.isCatchingUp) this.logger.warn(CATCH_UP_LOST);
+    return step;
   }
 
   private async resume(): Promise<void> {
