@@ -197,7 +197,10 @@ export class Application {
     }
   }
 
-  private applyOne(incoming: IncomingRow, context: ApplyContext): void {
+  private applyOne(incoming: IncomingRow, ofStream: ApplyContext): void {
+    const { horizon } = this.definitionOf(incoming.tableIndex);
+    const context =
+      horizon === undefined ? ofStream : { ...ofStream, senderHorizon: Math.min(horizon, ofStream.senderHorizon) };
     if (this.isWhole) this.refuseIfSettled(incoming.version);
     if (incoming.key.includes(null)) {
       throw new SqlsyncError('batch-refused', `a row of table ${incoming.tableIndex} has NULL in its key`);
@@ -237,7 +240,7 @@ export class Application {
       return;
     }
     noteRow(row.version, state);
-    const definition = this.definitionOf(tableIndex);
+    const { horizon: _, ...definition } = this.definitionOf(tableIndex);
     this.engine.held.put(definition, { key, row }, { why, horizon, nowMs });
     this.noteWaiting(definition.name);
     counts.held += 1;

@@ -213,9 +213,9 @@ export class Cut {
     }
   }
 
-  private addHeld({ definition, key, row }: HeldRow, slice: Slice): void {
+  private addHeld({ definition, key, row, horizon }: HeldRow, slice: Slice): void {
     const places = definition.columns.map((_, place) => place);
-    this.encode(this.define(definition), places, { ...row, key }, slice);
+    this.encode(this.define({ ...definition, horizon }), places, { ...row, key }, slice);
   }
 
   /** Live versions whose rows are gone without a trace: triggers were off when they were deleted. A write of this node's. */

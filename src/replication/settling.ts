@@ -23,8 +23,10 @@ interface Pass {
 
 export class Settling {
   private pass: Pass | null = null;
-  /** Everything within this horizon is settled. */
+  /** Everything within this horizon is settled, but for tables of which rows wait for the schema. */
   private settledHorizon = -1;
+  /** Those tables: what such a row will be joined with must still be known then. */
+  private passedOver: ReadonlySet<string> = new Set();
   /** Might there be names of sessions that nothing refers to? */
   private mayHaveNames = true;
 
@@ -59,7 +61,14 @@ export class Settling {
     const hasUnsaved = acknowledgements.hasUnsaved || cursors.hasUnsaved || this.rulesHeard.hasUnsaved;
     if (hasUnsaved || this.pass !== null) return true;
     if (!maySettle) return false;
-    return this.hasOtherAccess() || this.horizon() > this.settledHorizon || this.endedSessions().length > 0;
+    return this.hasOtherAccess() || this.mayRowsSettle(this.horizon()) || this.endedSessions().length > 0;
+  }
+
+  private mayRowsSettle(horizon: number): boolean {
+    if (horizon > this.settledHorizon) return true;
+    if (this.passedOver.size === 0) return false;
+    const waiting = this.engine.held.waitingTables();
+    return [...this.passedOver].some((name) => !waiting.has(name));
   }
 
   private hasOtherAccess(): boolean {
@@ -90,7 +99,7 @@ export class Settling {
     followAccess(this.engine, this.members.isReadOnly(state.get('node_id')));
     const horizon = this.horizon();
     state.set('horizon', horizon);
-    if (horizon > this.settledHorizon) this.settleRows(horizon);
+    if (this.mayRowsSettle(horizon)) this.settleRows(horizon);
     if (this.pass !== null) return true;
     this.dropSessions();
     this.forgetNames();
@@ -100,12 +109,14 @@ export class Settling {
   private settleRows(horizon: number): void {
     const { state, tables } = this.engine;
     const from = this.pass?.horizon === horizon ? this.pass : { horizon, table: 0, arrival: 0 };
+    const waiting = this.engine.held.waitingTables();
     const isReader = state.get('read_only') !== WRITES;
     const unsent = isReader ? new SentWrites(this.engine).bySession() : new Map<number, number>();
     this.pass = null;
     for (let index = from.table; index < tables.all.length; index += 1) {
       const arrival = index === from.table ? from.arrival : 0;
       const { metadata, captured } = tables.all[index] as (typeof tables.all)[number];
+      if (waiting.has(captured.name)) continue;
       const { next, edits, untold } = metadata.settle({
         horizon,
         afterArrival: arrival,
@@ -123,6 +134,7 @@ export class Settling {
       return;
     }
     this.settledHorizon = horizon;
+    this.passedOver = waiting;
     this.mayHaveNames = true;
   }
 

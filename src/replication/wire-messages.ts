@@ -114,5 +114,7 @@ export const tableDefinitionSchema = z.strictObject({
   key: z.array(z.string().max(1_000_000)).min(1).max(32_767),
   /** Of each key column: what two keys are compared by. */
   collations: z.array(z.string().max(1_000_000)).min(1).max(32_767),
+  /** Of rows that the sender has kept aside since: of what it had settled by then, and no more, they are known to know. */
+  horizon: hlc.optional(),
 });
 export type TableDefinition = z.infer<typeof tableDefinitionSchema>;
