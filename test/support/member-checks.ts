@@ -108,7 +108,7 @@ export function valuesIn(db: Database): Set<string> {
     ...(db.prepare('SELECT n FROM counter').raw().all() as string[][]),
     ...(db.prepare('SELECT v FROM pair').raw().all() as string[][]),
   ];
-  return new Set(rows.flat());
+  return new Set(rows.flat().filter((value) => value !== null));
 }
 
 /** Values in conflict records. */
