@@ -40,17 +40,15 @@ export class Acknowledgements {
     db: Database,
     private readonly state: NodeState,
   ) {
-    const columns = 'node_id AS nodeId, vector, horizon, hold, folded, at AS atMs';
-    const select = db.prepare<[], StoredAcknowledgement>(`SELECT ${columns} FROM ${PREFIX}ack`).safeIntegers(false);
     this.upsert = db.prepare(
       `INSERT INTO ${PREFIX}ack(node_id, vector, horizon, hold, folded, at) VALUES(?, ?, ?, ?, ?, ?) ` +
         'ON CONFLICT(node_id) DO UPDATE SET vector = excluded.vector, horizon = excluded.horizon, hold = excluded.hold, ' +
         'folded = excluded.folded, at = excluded.at',
     );
     this.remove = db.prepare(`DELETE FROM ${PREFIX}ack WHERE node_id = ?`);
-    for (const { nodeId, vector, ...rest } of select.all()) {
-      this.counting.set(nodeId, { vector: JSON.parse(vector) as Record<string, number>, ...rest });
-      this.savedAtMs.set(nodeId, rest.atMs);
+    for (const [nodeId, acknowledgement] of readAcknowledgements(db)) {
+      this.counting.set(nodeId, acknowledgement);
+      this.savedAtMs.set(nodeId, acknowledgement.atMs);
     }
   }
 
@@ -133,6 +131,12 @@ export class Acknowledgements {
     this.unsaved.clear();
   }
 
+  /** Writes down all, inside the caller's transaction: what is old news, too, and when it was heard. */
+  saveAll(): void {
+    for (const nodeId of this.counting.keys()) this.unsaved.add(nodeId);
+    this.save();
+  }
+
   /** Drops what is told of sessions that have left this node's vector, and of members that count no more. */
   forget(isForgotten: (session: string, hlc: number) => boolean, isOver: (nodeId: string) => boolean): void {
     for (const [nodeId, told] of this.counting) {
@@ -149,6 +153,17 @@ export class Acknowledgements {
       this.unsaved.add(nodeId);
     }
   }
+}
+
+/** What is written down in a file of what members have acknowledged, by node id. */
+export function readAcknowledgements(db: Database): Map<string, Acknowledgement> {
+  const columns = 'node_id AS nodeId, vector, horizon, hold, folded, at AS atMs';
+  const select = db.prepare<[], StoredAcknowledgement>(`SELECT ${columns} FROM ${PREFIX}ack`).safeIntegers(false);
+  const toEntry = ({ nodeId, vector, ...rest }: StoredAcknowledgement): [string, Acknowledgement] => [
+    nodeId,
+    { vector: JSON.parse(vector) as Record<string, number>, ...rest },
+  ];
+  return new Map(select.all().map(toEntry));
 }
 
 /** How far the member has a session: it has everything up to its horizon, whatever its vector still names. */

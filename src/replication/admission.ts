@@ -28,6 +28,8 @@ export function admitMember(engine: Engine, members: Members, member: NewMember,
   else {
     refuseAsSeed(engine, member.name, rejoining);
     members.readmit(member, rejoining);
+    // It will be told by the snapshot what others have.
+    engine.writeTransaction(() => engine.acknowledgements.saveAll());
   }
 }
 

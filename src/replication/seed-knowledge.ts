@@ -5,8 +5,12 @@
  * that belongs only the first can be, up to `dropped`: nothing that it has not sent lies below what all have acknowledged.
  * Of one that had been removed nothing is ever let go afterwards, so the second is. Of this node's own sessions it is the
  * second if it had been removed, and cannot be told if it had not: then this file is an older copy.
+ *
+ * What another node has written and the seed lacks that node ships itself, unless it has said that it lacks it too: an older
+ * copy of its file has been put back, or it has come back by a rejoin. Then this file alone has it.
  */
 import type { Database } from 'better-sqlite3';
+import { entryIn, readAcknowledgements } from './acknowledgements.js';
 import type { Engine } from './engine.js';
 import { type Member, readMembers } from './member-table.js';
 import { belonging } from './membership.js';
@@ -16,6 +20,9 @@ import type { Familiarity, Whereabouts } from './rejoin-row.js';
 import { covers, type Standing } from './staleness.js';
 import { SETTLED_SESSION, type Stamp } from './stamp.js';
 import { birthOf, nodeOf } from './version-vector.js';
+import type { Acknowledgement } from './wire-messages.js';
+
+type Word = Pick<Acknowledgement, 'vector' | 'horizon' | 'atMs'>;
 
 interface KnownStanding extends Standing {
   readonly vector: ReadonlyMap<string, number>;
@@ -25,8 +32,8 @@ export class SeedKnowledge {
   private readonly node: string;
   private readonly seed: KnownStanding;
   private readonly file: Standing;
-  /** Names of the other nodes that belong. */
-  private readonly others: ReadonlySet<string>;
+  /** The other nodes that belong, by name, each with what it has said last; null: nothing, as far as anybody knows. */
+  private readonly others: ReadonlyMap<string, Word | null>;
   private readonly hadBeenRemoved: boolean;
   private readonly hasSeenSettled: boolean;
   /** Null: others take what is written here. */
@@ -44,7 +51,11 @@ export class SeedKnowledge {
     this.hasSeenSettled = covers(this.file, this.seed);
     this.isSeedBehind = !covers(this.seed, this.file);
     const members = readMembers(seed);
-    this.others = new Set(belonging(members).flatMap(({ name }) => (name === this.node ? [] : [name])));
+    const others = belonging(members).filter(({ name }) => name !== this.node);
+    const words = wordsIn(seed);
+    this.others = new Map(
+      others.map(({ name, nodeId }) => [name, laterOf(words.get(nodeId), file.acknowledgements.latest(nodeId))]),
+    );
     this.hadBeenRemoved = wasRemoved(members, this.node, state.get('node_id'));
   }
 
@@ -64,11 +75,17 @@ export class SeedKnowledge {
     if (session === SETTLED_SESSION || hlc <= this.file.horizon) return this.isSeedBehind ? 'unknown' : 'in-seed';
     const author = nodeOf(session);
     const entry = this.seed.vector.get(session);
-    // Whoever has written it and belongs ships it itself.
-    if (this.others.has(author)) return 'in-seed';
+    if (this.others.has(author)) return this.mayShipItself(author, { session, hlc }) ? 'in-seed' : 'only-here';
     if (entry !== undefined) return entry >= hlc ? 'in-seed' : 'only-here';
     if (hlc > this.seed.dropped || author !== this.node || this.hadBeenRemoved) return 'only-here';
     return 'unknown';
+  }
+
+  /** Has whoever has written it got it still, for all anybody has heard? */
+  private mayShipItself(author: string, { session, hlc }: Stamp): boolean {
+    if (this.seed.has(session) >= hlc) return true;
+    const word = this.others.get(author) ?? null;
+    return word === null || entryIn(word, session) >= hlc;
   }
 
   /** The horizon says nothing of what nobody takes. */
@@ -90,6 +107,19 @@ function wasRemoved(members: readonly Member[], node: string, nodeId: string): b
   const now = belonging(members).find(({ name }) => name === node);
   if (before === undefined || now === undefined) return true;
   return before.removedAtMs !== null && before.removedAtMs < now.joinedAtMs;
+}
+
+function laterOf(x: Word | undefined, y: Word | undefined): Word | null {
+  if (x === undefined || y === undefined) return x ?? y ?? null;
+  return x.atMs > y.atMs ? x : y;
+}
+
+/** What the seed's node has heard, and its own word, by node id. */
+function wordsIn(seed: Database): Map<string, Word> {
+  const words: Map<string, Word> = readAcknowledgements(seed);
+  const { vector, horizon } = standingIn(seed);
+  const self = seed.prepare(`SELECT value FROM ${PREFIX}state WHERE name = 'node_id'`).pluck().get() as string;
+  return words.set(self, { vector: Object.fromEntries(vector), horizon, atMs: Number.POSITIVE_INFINITY });
 }
 
 function standingIn(db: Database): KnownStanding {

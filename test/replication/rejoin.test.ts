@@ -257,6 +257,22 @@ test('what one side keeps in a record alone comes along, though it has been sett
   expect(records(a)).toMatchObject([{ kind: 'unique', loser: { id: 'c', a: 'only in a record' } }]);
 });
 
+test('what another has written, and lost with an older copy since, is written again', () => {
+  const { made, nodes } = three();
+  const [a, b, c] = nodes;
+  b.backUp();
+  b.app.exec(`UPDATE item SET a = 'of b' WHERE id = 'i1'`);
+  b.foldAll();
+  c.pull(b);
+  b.restore();
+  // Until b is heard again, it would be for b to bring what it has written.
+  a.pull(b);
+  a.removeMember(c);
+  expect(c.rejoin(a)).toMatchObject({ rows: { item: 1 }, conflicts: 0 });
+  expectSame(made);
+  expect(read(b, `SELECT a FROM item WHERE id = 'i1'`)).toEqual([['of b']]);
+});
+
 test('from one that is behind itself nobody is seeded', () => {
   const { nodes } = three();
   const [a, b, c] = nodes;

@@ -117,6 +117,11 @@ export function recordedValues(db: Database): Set<string> {
   return new Set(JSON.stringify(records).match(/\bv\d+\.(\d\.)?/g) ?? []);
 }
 
+/** Every value that a node has in its tables or in a record. */
+export function heldBy({ app }: EngineNode): string[] {
+  return [...valuesIn(app), ...recordedValues(app)];
+}
+
 /** What to print when nodes are not as they should be. */
 export function describeNodes(nodes: readonly EngineNode[]): string {
   const lines = nodes.map((node) => {

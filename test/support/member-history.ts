@@ -8,7 +8,8 @@
  *   M3  UNIQUE holds
  *   M4  what a stamp that has travelled stands for never changes
  *   M5  every value that was written is visible, was overwritten where it could be seen, or stands in a conflict record;
- *       of what was written on a node and had reached nobody when an old copy was put in its place, nothing can be asked
+ *       of what was written on a node and had reached nobody when an old copy was put in its place, nothing can be asked, nor
+ *       of what had reached only one that had to rejoin, since it is for its author to bring
  *   M6  at rest nothing is left of the metadata, nor of rows kept aside, and of every node one session
  */
 import { holdSame, type Standing, standingOf } from '../../src/replication/staleness.js';
@@ -17,6 +18,7 @@ import {
   belongs,
   describeNodes,
   endPresentMembership,
+  heldBy,
   keptAside,
   metadataRows,
   migrate,
@@ -43,28 +45,28 @@ const START_MS = 1_790_000_000_000;
 /** Below limits.clockAheadSecondsMax, between any two clocks. */
 const SKEW_MS_MAX = 60_000;
 
-export interface MemberHistoryResult {
-  readonly nodes: number;
-  readonly writes: number;
-  readonly rowsCrossed: number;
-  readonly conflicts: number;
-  readonly removed: number;
-  readonly rejoined: number;
-  readonly compared: number;
-  readonly restores: number;
-  readonly joined: number;
-  readonly stale: number;
-  readonly jumps: number;
-  readonly writtenAgain: number;
-  readonly sessionsDropped: number;
-  readonly late: number;
-  readonly cutShort: number;
-  readonly quarantined: number;
-  readonly held: number;
-}
+const NO_COUNTS = {
+  nodes: 0,
+  writes: 0,
+  rowsCrossed: 0,
+  conflicts: 0,
+  removed: 0,
+  rejoined: 0,
+  compared: 0,
+  restores: 0,
+  joined: 0,
+  stale: 0,
+  jumps: 0,
+  writtenAgain: 0,
+  sessionsDropped: 0,
+  late: 0,
+  cutShort: 0,
+  quarantined: 0,
+  held: 0,
+};
 
+export type MemberHistoryResult = Readonly<typeof NO_COUNTS>;
 type Deed = 'settle' | 'restore' | 'remove' | 'split' | 'join' | 'jump' | 'lag' | 'parts' | 'span' | 'migrate';
-type Counts = { -readonly [Name in keyof MemberHistoryResult]: number };
 
 class MemberHistory {
   private readonly random: Random;
@@ -76,25 +78,7 @@ class MemberHistory {
   private readonly backedUp = new Set<EngineNode>();
   private readonly ledger = new ValueLedger();
   private readonly exchanges: MemberExchanges;
-  private readonly counts: Counts = {
-    nodes: 0,
-    writes: 0,
-    rowsCrossed: 0,
-    conflicts: 0,
-    removed: 0,
-    rejoined: 0,
-    compared: 0,
-    restores: 0,
-    joined: 0,
-    stale: 0,
-    jumps: 0,
-    writtenAgain: 0,
-    sessionsDropped: 0,
-    late: 0,
-    cutShort: 0,
-    quarantined: 0,
-    held: 0,
-  };
+  private readonly counts = { ...NO_COUNTS };
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
@@ -175,13 +159,13 @@ class MemberHistory {
   }
 
   private write(): void {
-    const { app } = this.random.pick(this.nodes);
+    const { app, name } = this.random.pick(this.nodes);
     const before = valuesIn(app);
     app.exec('BEGIN');
     for (let n = 1 + this.random.int(3); n > 0; n -= 1)
       writeSomething(app, this.random, () => this.ledger.next(), this.does.span);
     app.exec('COMMIT');
-    this.ledger.noteWrite(before, valuesIn(app));
+    this.ledger.noteWrite(name, before, valuesIn(app));
     this.counts.writes += 1;
   }
 
@@ -218,11 +202,10 @@ class MemberHistory {
       this.backedUp.add(node);
       return;
     }
-    const before = [...valuesIn(node.app), ...recordedValues(node.app)];
+    const before = heldBy(node);
     node.restore();
     this.exchanges.forgetStages(node);
-    const elsewhere = new Set(this.nodes.flatMap(({ app }) => [...valuesIn(app), ...recordedValues(app)]));
-    this.ledger.noteRestore(before, elsewhere);
+    this.ledger.noteRestore(node.name, before, new Set(this.nodes.flatMap(heldBy)));
     this.counts.restores += 1;
   }
 
@@ -251,7 +234,7 @@ class MemberHistory {
   private rejoin(node: EngineNode, from: EngineNode): boolean {
     const refusal = node.refusalBetween(from);
     if (refusal === null || !belongs(from, from)) return false;
-    const own = ownRows(node);
+    const [own, before] = [ownRows(node), heldBy(node)];
     try {
       const { rows, compared } = node.rejoin(from);
       this.counts.writtenAgain += Object.values(rows).reduce((sum, n) => sum + n, 0);
@@ -265,6 +248,7 @@ class MemberHistory {
     }
     this.exchanges.forgetStages(node);
     if (ownRows(node) !== own) throw new Error(`${node.name} has lost what is its own`);
+    this.ledger.noteRejoin(before, new Set(this.nodes.flatMap(heldBy)));
     this.counts.rejoined += 1;
     return true;
   }

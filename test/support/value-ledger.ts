@@ -5,10 +5,13 @@
 import type { Stage } from '../../src/replication/stage.js';
 
 export class ValueLedger {
-  private readonly issued = new Set<string>();
+  /** Value → the node where an application wrote it. */
+  private readonly issued = new Map<string, string>();
   private readonly overwritten = new Set<string>();
   /** Gone with a file in whose place an old copy was put. */
   private readonly gone = new Set<string>();
+  /** Written on a node of which an old copy was put back since: it may not have them any more. */
+  private readonly doubtful = new Set<string>();
   private readonly stamped = new Map<string, string>();
   private values = 0;
 
@@ -18,21 +21,27 @@ export class ValueLedger {
     return `v${this.values}.`;
   }
 
-  /** An application has committed: its file showed these values before and after. */
-  noteWrite(before: ReadonlySet<string>, after: ReadonlySet<string>): void {
-    for (const value of after) if (!before.has(value)) this.issued.add(value);
+  /** An application has committed on this node, whose file showed these values before and after. */
+  noteWrite(node: string, before: ReadonlySet<string>, after: ReadonlySet<string>): void {
+    for (const value of after) if (!before.has(value)) this.issued.set(value, node);
     for (const value of before) if (!after.has(value)) this.overwritten.add(value);
   }
 
-  /** An old copy has taken the place of a file that held these, when others held those. */
-  noteRestore(held: Iterable<string>, elsewhere: ReadonlySet<string>): void {
+  /** An old copy has taken the place of this node's file, which held these, when others held those. */
+  noteRestore(node: string, held: Iterable<string>, elsewhere: ReadonlySet<string>): void {
     for (const value of held) if (!elsewhere.has(value)) this.gone.add(value);
+    for (const [value, author] of this.issued) if (author === node) this.doubtful.add(value);
+  }
+
+  /** A node that held these has rejoined, and now all together hold those. What others have written is theirs to bring. */
+  noteRejoin(held: Iterable<string>, now: ReadonlySet<string>): void {
+    for (const value of held) if (!now.has(value) && this.doubtful.has(value)) this.gone.add(value);
   }
 
   /** Values that are nowhere, although nobody could have seen them before they went. */
   lost(...places: ReadonlySet<string>[]): string[] {
     const all = [...places, this.overwritten, this.gone];
-    return [...this.issued].filter((value) => !all.some((values) => values.has(value)));
+    return [...this.issued.keys()].filter((value) => !all.some((values) => values.has(value)));
   }
 
   /** Throws when a stamp in the stream stands for another value than in one before. */
