@@ -36,9 +36,10 @@ export class MemberExchanges {
 
   /** Has all cross that `from` has and `to` lacks. Returns the code by which it was refused, or null. */
   pull(to: EngineNode, from: EngineNode): string | null {
+    // That needs no peer.
+    if (this.streams.isHalf(to)) return this.refusedOr(() => this.streams.resume(to));
     const refusal = to.refusalBetween(from);
     if (refusal !== null) return this.noteRefusal(refusal.code);
-    if (this.streams.isHalf(to)) return this.refusedOr(() => this.streams.resume(to));
     if (from.hello().catchingUp !== null) return this.noteRefusal('catching-up');
     this.ledger.watchStamps(stageOf(from, to.hello()));
     return this.refusedOr(() => {

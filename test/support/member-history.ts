@@ -332,11 +332,19 @@ class MemberHistory {
     return isBusy;
   }
 
-  /** An operator follows what the refusal says: whoever is named rejoins, by way of the other. */
+  /**
+   * An operator follows what the refusal says: whoever is named rejoins, by way of the other. Who waits for the rest of a
+   * catch-up seeds nobody, and may have cut itself off from all that could bring it: then it is that one that rejoins.
+   */
   private mend(to: EngineNode, from: EngineNode): void {
-    const refusal = to.refusalBetween(from);
-    if (refusal?.hint === `on ${to.name}: sqlsync rejoin`) this.rejoin(to, from);
-    else if (refusal?.hint === `on ${from.name}: sqlsync rejoin`) this.rejoin(from, to);
+    const hint = to.refusalBetween(from)?.hint;
+    for (const [node, other] of [
+      [to, from],
+      [from, to],
+    ] as const) {
+      if (hint !== `on ${node.name}: sqlsync rejoin`) continue;
+      if (!this.rejoin(node, other) && other.replica.isCatchingUp) this.rejoin(other, node);
+    }
   }
 
   private checkEnd(): void {
