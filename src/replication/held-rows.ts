@@ -134,6 +134,13 @@ export class HeldRows {
     return known.length > 0;
   }
 
+  /** The lowest horizon at which a version of the row was put aside; null: none waits. */
+  horizonOf({ name, collations }: TableDefinition, key: readonly SqlValue[]): number | null {
+    if (this.summary().rows === 0) return null;
+    const same = this.selectSame.all(name, Buffer.from(canonicalKey(key, collations)));
+    return same.length === 0 ? null : Math.min(...same.map(({ horizon }) => horizon));
+  }
+
   /** Names of the tables of which rows wait. */
   waitingTables(): Set<string> {
     return new Set(this.summary().tables.map(({ name }) => name));

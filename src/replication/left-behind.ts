@@ -19,6 +19,11 @@ export interface LeftRow {
   readonly version: RowVersion;
   /** In the order of the file's columns; null: a deletion. */
   readonly image: readonly SqlValue[] | null;
+  /**
+   * What this version has seen of others is what it says itself, and what was settled by then, although the file has more:
+   * another version of the row waits in it for the schema. Null: none does.
+   */
+  readonly seenUpTo: number | null;
   /** Nothing tells whether others have deleted it, or never had it. */
   readonly isSettled: boolean;
 }
@@ -31,13 +36,14 @@ export function* leftRows(engine: Engine, knowledge: SeedKnowledge): Generator<L
       if (kept !== undefined) continue;
       // Triggers were off when the row was deleted.
       const isMissing = version.alive && image === null;
-      const row = { version: isMissing ? missedDeletion(engine) : version, image };
+      const seenUpTo = engine.held.horizonOf(table.definition, key);
+      const row = { version: isMissing ? missedDeletion(engine) : version, image, seenUpTo };
       if (isMissing || isLeft(version, table, knowledge)) yield { table, key, ...row, isSettled: false };
     }
     if (knowledge.isSeedBehind) yield* settledRows(engine, table);
   }
   for (const { table, key, row } of keptRows(engine)) {
-    if (isLeft(row.version, table, knowledge)) yield { table, key, ...row, isSettled: false };
+    if (isLeft(row.version, table, knowledge)) yield { table, key, ...row, seenUpTo: null, isSettled: false };
   }
 }
 
@@ -71,6 +77,6 @@ function* settledRows(engine: Engine, table: ReplicatedTable): Generator<LeftRow
   const version: RowVersion = { alive: true, life, stamp: life, vector: new Map(), columnStamps: null, edits: 0 };
   for (const key of table.rows.keys()) {
     if (key.includes(null) || table.metadata.get(key) !== undefined) continue;
-    yield { table, key, version, image: table.rows.read(key), isSettled: true };
+    yield { table, key, version, image: table.rows.read(key), seenUpTo: null, isSettled: true };
   }
 }

@@ -15,9 +15,10 @@ import { type RejoiningRow, RejoinRecords } from './rejoin-records.js';
 import { decideRow, type RejoinConflict, type RejoinDecision } from './rejoin-row.js';
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { compareKeys } from './row-key.js';
-import type { SqlValue, VersionedRow } from './row-version.js';
+import { type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
 import type { SeedKnowledge } from './seed-knowledge.js';
 import { asInSeed, type RowOfFile, rowOfSeed, wholeImage } from './seed-row.js';
+import { SETTLED_SESSION, type Stamp } from './stamp.js';
 import { writeTogether } from './write-together.js';
 
 const [, , CONFLICT_TABLE, RESOLUTION_TABLE, OPERATION_TABLE] = INTERNAL_TABLES;
@@ -160,7 +161,7 @@ export class WriteAgain {
         mine,
         theirs,
         whereabouts: (stamp) => this.knowledge.whereabouts(stamp),
-        familiarity: (stamp) => this.knowledge.familiarity(stamp),
+        familiarity: (stamp) => (hasSeen(row, stamp) ? this.knowledge.familiarity(stamp) : 'unknown'),
       });
       this.carryOut(decision, { table, key, mine: plain(mine), theirs });
     }
@@ -223,6 +224,12 @@ export class WriteAgain {
     const { records, rekeyed, rows } = this;
     return { rows, conflicts: records.written, refused: records.refused, rekeyed: rekeyed.length };
   }
+}
+
+/** May the row's own writes have seen this one, for all that the row tells? */
+function hasSeen({ seenUpTo, version }: LeftRow, { session, hlc }: Stamp): boolean {
+  if (seenUpTo === null || session === SETTLED_SESSION || hlc <= seenUpTo) return true;
+  return (vectorOf(version).get(session) ?? 0) >= hlc;
 }
 
 function plain({ version, image }: RowOfFile): VersionedRow {
