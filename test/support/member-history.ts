@@ -342,7 +342,7 @@ class MemberHistory {
       [to, from],
       [from, to],
     ] as const) {
-      if (hint !== `on ${node.name}: sqlsync rejoin`) continue;
+      if (!hint?.startsWith(`on ${node.name}: sqlsync rejoin`)) continue;
       if (!this.rejoin(node, other) && other.replica.isCatchingUp) this.rejoin(other, node);
     }
   }
