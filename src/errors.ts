@@ -102,6 +102,7 @@ export const ERROR_CODES = {
   'backup-old': EXIT.no,
   'verify-old': EXIT.no,
   'job-failed': EXIT.no,
+  'restart-needed': EXIT.no,
   'nodes-differ': EXIT.no,
   'root-needed': EXIT.refused,
   'service-foreign': EXIT.refused,

@@ -33,6 +33,11 @@ export const PROBLEM_WORDS = {
     meaning: 'An operator has paused the exchange with a peer.',
     remedy: '`sqlsync peers resume NAME`.',
   },
+  'restart-needed': {
+    meaning: 'The daemon has read its configuration anew, and goes on by the old values of some keys, which it names.',
+    remedy:
+      '`systemctl restart sqlsync`, or SIGTERM and `sqlsync start`. [configuration.md](configuration.md) has them.',
+  },
   'disk-low': {
     meaning: 'Less is free than `health.diskFreeBytesMin`.',
     remedy: 'Free space before the application cannot write any more.',

@@ -1,6 +1,7 @@
 /** Peers of the configuration as a process speaks to them that serves a file without being a daemon. */
+
 import type { PeerConfig } from '../config.js';
-import type { DaemonSettings } from './daemon.js';
+import type { DaemonSettings } from './daemon-settings.js';
 import type { DatabaseService } from './database/database-service.js';
 import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';

@@ -4,11 +4,21 @@ import { createSecureContext } from 'node:tls';
 import type { Config } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import { readSecrets } from '../secrets.js';
-import type { DaemonSettings } from './daemon.js';
 import { readMemberKey } from './file/member-key-file.js';
 import { SideDirectory } from './file/side-directory.js';
 import type { ClientTls } from './peer/peer-address.js';
 import type { ServerTls } from './server/http-listener.js';
+
+/** What a daemon needs of the configuration, and what the configuration only points to. */
+export interface DaemonSettings
+  extends Pick<
+    Config,
+    'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune' | 'verify' | 'backup' | 'optimise' | 'log'
+  > {
+  readonly secrets: readonly string[];
+  readonly serverTls: ServerTls | null;
+  readonly clientTls: ClientTls | null;
+}
 
 /** Throws secret-missing, secret-exposed, or config-invalid for a file of `tls` that cannot be read. */
 export function readDaemonSettings(config: Config): DaemonSettings {

@@ -9,6 +9,8 @@ export interface DaemonStatus {
   readonly startedAt: string;
   /** `host:port` as it listens; null when it only dials. */
   readonly listen: string | null;
+  /** Keys of the configuration whose new values the daemon does not take up while it runs. */
+  readonly waitingForRestart: readonly string[];
   readonly databases: readonly ServedStatus[];
 }
 

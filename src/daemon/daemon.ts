@@ -2,9 +2,7 @@
  * The composition root: files, peers, server, control socket and schedules of one node, put together from a checked
  * configuration. Locks are taken before the port, so that a second daemon for a file is refused for the right reason.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
-import type { Config } from '../config.js';
 import type { PeerConfig } from '../config-schema.js';
 import { SqlsyncError } from '../errors.js';
 import { formatListenAddress, type ListenAddress } from '../listen-address.js';
@@ -15,8 +13,10 @@ import { renderCount } from '../render-figures.js';
 import { backUpOnRequest } from './backup/requested-backup.js';
 import { GapClosing } from './compare/gap-closing.js';
 import { Verification } from './compare/verification.js';
+import { ConfigurationInEffect } from './configuration-in-effect.js';
 import type { ControlProgress, ControlRequest, SyncProgress } from './control/control-protocol.js';
 import { ControlServer } from './control/control-server.js';
+import type { DaemonSettings } from './daemon-settings.js';
 import { type DaemonStatus, statusOf } from './daemon-status.js';
 import { DatabaseService, type DatabaseServiceOptions } from './database/database-service.js';
 import { decideKept } from './database/decide-kept.js';
@@ -26,32 +26,18 @@ import { type PruneRequest, pruneDatabase } from './database/prune-database.js';
 import { type ServedDatabase, ServedDatabases } from './database/served-databases.js';
 import { operatorName } from './host/operator-name.js';
 import { configuredJobs } from './jobs/configured-jobs.js';
+import type { Job } from './jobs/job.js';
 import { ScheduledJobs } from './jobs/scheduled-jobs.js';
 import { Metrics } from './metrics/metrics.js';
-import type { ClientTls, PeerAddress } from './peer/peer-address.js';
+import type { PeerAddress } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
 import { credentialsFor } from './peer/peer-credentials.js';
 import { PeerLinks } from './peer/peer-links.js';
 import type { PeerRecord } from './peer/peer-record.js';
 import { includeServedTables, recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
 import { startAdminServer } from './server/admin-server.js';
-import { BearerSecrets } from './server/bearer-secrets.js';
-import type { RunningServer, ServerTls } from './server/http-listener.js';
+import type { RunningServer } from './server/http-listener.js';
 import { startServer } from './server/server.js';
-
-/** What a daemon needs of the configuration, and what the configuration only points to. */
-export interface DaemonSettings
-  extends Pick<
-    Config,
-    'node' | 'listen' | 'admin' | 'databases' | 'peers' | 'limits' | 'prune' | 'verify' | 'backup' | 'optimise'
-  > {
-  readonly secrets: readonly string[];
-  readonly serverTls: ServerTls | null;
-  readonly clientTls: ClientTls | null;
-}
-
-/** What a daemon takes over while it runs. */
-type Reloaded = Pick<DaemonSettings, 'secrets' | 'peers' | 'clientTls' | 'serverTls'>;
 
 const NEVER = new AbortController().signal;
 
@@ -62,27 +48,22 @@ export class Daemon {
   onStopping: () => void = () => {};
   private resolveStopped!: (cause: unknown) => void;
   private readonly startedAt = new Date();
-  private peers: readonly PeerConfig[];
-  private isConfigTaken = true;
+  private readonly inEffect: ConfigurationInEffect;
   private stopping: Promise<void> | null = null;
   /** Ends what databases are held for, when the daemon stops. */
   private readonly holds = new AbortController();
-  private secrets: BearerSecrets;
-  private clientTls: ClientTls | null;
   private readonly links: PeerLinks;
   private readonly databases: ServedDatabases;
   private readonly metrics: Metrics;
   private readonly verification = new Verification();
   private readonly gapClosing: GapClosing;
-  /** What connections were made by. */
-  private reloaded: Omit<Reloaded, 'serverTls'>;
   private readonly jobs: ScheduledJobs;
   private server: RunningServer | null = null;
   private admin: RunningServer | null = null;
   private control: ControlServer | null = null;
 
   private constructor(
-    private readonly settings: DaemonSettings,
+    settings: DaemonSettings,
     private readonly logger: Logger,
     services: readonly DatabaseService[],
   ) {
@@ -90,37 +71,22 @@ export class Daemon {
       this.resolveStopped = resolve;
     });
     const onFatal = (error: unknown) => this.fail(error);
-    this.secrets = new BearerSecrets(settings.secrets);
-    this.clientTls = settings.clientTls;
+    this.inEffect = new ConfigurationInEffect(settings);
     this.databases = new ServedDatabases(services.map((service) => this.serve(service)));
     const { limits } = settings;
     const addressOf = (peer: PeerConfig, service: DatabaseService) => this.addressOf(peer, service);
     this.links = new PeerLinks({ databases: this.databases, addressOf, limits, onBug: onFatal });
-    const { secrets, peers, clientTls } = settings;
-    this.reloaded = { secrets, peers, clientTls };
-    this.peers = peers;
     this.metrics = new Metrics({
       node: settings.node,
       startedAt: this.startedAt,
       databases: this.databases.all(),
-      peers: () => this.peers,
-      isConfigTaken: () => this.isConfigTaken,
+      peers: () => this.settings.peers,
+      isConfigTaken: () => this.inEffect.isTaken,
     });
-    const comparisons = {
-      services: this.databases.all().map(({ service }) => service),
-      targetsOf: (database: string) => this.links.targets({ databases: [database], peers: [] }),
-      verification: this.verification,
-      waitMsMax: limits.verifyWaitMsMax,
-      logger,
-      onBug: onFatal,
-    };
-    this.gapClosing = new GapClosing(comparisons);
+    this.gapClosing = new GapClosing(this.comparisons());
     this.jobs = new ScheduledJobs({
-      jobs: configuredJobs(settings, {
-        ...comparisons,
-        orderFor: ({ name }) => this.pruneOrder(this.databases.find(name), null),
-      }),
-      services: comparisons.services,
+      jobs: this.configuredJobs(),
+      services: services,
       operator: operatorName(),
       logger,
       onBug: onFatal,
@@ -165,6 +131,7 @@ export class Daemon {
       pid: process.pid,
       startedAt: this.startedAt.toISOString(),
       listen: this.address === null ? null : formatListenAddress(this.address),
+      waitingForRestart: this.inEffect.waiting,
       databases: await Promise.all(this.databases.all().map(statusOf)),
     };
   }
@@ -185,25 +152,26 @@ export class Daemon {
 
   /** A configuration that was read anew could not be taken. */
   keepConfiguration(): void {
-    this.isConfigTaken = false;
+    this.inEffect.keep();
   }
 
   /**
-   * Takes over the secrets, certificates and peers of a configuration that was read anew. Connections are made anew only
-   * where whom they are with, or by what both sides know each other, may have changed; a certificate of this node's own
-   * is for those that come.
+   * Takes over what can be of a configuration that was read anew: secrets, certificates, peers, and what runs by
+   * schedule. Connections are made anew only where whom they are with, or by what both sides know each other, may have
+   * changed; a certificate of this node's own is for those that come. Returns the keys that wait for a restart.
    */
-  async reload(settings: Reloaded): Promise<void> {
-    const { secrets, peers, clientTls, serverTls } = settings;
-    const isSame = isDeepStrictEqual(this.reloaded, { secrets, peers, clientTls });
+  async reload(wanted: DaemonSettings): Promise<readonly string[]> {
+    if (this.stopping !== null) return [];
+    const { sameLinks } = this.inEffect.take(wanted);
+    const { waiting } = this.inEffect;
+    const { serverTls, peers, prune } = this.settings;
     if (serverTls !== null) this.server?.setCertificate(serverTls);
-    this.reloaded = { secrets, peers, clientTls };
-    this.secrets = new BearerSecrets(secrets);
-    this.clientTls = clientTls;
-    this.peers = peers;
-    this.isConfigTaken = true;
-    if (!isSame) await this.links.configure(peers);
+    for (const { presence } of this.databases.all()) presence.bound(prune.peerTimeoutMs);
+    this.jobs.configure(this.configuredJobs());
+    if (!sameLinks) await this.links.configure(peers);
     this.logger.info({ peers: peers.map(({ name }) => name) }, 'configuration reloaded');
+    if (waiting.length > 0) this.logger.warn({ code: 'restart-needed' }, `needs a restart: ${waiting.join(', ')}`);
+    return waiting;
   }
 
   /** Takes no more work, finishes what is under way within limits.drainSecondsMax, and lets go of the files. */
@@ -212,12 +180,32 @@ export class Daemon {
     return this.stopping;
   }
 
+  private get settings(): DaemonSettings {
+    return this.inEffect.settings;
+  }
+
+  private comparisons() {
+    return {
+      services: this.databases.all().map(({ service }) => service),
+      targetsOf: (database: string) => this.links.targets({ databases: [database], peers: [] }),
+      verification: this.verification,
+      waitMsMax: this.settings.limits.verifyWaitMsMax,
+      logger: this.logger,
+      onBug: (error: unknown) => this.fail(error),
+    };
+  }
+
+  private configuredJobs(): Job[] {
+    const orderFor = ({ name }: DatabaseService) => this.pruneOrder(this.databases.find(name), null);
+    return configuredJobs(this.settings, { ...this.comparisons(), orderFor });
+  }
+
   private async listen(): Promise<void> {
     const { settings, logger, databases, metrics } = this;
     const { listen: address, admin, limits, serverTls: tls } = settings;
     const onBug = (error: unknown) => this.fail(error);
     if (address !== null) {
-      const secrets = () => this.secrets;
+      const secrets = () => this.inEffect.secrets;
       this.server = await startServer({ address, tls, secrets, databases, metrics, limits, logger, onBug });
     }
     if (admin !== null) {
@@ -349,9 +337,9 @@ export class Daemon {
   }
 
   private addressOf({ name, url, fingerprint: fingerprints }: PeerConfig, service: DatabaseService): PeerAddress {
-    const { clientTls: tls, settings } = this;
-    const credentials = () => credentialsFor(service, this.secrets, name);
-    return { name, url, credentials, fingerprints, tls, limits: settings.limits };
+    const { clientTls: tls, limits } = this.settings;
+    const credentials = () => credentialsFor(service, this.inEffect.secrets, name);
+    return { name, url, credentials, fingerprints, tls, limits };
   }
 
   private pruneNow({ databases, keepLogMs, dryRun }: PruneOrder & { readonly databases: readonly string[] }) {

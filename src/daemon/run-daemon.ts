@@ -1,10 +1,11 @@
 /**
- * A daemon as a process: SIGTERM and SIGINT drain it, a second one ends it at once, SIGHUP reads secrets and peers anew.
- * systemd is told of each, if it runs the process.
+ * A daemon as a process: SIGTERM and SIGINT drain it, a second one ends it at once, SIGHUP has it
+ * read its configuration anew. systemd is told of each, if it runs the process.
  */
 import type { Logger } from 'pino';
 import { EXIT, SqlsyncError } from '../errors.js';
-import { Daemon, type DaemonSettings } from './daemon.js';
+import { Daemon } from './daemon.js';
+import type { DaemonSettings } from './daemon-settings.js';
 import { Supervision } from './systemd/supervision.js';
 
 export interface RunDaemonOptions {
@@ -15,10 +16,13 @@ export interface RunDaemonOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Called when the daemon serves. */
   readonly onStarted?: (daemon: Daemon) => void;
+  /** Called when it has taken over what has been read last. */
+  readonly onReloaded?: () => void;
 }
 
 /** Runs until it is told to stop. Throws what kept it from starting, or from going on. */
-export async function runDaemon({ readSettings, logger, environment, onStarted }: RunDaemonOptions): Promise<void> {
+export async function runDaemon(options: RunDaemonOptions): Promise<void> {
+  const { readSettings, logger, environment, onStarted } = options;
   let daemon: Daemon | null = null;
   const { pid, hrtime } = process;
   const supervision = new Supervision({ environment, pid, monotonicNs: hrtime.bigint, logger });
@@ -28,9 +32,12 @@ export async function runDaemon({ readSettings, logger, environment, onStarted }
     asked.abort(new SqlsyncError('interrupted', 'stopped before it served'));
     void daemon?.stop();
   };
+  let reloading = Promise.resolve();
   const reload = () => {
+    const running = daemon;
     // One that is still starting has read what there is.
-    if (daemon !== null) reloadOrKeep(daemon, readSettings, supervision, logger).catch(stopWith(daemon, logger));
+    if (running === null) return;
+    reloading = reloading.then(() => reloadOrKeep(running, supervision, options)).catch(stopWith(running, logger));
   };
   // A log that cannot be written, as on a full disk, is no reason to stop serving.
   process.stderr.on('error', ignore);
@@ -59,9 +66,8 @@ function ignore(): void {}
 /** A configuration that cannot be taken changes nothing. */
 async function reloadOrKeep(
   daemon: Daemon,
-  readSettings: () => DaemonSettings,
   supervision: Supervision,
-  logger: Logger,
+  { readSettings, logger, onReloaded }: RunDaemonOptions,
 ): Promise<void> {
   supervision.reloading();
   let settings: DaemonSettings;
@@ -75,8 +81,9 @@ async function reloadOrKeep(
     supervision.reloaded(daemon, trouble);
     return;
   }
-  await daemon.reload(settings);
-  supervision.reloaded(daemon, null);
+  const waiting = await daemon.reload(settings);
+  onReloaded?.();
+  supervision.reloaded(daemon, waiting.length === 0 ? null : `needs a restart: ${waiting.join(', ')}`);
 }
 
 function stopWith(daemon: Daemon, logger: Logger) {

@@ -2,11 +2,12 @@
  * One exchange with the peers of the configuration, without a daemon: this process takes the files' locks for as long as
  * it lasts, and each file is served as a daemon would.
  */
+
 import type { Logger } from 'pino';
 import type { PeerConfig } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import type { SyncProgress, SyncResult, SyncTargets } from '../operations/running-daemon.js';
-import type { DaemonSettings } from './daemon.js';
+import type { DaemonSettings } from './daemon-settings.js';
 import type { DatabaseService } from './database/database-service.js';
 import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';

@@ -31,6 +31,8 @@ export interface ProblemFacts {
   /** What commands must end in to meet this configuration: see config-flag.ts. */
   readonly configFlag: string;
   readonly uptimeSeconds: number | null;
+  /** Keys of the configuration that the daemon has read anew, and does not take up while it runs. */
+  readonly waitingForRestart: readonly string[];
   readonly databases: readonly DatabaseStatus[];
   /** What keeps a database from being read or served, by its name. */
   readonly failures: ReadonlyMap<string, readonly Failure[]>;
@@ -76,7 +78,7 @@ export interface Failure extends ErrorBody {
 }
 
 export function findProblems(facts: ProblemFacts): Problem[] {
-  const daemon: Finding[] = facts.running ? [] : [DAEMON_DOWN];
+  const daemon = facts.running ? inConfiguration(facts.waitingForRestart) : [DAEMON_DOWN];
   return [
     ...daemon.map((finding) => toProblem(finding, facts, null, null)),
     ...facts.databases.flatMap((database) => [
@@ -94,6 +96,14 @@ const DAEMON_DOWN: Finding = {
   message: 'no daemon runs: changes are recorded, and wait here until one does',
   command: 'sqlsync start',
 };
+
+function inConfiguration(waiting: readonly string[]): Finding[] {
+  if (waiting.length === 0) return [];
+  const message =
+    `the daemon goes on by the old values of what it does not change while it runs: ${waiting.join(', ')}. Restart it ` +
+    '(SIGTERM, or `systemctl restart sqlsync` where systemd runs it)';
+  return [{ code: 'restart-needed', severity: 'warning', message, command: null }];
+}
 
 function toProblem(
   { code, severity, message, command, since = null }: Finding,

@@ -53,6 +53,7 @@ export async function readStatus(
     onlyDials: config.listen === null ? config.peers.map(({ name }) => name) : null,
     configFlag: configFlag(config.file),
     uptimeSeconds,
+    waitingForRestart: daemon?.waitingForRestart ?? [],
     databases: statuses,
     failures: new Map(readings.map(({ status, failures }) => [status.name, failures])),
     held: new Map(readings.flatMap(({ status, held }) => (held === null ? [] : [[status.name, held]]))),

@@ -93,6 +93,8 @@ export type QuarantineDecision = KeptDecision;
 export interface DaemonFigures {
   readonly pid: number;
   readonly startedAt: string;
+  /** Keys of the configuration whose new values the daemon does not take up while it runs. */
+  readonly waitingForRestart: readonly string[];
   readonly databases: readonly ServedFigures[];
 }
 

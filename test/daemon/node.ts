@@ -7,7 +7,8 @@ import { onTestFinished } from 'vitest';
 import { limitsSchema } from '../../src/config-limits.js';
 import type { PeerConfig } from '../../src/config-schema.js';
 import { ControlClient } from '../../src/daemon/control/control-client.js';
-import { Daemon, type DaemonSettings } from '../../src/daemon/daemon.js';
+import { Daemon } from '../../src/daemon/daemon.js';
+import type { DaemonSettings } from '../../src/daemon/daemon-settings.js';
 import type { PeerFigures } from '../../src/daemon/daemon-status.js';
 import { HttpPeer } from '../../src/daemon/peer/http-peer.js';
 import { receiveSnapshot } from '../../src/daemon/stream/receive-snapshot.js';
@@ -140,6 +141,7 @@ export class TestNode {
       verify: options.verifySchedule === undefined ? null : { schedule: options.verifySchedule },
       backup: options.backup ?? null,
       optimise: options.optimise ?? null,
+      log: { level: 'info', format: 'json' },
       secrets,
       serverTls: options.serverTls ?? null,
       clientTls: options.clientTls ?? null,

@@ -51,6 +51,7 @@ const WELL: ProblemFacts = {
   configFlag: '',
   catchUps: new Map(),
   uptimeSeconds: 1000,
+  waitingForRestart: [],
   databases: [{ ...DATABASE, peers: [PEER] }],
   failures: new Map(),
   held: new Map(),

@@ -17,7 +17,7 @@ interface Signs {
 }
 
 export class Presence {
-  private readonly signMs: number;
+  private signMs: number;
   private signs: Signs;
   private timer: NodeJS.Timeout | null = null;
 
@@ -27,7 +27,7 @@ export class Presence {
     silentMsMax: number,
     private readonly nowMs: () => number = Date.now,
   ) {
-    this.signMs = Math.max(1, Math.min(SIGN_MS_MAX, Math.floor(silentMsMax / SIGNS_PER_LIMIT)));
+    this.signMs = signMsFor(silentMsMax);
     this.signs = readSigns(side) ?? { sinceMs: nowMs(), lastMs: nowMs() };
   }
 
@@ -35,6 +35,17 @@ export class Presence {
   get sinceMs(): number {
     this.look();
     return this.signs.sinceMs;
+  }
+
+  /** From now on a member may be silent for so long. What has been listened to so far is judged as it was. */
+  bound(silentMsMax: number): void {
+    const signMs = signMsFor(silentMsMax);
+    if (signMs === this.signMs) return;
+    this.look();
+    this.signMs = signMs;
+    if (this.timer === null) return;
+    this.stop();
+    this.start();
   }
 
   start(): void {
@@ -56,6 +67,10 @@ export class Presence {
     this.signs = { sinceMs: isBroken ? nowMs : this.signs.sinceMs, lastMs: nowMs };
     tryToWriteJsonFile(this.side.presencePath, this.signs);
   }
+}
+
+function signMsFor(silentMsMax: number): number {
+  return Math.max(1, Math.min(SIGN_MS_MAX, Math.floor(silentMsMax / SIGNS_PER_LIMIT)));
 }
 
 function readSigns(side: Pick<SideDirectory, 'presencePath'>): Signs | null {

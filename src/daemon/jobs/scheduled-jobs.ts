@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { SqlsyncError } from '../../errors.js';
-import type { JobRun } from '../../operations/job-record.js';
+import type { JobKind, JobRun } from '../../operations/job-record.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { JobHistory } from '../file/job-history.js';
 import { nextTimeOf, type Scheduled, schedule } from '../timing/scheduler.js';
@@ -24,17 +24,27 @@ export interface ScheduledJobsOptions {
 type Ending = Pick<JobRun, 'result' | 'message'> & { readonly detail: unknown };
 
 export class ScheduledJobs {
-  private readonly crons: readonly Scheduled[];
-  private readonly running = new Map<Job, Promise<void>>();
+  private jobs: readonly Job[];
+  private crons: readonly Scheduled[] = [];
+  private readonly running = new Map<JobKind, Promise<void>>();
   private readonly stopping = new AbortController();
 
   constructor(private readonly options: ScheduledJobsOptions) {
-    this.crons = options.jobs.map((job) => schedule(job.schedule, () => this.run(job, options.services)));
+    this.jobs = options.jobs;
+  }
+
+  /** From now on these run. What is under way is finished as it was begun. */
+  configure(jobs: readonly Job[]): void {
+    if (this.stopping.signal.aborted) return;
+    for (const cron of this.crons) cron.stop();
+    this.jobs = jobs;
+    this.start();
   }
 
   /** What is due from before begins at once. */
   start(): void {
-    for (const job of this.options.jobs) {
+    this.crons = this.jobs.map((job) => schedule(job.schedule, () => this.run(job, this.options.services)));
+    for (const job of this.jobs) {
       const missed = this.options.services.filter((service) => isMissed(job, service));
       for (const service of this.options.services) if (!missed.includes(service)) setNextDue(job, service);
       this.run(job, missed);
@@ -50,11 +60,11 @@ export class ScheduledJobs {
   }
 
   private run(job: Job, services: readonly DatabaseService[]): void {
-    if (this.running.has(job) || this.stopping.signal.aborted) return;
+    if (this.running.has(job.kind) || this.stopping.signal.aborted) return;
     const done = this.runAll(job, services)
       .catch(this.options.onBug)
-      .finally(() => this.running.delete(job));
-    this.running.set(job, done);
+      .finally(() => this.running.delete(job.kind));
+    this.running.set(job.kind, done);
   }
 
   private async runAll(job: Job, services: readonly DatabaseService[]): Promise<void> {
@@ -66,7 +76,8 @@ export class ScheduledJobs {
       const { result, message, detail } = ending;
       const run = { startedAt, endedAt: new Date().toISOString(), result, message };
       new JobHistory(service.side).addRun(job.kind, run);
-      setNextDue(job, service);
+      // The schedule may be another by now.
+      for (const { kind, schedule } of this.jobs) if (kind === job.kind) setNextDue({ kind, schedule }, service);
       await this.enter(job, service, run, detail);
     }
   }
@@ -114,6 +125,6 @@ function isMissed({ kind, schedule: expression }: Job, service: DatabaseService)
   return known === expression && dueAt !== null && Date.parse(dueAt) <= Date.now();
 }
 
-function setNextDue({ kind, schedule: expression }: Job, service: DatabaseService): void {
+function setNextDue({ kind, schedule: expression }: Pick<Job, 'kind' | 'schedule'>, service: DatabaseService): void {
   new JobHistory(service.side).setDue(kind, expression, nextTimeOf(expression));
 }

@@ -35,7 +35,7 @@ export class Supervision {
   private readonly watchdogMs: number | null;
   private timer: NodeJS.Timeout | null = null;
   private lastStatus = '';
-  /** Why the configuration is the old one; null: it is not. */
+  /** Why the configuration, or some of it, is the old one; null: it is not. */
   private trouble: string | null = null;
   private isStuck = false;
 
@@ -61,7 +61,7 @@ export class Supervision {
     this.socket?.tell('RELOADING=1', `MONOTONIC_USEC=${this.options.monotonicNs() / 1000n}`);
   }
 
-  /** @param trouble why the old configuration was kept, if it was: the status says so until another is taken */
+  /** @param trouble why the old configuration, or some of it, was kept, if it was: the status says so until another is taken */
   reloaded(daemon: SupervisedDaemon, trouble: string | null): void {
     this.trouble = trouble;
     this.tellStatus(this.statusOf(daemon), 'READY=1');

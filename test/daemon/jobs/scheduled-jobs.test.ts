@@ -105,6 +105,37 @@ test('no two of a kind at once, a failure is a result, and what is cut off is mi
   expect(new Set(operationsOf(node).map((row) => String(row)))).toEqual(new Set(['by schedule: drill,backup-missing']));
 });
 
+test('jobs are replaced while they run: none twice at once, and what is due goes by the schedule of now', async () => {
+  const node = TestNode.first(makeFolder(), 'paris');
+  const ended: (() => void)[] = [];
+  const begun: string[] = [];
+  const job = (name: string, schedule: string): Job => ({
+    kind: 'optimise',
+    schedule,
+    run: async () => {
+      begun.push(name);
+      await new Promise<void>((resolve) => ended.push(resolve));
+      return { says: 'done', detail: null };
+    },
+  });
+  await withRunner(node, [job('old', EVERY_SECOND)], async (runner) => {
+    runner.start();
+    await vi.waitFor(() => expect(begun).toEqual(['old']), soon);
+    historyOf(node).setDue('optimise', NEVER_SOON, new Date(Date.now() - 1000));
+    runner.configure([job('new', NEVER_SOON)]);
+    ended[0]?.();
+    await vi.waitFor(() => expect(operationsOf(node)).toEqual([['by schedule: optimise', 'done']]), soon);
+    const { schedule, dueAt } = historyOf(node).of('optimise');
+    expect(schedule).toBe(NEVER_SOON);
+    expect(Date.parse(dueAt ?? '')).toBeGreaterThan(Date.now() + 60_000);
+    expect(begun).toEqual(['old']);
+
+    runner.configure([job('newest', EVERY_SECOND)]);
+    await vi.waitFor(() => expect(begun).toEqual(['old', 'newest']), soon);
+    ended[1]?.();
+  });
+});
+
 test('a daemon backs up, keeps what it should, drills, and brings statistics up to date', async () => {
   const folder = makeFolder();
   const to = join(folder, 'backups');
