@@ -3,10 +3,14 @@ import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
 import { revokedBody } from '../replication/credential-table.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { rejoinHint } from '../replication/staleness.js';
+import { listenCommand, stepsToJoin } from './join-anew.js';
 import type { DatabaseStatus, Finding, PeerStatus } from './status-report.js';
 
 /** What of a replica's word is about membership. */
-export type MembershipFacts = Pick<ReplicaStatus, 'node' | 'memberships' | 'isReadOnly' | 'unsentRows' | 'backlogs'>;
+export type MembershipFacts = Pick<
+  ReplicaStatus,
+  'node' | 'memberships' | 'isReadOnly' | 'unsentRows' | 'backlogs' | 'mustJoin'
+>;
 
 /** Does this node belong, and does what is written here reach anybody? */
 export function inMembership(facts: MembershipFacts | undefined): Finding[] {
@@ -52,6 +56,26 @@ export function inStaleLink({ name, lastError, lastContactAt: since }: PeerStatu
   // That another was removed was somebody's decision.
   const severity = code === 'member-removed' && !isHere ? 'warning' : 'error';
   return { code, severity, message, command: isHere ? 'sqlsync rejoin' : null, since };
+}
+
+/** Is it refused for no other reason than that it has not joined the data set which this node has begun? */
+export function isLeftBehind({ name, lastError }: PeerStatus, facts: MembershipFacts | undefined): boolean {
+  const isRefused = lastError?.code === 'dataset-mismatch' || lastError?.code === 'credential-unknown';
+  return isRefused && facts?.mustJoin.includes(name) === true;
+}
+
+export function inLeftBehind(
+  { name, lastError, lastContactAt: since }: PeerStatus,
+  { path }: Pick<DatabaseStatus, 'path'>,
+  { onlyDials }: { readonly onlyDials: readonly string[] | null },
+): Finding {
+  const listens = onlyDials === null;
+  const steps = stepsToJoin([name], { path, listens }).join('; ');
+  const message =
+    `nothing is exchanged with ${name}: it is in the data set that this node left when it went back to a backup, and has to ` +
+    `join anew (${steps}). If it never will: \`sqlsync peers remove ${name}\``;
+  const command = listens ? `sqlsync invite ${name}` : listenCommand(path);
+  return { code: lastError?.code ?? 'dataset-mismatch', severity: 'error', message, command, since };
 }
 
 /** Is a peer out of reach for no other reason than that somebody has revoked it? That is told of the member. */

@@ -12,8 +12,10 @@ import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { shellWord } from '../shell-word.js';
 import {
   inHistory,
+  inLeftBehind,
   inMembership,
   inStaleLink,
+  isLeftBehind,
   isRevokedLink,
   type MembershipFacts,
 } from './find-membership-problems.js';
@@ -292,7 +294,7 @@ function inPeer(database: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts)
   );
   const compared = [...inComparison(database, peer, facts), ...verified];
   // Without a daemon nobody has tried to reach a peer: that it is not reached says nothing about it.
-  return facts.running ? [...inLink(peer, facts), ...compared] : compared;
+  return facts.running ? [...inLink(database, peer, facts), ...compared] : compared;
 }
 
 function inComparison({ name: database }: DatabaseStatus, { name }: PeerStatus, { verified }: ProblemFacts): Finding[] {
@@ -304,10 +306,11 @@ function inComparison({ name: database }: DatabaseStatus, { name }: PeerStatus, 
   return [{ code: 'nodes-differ', severity: 'error', message, command: `sqlsync verify ${name}`, since }];
 }
 
-function inLink(peer: PeerStatus, facts: ProblemFacts): Finding[] {
+function inLink(database: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts): Finding[] {
   const { name, state, lastError, lastContactAt: since } = peer;
   const advice = lastError?.hint ? ` (${lastError.hint})` : '';
   if (state === 'stale') return [inStaleLink(peer, facts.node)];
+  if (isLeftBehind(peer, facts.memberships.get(database.name))) return [inLeftBehind(peer, database, facts)];
   if (isRevokedLink(peer)) return [];
   // The two cannot reach each other, and need not: others pass on what either writes.
   if (state === 'offline' && facts.onlyDials !== null && !facts.onlyDials.includes(name)) return [];

@@ -4,10 +4,12 @@ import type { BackupProgress, BackupReport } from '../operations/backup/backup-r
 import type { BackupItem } from '../operations/backup/list-backups.js';
 import type { RestoreReport } from '../operations/backup/restore-database.js';
 import type { VerifiedBackup } from '../operations/backup/verify-backup.js';
+import { stepsToJoin } from '../operations/join-anew.js';
 import type { Progress } from '../progress-line.js';
 import { renderBytes, renderCount } from '../render-figures.js';
 import { renderTable } from '../render-table.js';
 import { shellWord } from '../shell-word.js';
+import { renderCounts } from './render-rejoin.js';
 
 export function copyProgress({ phase, done, total }: BackupProgress): Progress {
   return { label: phase === 'copy' ? 'copying' : 'compressing', unit: 'bytes', done, total };
@@ -56,17 +58,31 @@ export function renderRestore(report: RestoreReport): string {
 
 /** What to know, and what to do next. */
 export function restoreNotes(report: RestoreReport): string[] {
-  const { as, node, setAside, mustJoin, leftOut, restored } = report;
+  const { as, node, setAside, mustJoin, leftOut, restored, configured } = report;
   const notes = [];
   if (setAside !== null) notes.push(`the file that was there ${restored ? 'is' : 'would be'} ${setAside}`);
+  if (setAside !== null && as === 'rejoin') notes.push(...notesOnSetAside(report, setAside));
   if (leftOut > 0)
     notes.push(`${renderCount(leftOut, 'row version')} waited outside the tables, and are not in the copy`);
   if (mustJoin.length > 0)
-    notes.push(`of the old data set: ${mustJoin.join(', ')}. Each has to join anew: sqlsync join URL DB --replace`);
+    notes.push(`of the old data set: ${mustJoin.join(', ')}. They are refused until each has joined this one anew`);
   if (as === 'rejoin')
     notes.push(`what ${node} lacks comes from the others. If they no longer keep it: sqlsync rejoin`);
-  if (as !== 'copy' && restored) notes.push(nextStep(report));
-  return notes;
+  if (as === 'copy' || !restored) return notes;
+  if (configured && mustJoin.length > 0) return [...notes, ...stepsToJoin(mustJoin, report)];
+  return [...notes, nextStep(report)];
+}
+
+/** What was written after the backup comes back from the others, if they had it. */
+function notesOnSetAside({ onlyInSetAside, restored, path }: RestoreReport, setAside: string): string[] {
+  if (onlyInSetAside === null) return ['whether something is only in there, it cannot tell'];
+  const total = Object.values(onlyInSetAside).reduce((sum, count) => sum + count, 0);
+  if (total === 0) return [];
+  const changes = `${renderCount(total, 'change')} in there (${renderCounts(onlyInSetAside)})`;
+  const what = `${changes} are neither in the backup nor, as far as it knew, on another node`;
+  if (!restored) return [`${what}: think twice`];
+  const back = `mv ${shellWord(setAside)} ${shellWord(path)}`;
+  return [`${what}. To look at them: sqlite3 ${shellWord(setAside)}`, `to go on from there instead, now: ${back}`];
 }
 
 /** A backup holds neither the configuration nor the secret. */

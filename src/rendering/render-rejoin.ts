@@ -7,7 +7,7 @@ export function describeUnsent({ unsent, peers }: Pick<RejoinPlan, 'unsent' | 'p
   if (unsent === null) return 'the file cannot tell what only it has';
   const total = Object.values(unsent).reduce((sum, count) => sum + count, 0);
   if (total === 0) return `no changes that ${peers[0]} has not acknowledged`;
-  return `${renderCount(total, 'change')} that ${peers[0]} has not acknowledged, as far as is known here (${byTable(unsent)})`;
+  return `${renderCount(total, 'change')} that ${peers[0]} has not acknowledged, as far as is known here (${renderCounts(unsent)})`;
 }
 
 /** Text without a final newline. */
@@ -15,7 +15,7 @@ export function renderRejoin({ path, database, node, peer, bytes, setAside, kept
   const lines = [`${path} is database ${database} of node ${node}, seeded by ${peer}: ${renderBytes(bytes)}`];
   if (kept !== null) {
     const total = Object.values(kept.rows).reduce((sum, count) => sum + count, 0);
-    const which = total === 0 ? '' : ` (${byTable(kept.rows)})`;
+    const which = total === 0 ? '' : ` (${renderCounts(kept.rows)})`;
     lines.push(`${renderCount(total, 'row')} that only this node had written are written again${which}`);
     if (kept.rekeyed > 0) {
       lines.push(`${renderCount(kept.rekeyed, 'row')} of them under another key, with what refers to them`);
@@ -35,7 +35,8 @@ export function renderRejoin({ path, database, node, peer, bytes, setAside, kept
   return lines.join('\n');
 }
 
-function byTable(counts: Readonly<Record<string, number>>): string {
+/** `sale 2, product 1` */
+export function renderCounts(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .map(([table, count]) => `${table} ${count}`)
     .join(', ');

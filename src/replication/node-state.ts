@@ -39,6 +39,7 @@ export interface Clock {
  *   rule_change  JSON WaitingChange while a change of the rules waits for its outcome here, else ''
  *   rules_heard  JSON: member → the hash of the rules it was last heard to go by
  *   leaving      JSON: names of captured tables that an adopted change of the rules leaves out, until they are let go of
+ *   must_join    JSON: names of those who belonged when this node began a data set of its own, and must join it anew; else ''
  *   table_ids    the highest number that a table had which has been let go of
  *   merged       rows in which writes to different columns met and merged without a conflict
  *   unjudged     arrival beyond which rows have not been judged for a parent that they lack; -1: all have
@@ -66,6 +67,7 @@ export interface StateFacts {
   rules_heard: string;
   read_only: number;
   leaving: string;
+  must_join: string;
   table_ids: number;
 }
 
@@ -74,7 +76,7 @@ export function initialFacts(identity: { dataset: string; node: string; nodeId: 
   const { dataset, node, nodeId, folded } = identity;
   const zero = { arrival: 0, horizon: 0, dropped: 0, edits_floor: 0, merged: 0, read_only: 0, log_from: 0, untold: 0 };
   const none = { catch_up: '', gap: '', verified: '', place: '', removed_conflicts: '', unjudged: -1 };
-  const rules = { rule_change: '', rules_heard: '', leaving: '', table_ids: 0 };
+  const rules = { rule_change: '', rules_heard: '', leaving: '', must_join: '', table_ids: 0 };
   return { format: FORMAT_VERSION, dataset, node, node_id: nodeId, folded, ...none, ...rules, ...zero };
 }
 

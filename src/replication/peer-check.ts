@@ -32,7 +32,8 @@ function refusalForIdentity({ mine, peer, members, revocation }: PeerFacts): Err
     return refusal(
       'dataset-mismatch',
       `${peer.node} holds data set ${peer.dataset}, ${mine.node} holds ${mine.dataset}: they were initialised apart`,
-      'make one a copy of the other: sqlsync join URL DB --replace',
+      `to make ${peer.node} a copy: on ${mine.node}, sqlsync invite ${peer.node}; on ${peer.node}, its daemon and application stopped, ` +
+        'sqlsync join INVITE DB --replace; or the other way round',
     );
   }
   if (revocation !== null) return revocation;

@@ -9,6 +9,7 @@ import type { HeldSummary } from './held-rows.js';
 import { type MemberFigures, memberFigures } from './member-figures.js';
 import type { Members } from './members.js';
 import { PREFIX } from './metadata-schema.js';
+import type { NodeState } from './node-state.js';
 import { removedConflicts } from './prune-records.js';
 import { countUnsent } from './read-only.js';
 import type { RuleChanges } from './rule-changes.js';
@@ -27,6 +28,8 @@ export interface ReplicaStatus {
   readonly excludedTables: readonly string[];
   /** Names of the members that belong. */
   readonly members: readonly string[];
+  /** Who belonged before this node began a data set of its own, and has not joined it yet. */
+  readonly mustJoin: readonly string[];
   /** Every membership there has been. */
   readonly memberships: readonly MemberFigures[];
   readonly logEntries: number;
@@ -87,6 +90,7 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
       .pluck()
       .all() as string[],
     members: members.map(({ name }) => name),
+    mustJoin: readMustJoin(state, membership),
     memberships: memberFigures(engine, membership),
     logEntries: log.count(),
     unfolded: log.countAfter(state.get('folded')),
@@ -112,4 +116,10 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
       state.get('node'),
     ),
   };
+}
+
+function readMustJoin(state: NodeState, membership: Members): string[] {
+  const stored = state.get('must_join') ?? '';
+  const names = stored === '' ? [] : (JSON.parse(stored) as string[]);
+  return names.filter((name) => !membership.all().some((member) => member.name === name));
 }

@@ -312,10 +312,10 @@ export class Replica {
     admitMember(this.engine, this.members, member, rejoining);
   }
 
-  /** Changes by table that a member has not acknowledged, as far as this node has heard. */
-  unsentChanges(member: string): Record<string, number> {
+  /** Changes by table that a member has not acknowledged, as far as this node has heard, and that are not `kept` either. */
+  unsentChanges(member: string, kept: Readonly<Record<string, number>> = {}): Record<string, number> {
     const known = this.members.all().filter(({ name }) => name === member);
-    return unsentChanges(this.engine, known.at(-1)?.nodeId ?? null);
+    return unsentChanges(this.engine, known.at(-1)?.nodeId ?? null, null, kept);
   }
 
   /** Makes a peer's snapshot this node's next file, with all in it that only this one has. See rejoin.ts. */

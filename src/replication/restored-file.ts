@@ -42,10 +42,12 @@ export function beginNewDataset(db: Database, { dataset, nodeId, place, nowMs }:
     log.append(nextHlc(log.last(), nowMs), MEMBER_TABLE.id, OP.delete, [member.nodeId]);
   }
   insertMember(db, log, nextHlc(log.last(), nowMs), { name: node, nodeId, access: 'write' }, nowMs);
-  setFacts(db, { dataset, node_id: nodeId, read_only: 0, verified: '', rules_heard: '', rule_change: '' });
-  writePlace(db, place);
   const others = before.filter((member) => member.removedAtMs === null && member.name !== node);
-  return others.map(({ name }) => name);
+  const mustJoin = others.map(({ name }) => name);
+  setFacts(db, { dataset, node_id: nodeId, read_only: 0, verified: '', rules_heard: '', rule_change: '' });
+  setFacts(db, { must_join: JSON.stringify(mustJoin) });
+  writePlace(db, place);
+  return mustJoin;
 }
 
 /** All is folded. A new log begins with a marker above whatever has been written. */
@@ -71,6 +73,6 @@ function forgetHistory(db: Database, nowMs: number): void {
 }
 
 function setFacts(db: Database, facts: Partial<StateFacts>): void {
-  const set = db.prepare(`UPDATE ${PREFIX}state SET value = ? WHERE name = ?`);
-  for (const [name, value] of Object.entries(facts)) set.run(typeof value === 'number' ? BigInt(value) : value, name);
+  const set = db.prepare(`INSERT OR REPLACE INTO ${PREFIX}state(name, value) VALUES(?, ?)`);
+  for (const [name, value] of Object.entries(facts)) set.run(name, typeof value === 'number' ? BigInt(value) : value);
 }

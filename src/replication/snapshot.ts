@@ -41,6 +41,7 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
     set.run(identity.nodeId, 'node_id');
     set.run(BigInt(marker), 'folded');
     set.run('', 'verified');
+    set.run('', 'must_join');
     // Whatever the sponsor waited for was never decided: a change needs all members at hand, and the newcomer was one.
     set.run('', 'rule_change');
     set.run(0, 'read_only');

@@ -7,11 +7,13 @@ import { nodeOf } from './version-vector.js';
 /**
  * @param nodeId the peer's; null: nothing has been heard of it
  * @param names of the only tables to look at; null: all
+ * @param kept what is safe in another way: session → HLC up to which it is
  */
 export function unsentChanges(
   engine: Engine,
   nodeId: string | null,
   names: readonly string[] | null = null,
+  kept: Readonly<Record<string, number>> = {},
 ): Record<string, number> {
   const { state, tables, acknowledgements } = engine;
   const told = (nodeId === null ? undefined : acknowledgements.latest(nodeId)) ?? { vector: {}, horizon: 0 };
@@ -22,7 +24,8 @@ export function unsentChanges(
     let changes = unfolded.get(captured.id) ?? 0;
     metadata.forEachVector((entries) => {
       const isOwn = ({ session }: { readonly session: string }) => nodeOf(session) === state.get('node');
-      if (entries.some((entry) => isOwn(entry) && entryIn(told, entry.session) < entry.hlc)) changes += 1;
+      const has = (session: string) => Math.max(entryIn(told, session), kept[session] ?? 0);
+      if (entries.some((entry) => isOwn(entry) && has(entry.session) < entry.hlc)) changes += 1;
     });
     if (changes > 0) counts[captured.name] = changes;
   }

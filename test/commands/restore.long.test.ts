@@ -1,13 +1,15 @@
 /** `restore`: what comes back, who it is then, and what it refuses to replace. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { BackupReport } from '../../src/operations/backup/backup-report.js';
 import type { RestoreReport } from '../../src/operations/backup/restore-database.js';
+import { untilEqual } from '../support/compare-files.js';
 import { makeFolder } from '../support/make-folder.js';
-import { ProcessNode } from '../support/process-node.js';
-import { makeItems, names, soon, startPair, untilState, write } from '../system/start-nodes.js';
+import { freePort, ProcessNode } from '../support/process-node.js';
+import { runCli } from '../support/run-cli.js';
+import { makeItems, names, soon, startHub, startPair, untilState, write } from '../system/start-nodes.js';
 
 const backUp = async (node: ProcessNode): Promise<string> =>
   ((await node.succeed(['backup', '--to', join(node.folder, 'backups')])) as BackupReport).path;
@@ -116,6 +118,103 @@ test('rollback: a data set of its own, to which the others are strangers until t
   write(east, `INSERT INTO item(id, name) VALUES(2, 'coffee')`);
   await vi.waitFor(() => expect(names(hub)).toEqual(['tea', 'coffee']), soon);
   expect(await hub.succeed(['verify'])).toMatchObject({ equal: true });
+});
+
+/** The command of a line that an operator has read, as arguments. */
+const argumentsOf = (command: string, words: Readonly<Record<string, string>> = {}) =>
+  command
+    .replace(/^sqlsync /, '')
+    .split(' ')
+    .map((word) => words[word] ?? word);
+
+const member = (hub: ProcessNode, url = hub.url) => ProcessNode.joining(hub, 'east', { url });
+
+async function invited(hub: ProcessNode): Promise<ProcessNode> {
+  const { invite } = (await hub.succeed(['invite', 'east'])) as { invite: string };
+  return member(hub, invite);
+}
+
+test.each([
+  ['a shared secret', member],
+  ['an invitation', invited],
+] as const)(
+  'rollback on a node that only dials, and came by %s: each line that is printed leads back',
+  async (_by, comeTo) => {
+    const hub = await startHub();
+    const east = await comeTo(hub);
+    onTestFinished(() => east.dispose());
+    await east.start();
+    write(hub, `INSERT INTO item(id, name) VALUES(1, 'tea')`);
+    await vi.waitFor(() => expect(names(east)).toEqual(['tea']), soon);
+    const path = await backUp(east);
+    write(east, 'DELETE FROM item');
+    await vi.waitFor(() => expect(names(hub)).toEqual([]), soon);
+    await east.end('SIGTERM');
+
+    const { exitCode, stderr } = await east.run(['restore', path, east.path, '--as', 'rollback', '--yes']);
+    expect(exitCode).toBe(0);
+    // Whoever has read no further than the daemon's start.
+    await east.start();
+    await untilState(east, 'hub', 'error');
+    const { problems } = await east.status();
+    expect(problems).toMatchObject([
+      { peer: 'hub', severity: 'error', command: expect.stringMatching(/^sqlsync init .* --listen HOST:PORT/) },
+    ]);
+    expect(problems[0]?.message).toContain('has to join anew');
+    await east.end('SIGTERM');
+
+    const typed = [...stderr.matchAll(/`(sqlsync [^`]+)`/g)].map(([, command]) => command as string);
+    const [listen, start, invite, ...rest] = typed;
+    expect([start, rest]).toEqual(['sqlsync start', []]);
+    const address = `127.0.0.1:${await freePort()}`;
+    expect(await runCli(argumentsOf(listen ?? '', { 'HOST:PORT': address }), { cwd: east.folder })).toMatchObject({
+      exitCode: 0,
+    });
+    await east.start();
+    expect((await east.status()).problems).toMatchObject([{ peer: 'hub', command: 'sqlsync invite hub' }]);
+    const { stdout } = await runCli(argumentsOf(invite ?? ''), { cwd: east.folder });
+    const [, there] = /^on hub, .*: (sqlsync .*)$/m.exec(stderr) ?? [];
+    await hub.end('SIGTERM');
+    const words = { INVITE: stdout.trim(), DB: hub.path };
+    expect(await hub.run(argumentsOf(there ?? '', words))).toMatchObject({ exitCode: 0 });
+    await hub.start();
+
+    expect(names(hub)).toEqual(['tea']);
+    write(hub, `INSERT INTO item(id, name) VALUES(2, 'coffee')`);
+    write(east, `INSERT INTO item(id, name) VALUES(3, 'milk')`);
+    await untilEqual([hub, east], 15_000);
+    expect(names(hub)).toEqual(['tea', 'coffee', 'milk']);
+    for (const node of [hub, east]) expect((await node.status()).problems).toEqual([]);
+  },
+);
+
+test('rejoin: what only the replaced file has is counted, and the printed line brings it back', async () => {
+  const { hub, east } = await startPair();
+  write(hub, `INSERT INTO item(id, name) VALUES(1, 'tea')`);
+  await vi.waitFor(() => expect(names(east)).toEqual(['tea']), soon);
+  const path = await backUp(east);
+  // What others have comes back from them.
+  write(hub, `INSERT INTO item(id, name) VALUES(2, 'coffee')`);
+  await vi.waitFor(() => expect(names(east)).toEqual(['tea', 'coffee']), soon);
+  await hub.end('SIGTERM');
+  write(east, `INSERT INTO item(id, name) VALUES(3, 'milk'), (4, 'salt')`);
+  await east.end('SIGTERM');
+  write(east, `UPDATE item SET name = 'sea salt' WHERE id = 4; INSERT INTO item(id, name) VALUES(5, 'rice')`);
+
+  const restoring = ['restore', path, east.path, '--as', 'rejoin', '--yes'];
+  expect(await east.succeed([...restoring, '--dry-run'])).toMatchObject({ onlyInSetAside: { item: 4 } });
+  const { exitCode, stderr } = await east.run(restoring);
+  expect(exitCode).toBe(0);
+  expect(names(east)).toEqual(['tea']);
+  expect(stderr).toContain(
+    '4 changes in there (item 4) are neither in the backup nor, as far as it knew, on another node',
+  );
+  const [, from, to] = /: mv (\S+) (\S+)$/m.exec(stderr) ?? [];
+  renameSync(from ?? '', to ?? '');
+  await east.start();
+  await hub.start();
+  await untilEqual([hub, east], 15_000);
+  expect(names(hub)).toEqual(['tea', 'coffee', 'milk', 'sea salt', 'rice']);
 });
 
 test('copy: the application’s file and nothing else', async () => {

@@ -31,6 +31,7 @@ const facts = (change: Partial<MembershipFacts> = {}): MembershipFacts => ({
   isReadOnly: false,
   unsentRows: 0,
   backlogs: {},
+  mustJoin: [],
   ...change,
 });
 

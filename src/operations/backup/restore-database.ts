@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { Config } from '../../config.js';
 import { SqlsyncError } from '../../errors.js';
+import { readNodeIdentity } from '../../replication/file-contents.js';
 import type { FilePlace } from '../../replication/file-place.js';
 import { enterOperation } from '../../replication/operation-record.js';
 import { beginNewDataset, settleRejoining } from '../../replication/restored-file.js';
@@ -20,6 +21,7 @@ import type { FileLock } from '../database-files.js';
 import type { Machine } from '../machine.js';
 import { asidePathFor, placeDatabase } from '../place-database.js';
 import { operationRecord } from '../record-operation.js';
+import { readReplica } from '../replica-figures.js';
 import type { BackupKey } from './backup-key.js';
 import type { ManifestContents } from './backup-manifest.js';
 import type { FoundBackup } from './open-store.js';
@@ -58,6 +60,11 @@ export interface RestoreReport {
   readonly rows: number;
   /** Where the file that was there is now; null: there was none. */
   readonly setAside: string | null;
+  /**
+   * Changes by table of the file that was there which are neither in the backup nor, as far as it knew, on another node.
+   * Null: there was none, or it cannot tell.
+   */
+  readonly onlyInSetAside: Readonly<Record<string, number>> | null;
   /** Members of the old data set, who must join the new one. */
   readonly mustJoin: readonly string[];
   /** Row versions that were in no table of the application, and are not in a copy. */
@@ -65,6 +72,8 @@ export interface RestoreReport {
   readonly restored: boolean;
   /** Is the file in the configuration, so that a daemon can serve it? */
   readonly configured: boolean;
+  /** Can others come to this node, by its configuration? */
+  readonly listens: boolean;
   readonly durationMs: number;
 }
 
@@ -85,6 +94,7 @@ export async function restoreDatabase(request: RestoreRequest, machine: Machine)
     const { backup, key, onBytes, signal } = request;
     const manifest = await unpackBackup({ ...backup, key, path: lock.draftPath, onBytes, signal });
     const draft = await prepareDraft(lock, manifest, request, machine);
+    const onlyInSetAside = draft.setAside === null ? null : unsentBeyond(lock.path, manifest.vector, machine);
     if (request.dryRun) lock.abandon();
     else putInPlace(lock, draft, machine);
     if (!request.dryRun && request.as === 'copy') lock.removeFolder();
@@ -98,14 +108,38 @@ export async function restoreDatabase(request: RestoreRequest, machine: Machine)
       node: manifest.node,
       rows: manifest.rowsTotal,
       ...draft,
+      onlyInSetAside,
       restored: !request.dryRun,
       configured: isConfigured(lock.path, request.config),
+      listens: request.config !== null && request.config.listen !== null,
       durationMs: machine.now().getTime() - startedMs,
     };
   } catch (error) {
     lock.abandon();
     throw error;
   }
+}
+
+/** As seen from the member that has heard the most of it. */
+function unsentBeyond(path: string, kept: ManifestContents['vector'], machine: Machine) {
+  const read = (db: Database): Record<string, number> | null => {
+    if (readNodeIdentity(db) === null) return null;
+    const replica = readReplica(db, machine);
+    const others = replica.memberNames.filter((name) => name !== replica.node);
+    const counts = others.map((name) => replica.unsentChanges(name, kept));
+    return counts.sort((x, y) => totalOf(x) - totalOf(y))[0] ?? null;
+  };
+  try {
+    return machine.files.withSnapshot(path, read);
+  } catch (error) {
+    // A file that is damaged is what a backup is for.
+    if (error instanceof SqlsyncError) return null;
+    throw error;
+  }
+}
+
+function totalOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 function isConfigured(path: string, config: Config | null): boolean {
