@@ -55,6 +55,11 @@ export interface RejoinDeps extends Machine {
   readonly keys: MemberKeys;
 }
 
+/** Others may dial this node and listen nowhere themselves. */
+const NOBODY_TO_ASK =
+  'here: `sqlsync peers add NAME=URL`. One that only dials this node has to listen first, there: sqlsync init DB --listen ' +
+  'HOST:PORT, then restart its daemon';
+
 /** Codes that say a peer cannot be had just now: then another is asked. */
 const UNAVAILABLE: readonly string[] = ['peer-unreachable', 'peer-timeout', 'peer-failed'];
 
@@ -85,11 +90,18 @@ function peersFor(config: Config, database: string, asked: string | undefined): 
   const configured = config.peers.filter(({ databases }) => databases.includes('*') || databases.includes(database));
   const peers = asked === undefined ? configured : configured.filter(({ name }) => name === asked);
   if (peers.length > 0) return peers;
-  const message =
-    asked === undefined
-      ? `${config.file} names no peer for ${database}`
-      : `${config.file} has no peer "${asked}" for ${database}`;
-  throw new SqlsyncError('peer-unknown', message, { hint: 'sqlsync peers add NAME=URL' });
+  if (asked !== undefined) {
+    throw new SqlsyncError('peer-unknown', `${config.file} has no peer "${asked}" for ${database}`, {
+      hint: `sqlsync peers add ${asked}=URL`,
+    });
+  }
+  throw new SqlsyncError(
+    'peer-unknown',
+    `${config.file} names no peer for ${database} that a snapshot could come from`,
+    {
+      hint: NOBODY_TO_ASK,
+    },
+  );
 }
 
 function lockFor(path: string, { files }: RejoinDeps): FileLock {

@@ -42,7 +42,13 @@ export class ServedDatabases {
   /** The database a peer asks for and the peer's record, once the peer has been found fit to exchange with. */
   async greet(hello: Hello): Promise<ServedDatabase & { readonly peer: PeerRecord }> {
     const { service, peers, presence } = this.find(hello.database);
-    await service.greet(hello);
+    peers.refusePaused(hello.node);
+    try {
+      await service.greet(hello);
+    } catch (error) {
+      if (error instanceof SqlsyncError) peers.of(hello.node).turnedAway(error);
+      throw error;
+    }
     const peer = peers.admit(hello);
     peer.heard(hello, Date.now());
     service.acknowledge(hello);

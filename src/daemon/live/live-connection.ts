@@ -196,7 +196,7 @@ export class LiveConnection implements PeerConnection {
   private async greet(message: LiveMessage & { readonly type: 'hello' }): Promise<void> {
     const { hello } = message;
     const { database, peer } = this.options.findEnds(hello);
-    await database.greetings.live(hello);
+    await this.judge(hello, { database, peer });
     const own = await database.hello();
     // It may have been closed while this waited for the file: then nobody must find it in the peer's record.
     if (this.isClosed) return;
@@ -227,6 +227,16 @@ export class LiveConnection implements PeerConnection {
     database.acknowledge(hello);
     outbound.on('news');
     rules.onGreeted();
+  }
+
+  private async judge(hello: Hello, { database, peer }: LiveEnds): Promise<void> {
+    try {
+      await database.greetings.live(hello);
+    } catch (error) {
+      // Whoever has dialed notes what came of it.
+      if (!this.isDialed && error instanceof SqlsyncError) peer.turnedAway(error);
+      throw error;
+    }
   }
 
   private onAdvanced(): void {

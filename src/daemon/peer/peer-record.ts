@@ -2,7 +2,7 @@
  * What this node knows of its dealings with one peer over one database, whoever dials: figures for status, and the one
  * live connection between the two.
  */
-import { type ErrorBody, SqlsyncError } from '../../errors.js';
+import { type ErrorBody, EXIT, SqlsyncError } from '../../errors.js';
 import type { Answer, Question } from '../../replication/compare-messages.js';
 import type { RuleAnswer, RuleQuestion } from '../../replication/rule-messages.js';
 import type { Hello } from '../../replication/wire-messages.js';
@@ -125,6 +125,14 @@ export class PeerRecord {
       this.refusal = error.toBody();
       this.lastError = this.refusal;
     }, error);
+  }
+
+  /**
+   * This node has refused a peer that came to it. The peer is told why; so is whoever looks here, unless it passes by
+   * itself: that the peer cannot be reached would be no answer where it is there and has been sent away.
+   */
+  turnedAway(error: SqlsyncError): void {
+    if (error.exitCode !== EXIT.tryAgain) this.failed(error);
   }
 
   /** The peer has taken what this node sent, or lacks nothing. */
