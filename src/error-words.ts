@@ -168,6 +168,11 @@ export const ERROR_WORDS = {
     meaning: 'The credentials of a node have been revoked: members exchange nothing with it.',
     remedy: 'If that is a mistake: invite it under a new name, and there `sqlsync join INVITE DB --replace`.',
   },
+  'proof-outdated': {
+    meaning: 'What was to prove who asks is for a challenge that has passed, or has been used: it may be a recording.',
+    remedy:
+      'Nodes make another by themselves. If the log of a node tells of many, somebody sends what he has recorded: exchange what he has recorded it from.',
+  },
   'invite-refused': {
     meaning: "The invitation is none of the node's that it leads to: another database, another name, or made up.",
     remedy: 'Have a new one made: `sqlsync invite NODE`.',

@@ -58,6 +58,7 @@ export const ERROR_CODES = {
   'peer-certificate': EXIT.refused,
   'credential-unknown': EXIT.refused,
   'credential-revoked': EXIT.refused,
+  'proof-outdated': EXIT.tryAgain,
   'invite-refused': EXIT.refused,
   'invite-used': EXIT.refused,
   'invite-expired': EXIT.refused,

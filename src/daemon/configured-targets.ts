@@ -7,6 +7,7 @@ import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';
 import { HttpPeer } from './peer/http-peer.js';
 import { credentialsFor } from './peer/peer-credentials.js';
+import { PeerProofs } from './peer/peer-proofs.js';
 import { PeerRecord } from './peer/peer-record.js';
 import type { PeerTarget } from './peer/peer-target.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
@@ -38,8 +39,8 @@ function clientFor(
   { secrets, clientTls: tls, limits }: DaemonSettings,
 ): HttpPeer {
   const known = new BearerSecrets(secrets);
-  const credentials = () => credentialsFor(service, known, name);
-  return new HttpPeer({ name, url, credentials, fingerprints, tls, limits });
+  const proofs = new PeerProofs((freshness) => credentialsFor(service, known, name, freshness));
+  return new HttpPeer({ name, url, proofs, fingerprints, tls, limits });
 }
 
 function targetFor(

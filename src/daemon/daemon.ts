@@ -33,6 +33,7 @@ import type { PeerAddress } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
 import { credentialsFor } from './peer/peer-credentials.js';
 import { PeerLinks } from './peer/peer-links.js';
+import { PeerProofs } from './peer/peer-proofs.js';
 import type { PeerRecord } from './peer/peer-record.js';
 import { includeServedTables, recoverServedRules, type ServedRules, setServedRules } from './rules/set-rules.js';
 import { startAdminServer } from './server/admin-server.js';
@@ -338,8 +339,8 @@ export class Daemon {
 
   private addressOf({ name, url, fingerprint: fingerprints }: PeerConfig, service: DatabaseService): PeerAddress {
     const { clientTls: tls, limits } = this.settings;
-    const credentials = () => credentialsFor(service, this.inEffect.secrets, name);
-    return { name, url, credentials, fingerprints, tls, limits };
+    const proofs = new PeerProofs((freshness) => credentialsFor(service, this.inEffect.secrets, name, freshness));
+    return { name, url, proofs, fingerprints, tls, limits };
   }
 
   private pruneNow({ databases, keepLogMs, dryRun }: PruneOrder & { readonly databases: readonly string[] }) {

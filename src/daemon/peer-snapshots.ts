@@ -1,12 +1,13 @@
 /** Snapshots from a peer over HTTP, and enrolment there by an invitation, for `join`: see operations/join-database.ts. */
 import type { Config, Limits } from '../config.js';
 import { limitsSchema } from '../config-limits.js';
-import { memberProof, secretProof } from '../member-key.js';
+import { type Freshness, memberProof, secretProof } from '../member-key.js';
 import type { PeerAccess, SnapshotSource } from '../operations/join-database.js';
 import { WIRE_VERSION, WIRE_VERSION_MIN } from '../replication/wire-messages.js';
 import { readClientTls } from './daemon-settings.js';
 import { HttpPeer } from './peer/http-peer.js';
-import { MEMBER_HEADER, type PeerCredentials } from './peer/peer-credentials.js';
+import { MEMBER_HEADER } from './peer/peer-credentials.js';
+import { type PeerCredentials, PeerProofs } from './peer/peer-proofs.js';
 import { receiveSnapshot, type SnapshotProgress } from './stream/receive-snapshot.js';
 
 export interface PeerSnapshotsOptions {
@@ -19,11 +20,11 @@ export interface PeerSnapshotsOptions {
 export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptions): SnapshotSource {
   const limits: Limits = config?.limits ?? limitsSchema.parse({});
   const tls = config === null ? null : readClientTls(config);
-  const clientFor = (url: string, fingerprints: readonly string[] | null, shown: PeerCredentials) =>
-    new HttpPeer({ name: 'the peer', url, fingerprints, credentials: async () => shown, tls, limits });
+  const clientFor = (url: string, fingerprints: readonly string[] | null, proofs: PeerProofs) =>
+    new HttpPeer({ name: 'the peer', url, fingerprints, proofs, tls, limits });
   return {
     enrol: async ({ url, fingerprint, database, node, id: invite, secret }, { publicKey }) => {
-      const client = clientFor(url, fingerprint === null ? null : [fingerprint], {});
+      const client = clientFor(url, fingerprint === null ? null : [fingerprint], new PeerProofs(() => ({})));
       try {
         return await client.enrol({ database, invite, secret, node, publicKey }, signal);
       } finally {
@@ -31,7 +32,7 @@ export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptio
       }
     },
     download: async ({ url, database, node, nodeId, by, access, joins, rejoining = null }, path) => {
-      const client = clientFor(url, by.fingerprints, credentialsBy(by));
+      const client = clientFor(url, by.fingerprints, new PeerProofs((freshness) => credentialsBy(by, freshness)));
       const versions = { wireVersion: WIRE_VERSION, wireVersionMin: WIRE_VERSION_MIN };
       const request = { ...versions, database, node, nodeId, access, joins, rejoining };
       let bytes = 0;
@@ -56,9 +57,10 @@ export function peerSnapshots({ config, signal, onProgress }: PeerSnapshotsOptio
 }
 
 /** Whose name is not known yet, only the secret itself can be shown to. */
-function credentialsBy({ secret, member, sponsor }: PeerAccess): PeerCredentials {
-  const shown = secret !== null && sponsor !== null ? secretProof(secret, sponsor) : secret;
-  const proof = member === null || sponsor === null ? null : memberProof(member.key, { ...member, node: sponsor });
+function credentialsBy({ secret, member, sponsor }: PeerAccess, freshness: Freshness): PeerCredentials {
+  const shown = secret !== null && sponsor !== null ? secretProof(secret, { node: sponsor, ...freshness }) : secret;
+  const proof =
+    member === null || sponsor === null ? null : memberProof(member.key, { ...member, node: sponsor, ...freshness });
   return {
     ...(shown !== null && { authorization: `Bearer ${shown}` }),
     ...(proof !== null && { [MEMBER_HEADER]: proof }),

@@ -13,6 +13,7 @@ import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';
 import { HttpPeer } from './peer/http-peer.js';
 import { credentialsFor } from './peer/peer-credentials.js';
+import { PeerProofs } from './peer/peer-proofs.js';
 import { PeerRecord } from './peer/peer-record.js';
 import { serveOnce } from './serve-once.js';
 import { BearerSecrets } from './server/bearer-secrets.js';
@@ -55,8 +56,8 @@ async function syncWith(
   { onProgress, signal }: SyncOnceOptions,
 ): Promise<SyncResult> {
   const known = new BearerSecrets(secrets);
-  const credentials = () => credentialsFor(service, known, name);
-  const client = new HttpPeer({ name, url, credentials, fingerprints, tls, limits });
+  const proofs = new PeerProofs((freshness) => credentialsFor(service, known, name, freshness));
+  const client = new HttpPeer({ name, url, proofs, fingerprints, tls, limits });
   const peer = new PeerRecord(name);
   peer.direction = direction;
   const database = service.name;

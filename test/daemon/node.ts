@@ -11,6 +11,7 @@ import { Daemon } from '../../src/daemon/daemon.js';
 import type { DaemonSettings } from '../../src/daemon/daemon-settings.js';
 import type { PeerFigures } from '../../src/daemon/daemon-status.js';
 import { HttpPeer } from '../../src/daemon/peer/http-peer.js';
+import { PeerProofs } from '../../src/daemon/peer/peer-proofs.js';
 import { receiveSnapshot } from '../../src/daemon/stream/receive-snapshot.js';
 import { initialiseNode } from '../../src/replication/initialise.js';
 import { planCapture } from '../../src/replication/plan-capture.js';
@@ -171,8 +172,8 @@ export class TestNode {
 
   client(secret = SECRET): HttpPeer {
     const { name, url } = this;
-    const credentials = async () => ({ authorization: `Bearer ${secret}` });
-    return new HttpPeer({ name, url, credentials, fingerprints: null, tls: null, limits: LIMITS });
+    const proofs = new PeerProofs(() => ({ authorization: `Bearer ${secret}` }));
+    return new HttpPeer({ name, url, proofs, fingerprints: null, tls: null, limits: LIMITS });
   }
 
   async control(): Promise<ControlClient> {

@@ -20,6 +20,8 @@ export class TcpProxy {
   fault: ProxyFault = {};
   /** Connections that a fault has met. */
   faults = 0;
+  /** What clients have said, connection for connection, byte for byte. */
+  readonly recorded: Buffer[][] = [];
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -53,6 +55,9 @@ export class TcpProxy {
   private connect(client: Socket): void {
     const server = createConnection(this.targetPort, '127.0.0.1');
     const keepsBack = { now: false };
+    const recording: Buffer[] = [];
+    this.recorded.push(recording);
+    client.on('data', (piece) => recording.push(piece));
     this.join(client, server, 'client', keepsBack);
     this.join(server, client, 'server', keepsBack);
   }

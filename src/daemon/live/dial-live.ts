@@ -11,8 +11,21 @@ import { connectPinned, pinnedPeer } from '../peer/pinned-connection.js';
 import { LIVE_MESSAGE_BYTES_MAX } from './live-messages.js';
 
 export async function dialLive(address: PeerAddress): Promise<WebSocket> {
-  const { name, url, limits, tls } = address;
-  const headers = await address.credentials();
+  const first = await tryToDial(address);
+  const answer = first instanceof WebSocket ? first : first.isWorthAnother ? await tryToDial(address) : first;
+  if (answer instanceof WebSocket) return answer;
+  throw answer.error;
+}
+
+interface Refused {
+  readonly error: unknown;
+  /** Has the peer given a challenge that was not known? */
+  readonly isWorthAnother: boolean;
+}
+
+async function tryToDial(address: PeerAddress): Promise<WebSocket | Refused> {
+  const { name, url, limits, tls, proofs } = address;
+  const headers = await proofs.headers();
   const pinned = await pinnedSocket(address);
   const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/live`, {
     headers,
@@ -26,8 +39,9 @@ export async function dialLive(address: PeerAddress): Promise<WebSocket> {
     const fail = (error: unknown) => reject(peerFailure(error, name, url));
     socket.once('error', fail);
     socket.once('unexpected-response', (_request, response) => {
+      const isWorthAnother = proofs.learn(response.headers);
       refusal(response, address)
-        .then(reject, fail)
+        .then((error) => resolve({ error, isWorthAnother }), fail)
         .finally(() => socket.terminate());
     });
     socket.once('open', () => {

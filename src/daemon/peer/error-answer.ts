@@ -29,6 +29,7 @@ const EXCHANGE_STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   'peer-refused': 403,
   'credential-unknown': 401,
   'credential-revoked': 403,
+  'proof-outdated': 401,
   'invite-refused': 403,
   'invite-used': 403,
   'invite-expired': 403,

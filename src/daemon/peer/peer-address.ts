@@ -1,6 +1,6 @@
 /** Where and how a peer is reached: the same for its HTTP routes and its live connection. */
 import type { Limits } from '../../config-limits.js';
-import type { PeerCredentials } from './peer-credentials.js';
+import type { PeerProofs } from './peer-proofs.js';
 
 export interface PeerAddress {
   /** The peer's name here, for messages. */
@@ -8,7 +8,7 @@ export interface PeerAddress {
   /** Without a slash at its end. */
   readonly url: string;
   /** What proves who this node is; asked for each request, since secrets are reloaded. */
-  readonly credentials: () => Promise<PeerCredentials>;
+  readonly proofs: PeerProofs;
   /** SHA-256 of the certificates by which the peer is known, whoever signed them; null: it is judged by who signed it. */
   readonly fingerprints: readonly string[] | null;
   /** What TLS needs beyond the system's own certificates; null: nothing. */

@@ -5,31 +5,35 @@
  * however much of it is right. A node that joined by an invitation knows none.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { nodeInSecretProof, secretProof } from '../../member-key.js';
+import { parseSecretProof, type SecretAddressee, secretProof } from '../../member-key.js';
 
 export class BearerSecrets {
   constructor(private readonly secrets: readonly string[]) {}
 
-  /** The Authorization header for that node; null: there is no secret. */
-  authorizationFor(node: string): string | null {
+  /** The Authorization header for that node, good once; null: there is no secret. */
+  authorizationFor(to: SecretAddressee): string | null {
     const [first] = this.secrets;
-    return first === undefined ? null : `Bearer ${secretProof(first, node)}`;
+    return first === undefined ? null : `Bearer ${secretProof(first, to)}`;
+  }
+
+  get isEmpty(): boolean {
+    return this.secrets.length === 0;
   }
 
   /**
-   * Is this Authorization header one of a peer? If so, for which node it was made; null: for any, it is the secret itself.
+   * Is this Authorization header one of a peer? If so, for whom it was made; null: for anybody, it is the secret itself.
    * Undefined: it is not.
    */
-  addresseeOf(authorization: string | undefined): string | null | undefined {
+  addresseeOf(authorization: string | undefined): SecretAddressee | null | undefined {
     const token = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? '';
-    const node = nodeInSecretProof(token);
+    const addressee = parseSecretProof(token);
     const digest = digestOf(token);
     let accepted = 0;
     for (const secret of this.secrets) {
-      const known = digestOf(node === null ? secret : secretProof(secret, node));
+      const known = digestOf(addressee === null ? secret : secretProof(secret, addressee));
       accepted |= Number(timingSafeEqual(known, digest));
     }
-    return accepted === 1 ? node : undefined;
+    return accepted === 1 ? addressee : undefined;
   }
 }
 

@@ -5,11 +5,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { SqlsyncError } from '../../errors.js';
-import { isTrue, parseMemberProof } from '../../member-key.js';
+import { type Freshness, isTrue, parseMemberProof } from '../../member-key.js';
 import { revokedBody } from '../../replication/credential-table.js';
 import type { ServedDatabases } from '../database/served-databases.js';
 import { MEMBER_HEADER } from '../peer/peer-credentials.js';
 import type { BearerSecrets } from './bearer-secrets.js';
+import type { Challenges } from './challenges.js';
 
 export type Principal = { readonly kind: 'secret' } | MemberPrincipal;
 
@@ -22,19 +23,23 @@ export interface MemberPrincipal {
   readonly access: 'read' | 'write';
 }
 
-/** Throws `peer-wrong-secret`, `credential-unknown`, `credential-revoked`, or `config-invalid` for another node's name. */
+/** Throws `peer-wrong-secret`, `credential-unknown`, `credential-revoked`, `proof-outdated`, or `config-invalid` for another node's name. */
 export async function principalOf(
   headers: IncomingHttpHeaders,
   secrets: BearerSecrets,
   databases: ServedDatabases,
+  challenges: Challenges,
 ): Promise<Principal> {
   const addressee = secrets.addresseeOf(headers.authorization);
   if (addressee !== undefined) {
-    if (addressee !== null) assertAddressed(addressee, databases);
+    if (addressee !== null) {
+      assertAddressed(addressee.node, databases);
+      assertFresh(addressee, challenges);
+    }
     return { kind: 'secret' };
   }
   const proof = headers[MEMBER_HEADER];
-  const member = typeof proof === 'string' ? await memberOf(proof, databases) : null;
+  const member = typeof proof === 'string' ? await memberOf(proof, databases, challenges) : null;
   if (member !== null) return member;
   if (proof === undefined) {
     throw new SqlsyncError('peer-wrong-secret', 'the secret is not one of this node’s', {
@@ -47,7 +52,11 @@ export async function principalOf(
 }
 
 /** Null: the proof proves nothing. */
-async function memberOf(proof: string, databases: ServedDatabases): Promise<MemberPrincipal | null> {
+async function memberOf(
+  proof: string,
+  databases: ServedDatabases,
+  challenges: Challenges,
+): Promise<MemberPrincipal | null> {
   const claimed = parseMemberProof(proof);
   if (claimed === null) return null;
   for (const { service } of databases.all()) {
@@ -58,6 +67,7 @@ async function memberOf(proof: string, databases: ServedDatabases): Promise<Memb
     assertAddressed(claimed.node, databases);
     const { node, access, revokedAtMs } = credential;
     if (revokedAtMs !== null) throw revoked(node);
+    assertFresh(claimed, challenges);
     return { kind: 'member', database: service.name, node, access };
   }
   return null;
@@ -70,6 +80,15 @@ function assertAddressed(addressee: string, databases: ServedDatabases): void {
   throw new SqlsyncError('config-invalid', `the node here is ${node}, not ${addressee}`, {
     hint: `call it ${node} among the peers in sqlsync.yml, or mend its url`,
   });
+}
+
+/** Whoever has made the proof makes another; whoever has only seen it cannot. */
+function assertFresh(proof: Freshness, challenges: Challenges): void {
+  const use = challenges.use(proof);
+  if (use === 'fresh') return;
+  const message =
+    use === 'replayed' ? 'the proof has been used before' : 'the proof is for a challenge that has passed';
+  throw new SqlsyncError('proof-outdated', message, { hint: 'a proof is good once: whoever made it makes another' });
 }
 
 function revoked(node: string): SqlsyncError {

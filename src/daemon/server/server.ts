@@ -9,7 +9,9 @@ import { SqlsyncError } from '../../errors.js';
 import type { ListenAddress } from '../../listen-address.js';
 import { LIVE_MESSAGE_BYTES_MAX } from '../live/live-messages.js';
 import type { Metrics } from '../metrics/metrics.js';
+import { CHALLENGE_HEADER } from '../peer/peer-proofs.js';
 import type { BearerSecrets } from './bearer-secrets.js';
+import { Challenges } from './challenges.js';
 import { ConnectionGuard } from './connection-guard.js';
 import { ADDRESSES_MAX, type FailureLimit, failureLimit } from './failure-limit.js';
 import { createHttpServer, listen, type RunningServer, type ServerTls } from './http-listener.js';
@@ -63,11 +65,14 @@ function requireProof(
   guard: ConnectionGuard,
   failures: FailureLimit,
 ): void {
-  app.addHook('onRequest', async (request) => {
+  const challenges = new Challenges();
+  app.addHook('onRequest', async (request, reply) => {
     try {
-      request.principal = await principalOf(request.headers, secrets(), databases);
+      request.principal = await principalOf(request.headers, secrets(), databases, challenges);
     } catch (error) {
-      throw error instanceof SqlsyncError ? await failures.note(request, error) : error;
+      if (!(error instanceof SqlsyncError)) throw error;
+      if (error.code === 'proof-outdated') reply.header(CHALLENGE_HEADER, challenges.challenge);
+      throw await failures.note(request, error);
     }
     const { principal } = request;
     guard.proved(request.raw.socket, principal.kind === 'member' ? `${principal.database} ${principal.node}` : null);
