@@ -15,6 +15,7 @@ export interface CertificateAndKey {
 /** Nobody judges it by its date: a peer goes by the fingerprint, and a node by when it is replaced. */
 const VALID_YEARS = 20;
 const SERIAL_BYTES = 16;
+const KEY_ID_BYTES = 20;
 
 const TAG = { integer: 2, bits: 3, octets: 4, oid: 6, utf8: 12, utcTime: 23, time: 24, sequence: 48, set: 49 } as const;
 const OID = {
@@ -22,6 +23,8 @@ const OID = {
   commonName: '550403',
   subjectAltName: '551d11',
   basicConstraints: '551d13',
+  subjectKeyId: '551d0e',
+  authorityKeyId: '551d23',
 } as const;
 
 /**
@@ -36,6 +39,16 @@ export function makeCertificate(name: string, host: string, now: Date): Certific
   until.setUTCFullYear(now.getUTCFullYear() + VALID_YEARS);
   // A clock that is a little behind must not call it "not yet valid".
   const from = new Date(now.getTime() - 86_400_000);
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  // Of several certificates of one name, as in `tls.ca` while one is exchanged, it says which has signed: else the first
+  // is taken for the signer, and the others are not believed.
+  const keyId = createHash('sha256').update(spki).digest().subarray(0, KEY_ID_BYTES);
+  const extensions = [
+    extension(OID.basicConstraints, sequence()),
+    extension(OID.subjectAltName, altNames(host)),
+    extension(OID.subjectKeyId, der(TAG.octets, keyId)),
+    extension(OID.authorityKeyId, sequence(der(0x80, keyId))),
+  ];
   const toSign = sequence(
     der(0xa0, integer(Buffer.of(2))),
     integer(positive(randomBytes(SERIAL_BYTES))),
@@ -43,8 +56,8 @@ export function makeCertificate(name: string, host: string, now: Date): Certific
     subject,
     sequence(time(from), time(until)),
     subject,
-    publicKey.export({ type: 'spki', format: 'der' }),
-    der(0xa3, sequence(extension(OID.basicConstraints, sequence()), extension(OID.subjectAltName, altNames(host)))),
+    spki,
+    der(0xa3, sequence(...extensions)),
   );
   const signature = sign('sha256', toSign, privateKey);
   const certificate = sequence(toSign, algorithm, der(TAG.bits, Buffer.concat([Buffer.of(0), signature])));

@@ -31,6 +31,19 @@ describe('a certificate that a node makes for itself', () => {
     );
   });
 
+  it('is believed beside another of its name, as while one is exchanged', () => {
+    const folder = makeFolder();
+    const made = [1, 2].map(() => makeCertificate('paris', 'paris', NOW).cert);
+    const both = join(folder, 'ca.pem');
+    writeFileSync(both, made.join(''));
+    for (const [i, cert] of made.entries()) {
+      const file = join(folder, `${i}.crt`);
+      writeFileSync(file, cert);
+      const args = ['verify', '-attime', String(NOW.getTime() / 1000), '-CAfile', both, file];
+      expect(execFileSync('openssl', args, { encoding: 'utf8' })).toContain('OK');
+    }
+  });
+
   it('has a serial number and a key of its own each time', () => {
     const [one, other] = [1, 2].map(() => new X509Certificate(makeCertificate('paris', 'paris', NOW).cert));
     expect(one?.serialNumber).not.toBe(other?.serialNumber);

@@ -13,11 +13,13 @@ import { ControlClient } from '../../src/daemon/control/control-client.js';
 import type { PeerFigures } from '../../src/daemon/daemon-status.js';
 import type { NodeStatus } from '../../src/operations/status-report.js';
 import { type CliResult, RUN_JS, runCli } from './run-cli.js';
+import { until } from './until.js';
 
 /** Bounds under which a test need not wait long for anything. */
 const LIMITS = { retryMsMin: 50, retryMsMax: 500, heartbeatMs: 500, idleTimeoutMs: 5_000, pollMs: 100 };
 
 export const DATABASE = 'shop';
+const RELOAD_MS_MAX = 15_000;
 const SECRET = 'a secret that all nodes of a test share';
 
 /** What a test changes of a configuration: sections are joined, everything else is replaced. */
@@ -123,6 +125,26 @@ export class ProcessNode {
         prune: { ...(config.prune as object), ...change.prune },
         peers: (config.peers ?? []).map((peer) => ({ ...peer, ...change.peer })),
       }),
+    );
+  }
+
+  /** Changes anything of the configuration file, in its own words. */
+  edit(change: (config: Readonly<Record<string, unknown>>) => object): void {
+    writeFileSync(
+      this.configFile,
+      stringify(change(parse(readFileSync(this.configFile, 'utf8')) as Record<string, unknown>)),
+    );
+  }
+
+  /** Has the daemon read its configuration anew. Resolves when its log has a further line that begins so. */
+  async reload(said = 'configuration reloaded'): Promise<void> {
+    const count = () => this.log.filter(({ msg }) => msg.startsWith(said)).length;
+    const before = count();
+    process.kill(this.pid, 'SIGHUP');
+    await until(
+      () => (count() > before ? true : null),
+      RELOAD_MS_MAX,
+      () => `${this.name} does not say "${said}": ${this.stderr}`,
     );
   }
 

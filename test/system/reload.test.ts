@@ -5,23 +5,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import type { ProcessNode } from '../support/process-node.js';
 import { soon, startHub } from './start-nodes.js';
-
-type Sections = Record<string, unknown>;
-
-function edit({ configFile }: ProcessNode, change: (config: Sections) => Sections): void {
-  writeFileSync(configFile, stringify(change(parse(readFileSync(configFile, 'utf8')) as Sections)));
-}
-
-async function reload(node: ProcessNode, said: string): Promise<void> {
-  const saidBefore = node.log.filter(({ msg }) => msg.startsWith(said)).length;
-  process.kill(node.pid, 'SIGHUP');
-  await vi.waitFor(() => {
-    expect(node.log.filter(({ msg }) => msg.startsWith(said))).toHaveLength(saidBefore + 1);
-  }, soon);
-}
 
 const optimised = ({ log }: ProcessNode) => log.filter(({ msg }) => msg === 'statistics are up to date').length;
 
@@ -42,14 +28,14 @@ test('schedules and the heartbeat change under a running daemon, and a file with
   for (const name of ['first', 'second']) writeFileSync(join(hub.folder, name), `${url}/${name}\n`, { mode: 0o600 });
   const beats = (heartbeatUrlFile: string) => ({ heartbeatUrlFile, heartbeatEvery: '1s', diskFreeBytesMin: null });
 
-  edit(hub, (config) => ({ ...config, optimise: { schedule: '* * * * * *' }, health: beats('first') }));
-  await reload(hub, 'configuration reloaded');
+  hub.edit((config) => ({ ...config, optimise: { schedule: '* * * * * *' }, health: beats('first') }));
+  await hub.reload();
   await vi.waitFor(() => expect(optimised(hub)).toBeGreaterThan(0), soon);
   await vi.waitFor(() => expect(calls).toContain('/first'), soon);
 
   const whole = readFileSync(hub.configFile, 'utf8');
   writeFileSync(hub.configFile, whole.replace('"* * * * * *"', '"at noon"').replace('* * * * * *', 'at noon'));
-  await reload(hub, 'kept the old configuration');
+  await hub.reload('kept the old configuration');
   expect(hub.log.at(-1)).toMatchObject({ code: 'config-invalid', msg: expect.stringContaining('optimise.schedule') });
   const { length } = hub.log;
   await vi.waitFor(
@@ -58,8 +44,8 @@ test('schedules and the heartbeat change under a running daemon, and a file with
   );
 
   writeFileSync(hub.configFile, whole);
-  edit(hub, ({ optimise: _gone, ...config }) => ({ ...config, health: beats('second') }));
-  await reload(hub, 'configuration reloaded');
+  hub.edit(({ optimise: _gone, ...config }) => ({ ...config, health: beats('second') }));
+  await hub.reload();
   const runs = optimised(hub);
   const firstBeats = calls.filter((call) => call === '/first').length;
   // Two beats last a second: what ran every second would have run again.
@@ -73,8 +59,8 @@ test('keys that need a restart are named in the log and in the status, until it 
   const hub = await startHub();
   const { listen } = parse(readFileSync(hub.configFile, 'utf8')) as { listen: string };
   hub.configure({ limits: { pollMs: 111 } });
-  edit(hub, (config) => ({ ...config, admin: { listen: '127.0.0.1:1' } }));
-  await reload(hub, 'configuration reloaded');
+  hub.edit((config) => ({ ...config, admin: { listen: '127.0.0.1:1' } }));
+  await hub.reload();
   await vi.waitFor(() => {
     expect(hub.complaints).toMatchObject([
       { level: 'warn', code: 'restart-needed', msg: 'needs a restart: admin.listen, limits.pollMs' },
@@ -85,7 +71,7 @@ test('keys that need a restart are named in the log and in the status, until it 
   expect(problems).toMatchObject([
     { code: 'restart-needed', message: expect.stringContaining('admin.listen, limits.pollMs') },
   ]);
-  edit(hub, ({ admin: _gone, ...config }) => ({ ...config, listen }));
+  hub.edit(({ admin: _gone, ...config }) => ({ ...config, listen }));
   await hub.end('SIGTERM');
   await hub.start();
   expect((await hub.status()).problems).toEqual([]);
