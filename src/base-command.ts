@@ -27,6 +27,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** A command that drains on SIGINT and SIGTERM, and exits 0 then, listens to them itself. */
   static readonly drainsOnSignals: boolean = false;
 
+  /** Is what it prints on stdout what it is for? Else it goes on when that cannot be written. */
+  static readonly needsOutput: boolean = true;
+
   protected flags!: ParsedFlags<T>;
   protected args!: ParsedArgs<T>;
   /** The positional arguments as typed, with what follows `--`. */
@@ -39,11 +42,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   readonly #cancellation = new Cancellation((error) => process.exit(this.#report(error)));
   readonly #onOutputError = (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') this.#cancellation.stopOutput();
+    else if ((this.ctor as typeof BaseCommand).needsOutput) process.exitCode = this.#report(outputFailed(error), false);
   };
 
   override async init(): Promise<void> {
     await super.init();
-    process.stdout.on('error', this.#onOutputError);
+    // oclif's own listener throws, which ends the process in mid-work.
+    process.stdout.removeAllListeners('error').on('error', this.#onOutputError);
+    process.stderr.off('error', ignore).on('error', ignore);
     const { flags: ownFlags, args: ownArgs, strict, drainsOnSignals } = this.ctor as typeof BaseCommand;
     const { flags, args, argv } = await this.parse({ flags: ownFlags, baseFlags: globalFlags, args: ownArgs, strict });
     this.flags = flags as ParsedFlags<T>;
@@ -139,12 +145,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected override async finally(): Promise<void> {
     this.#cancellation.close();
-    process.stdout.off('error', this.#onOutputError);
   }
 
-  #report(error: Error): number {
+  #report(error: Error, json = this.jsonEnabled()): number {
     return reportError(error, {
-      json: this.jsonEnabled() && (this.#streams ? 'line' : true),
+      json: json && (this.#streams ? 'line' : true),
       completeHint: (hint) => this.withConfig(hint),
       verbose: isSwitchGiven(this.argv, ['--verbose', '-v'], process.env.SQLSYNC_VERBOSE),
       color: !isSwitchGiven(this.argv, ['--no-color'], process.env.SQLSYNC_NO_COLOR),
@@ -152,3 +157,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     });
   }
 }
+
+function outputFailed(error: NodeJS.ErrnoException): SqlsyncError {
+  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
+  const message = `what belongs on standard output could not be written: ${error.message}`;
+  return new SqlsyncError(isFull ? 'disk-full' : 'disk-io', message, { cause: error });
+}
+
+/** What is noted about the work is not the work: that it cannot be written, as on a full disk, ends nothing. */
+function ignore(): void {}

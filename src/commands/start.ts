@@ -2,7 +2,7 @@ import { BaseCommand } from '../base-command.js';
 import { ConfiguredHeartbeat } from '../daemon/configured-heartbeat.js';
 import type { Daemon } from '../daemon/daemon.js';
 import { readDaemonSettings } from '../daemon/daemon-settings.js';
-import { createLogger } from '../daemon/logger.js';
+import { createStderrLogger } from '../daemon/logger.js';
 import { runDaemon } from '../daemon/run-daemon.js';
 import { statusDeps, thisMachine } from '../daemon/this-machine.js';
 import { formatListenAddress } from '../listen-address.js';
@@ -17,6 +17,7 @@ export default class Start extends BaseCommand<typeof Start> {
     'configuration anew, and a wrong file changes nothing. A second daemon for a file exits 75.';
   static override examples = ['<%= config.bin %> start', '<%= config.bin %> start -c /etc/sqlsync/sqlsync.yml'];
   static override drainsOnSignals = true;
+  static override needsOutput = false;
 
   async run(): Promise<void> {
     // What the daemon goes by: a file with a mistake is no reason to raise an alarm.
@@ -24,10 +25,9 @@ export default class Start extends BaseCommand<typeof Start> {
     const { log, databases } = config;
     assertInitialised(databases, thisMachine.files);
     const level = this.flags.verbose ? 'debug' : log.level;
-    const logger = createLogger({
+    const logger = createStderrLogger({
       level: this.flags.quiet ? 'error' : level,
       format: log.format,
-      destination: process.stderr,
       environment: process.env,
     });
     const readNow = () => readStatus(config, config.databases, statusDeps(this.config.version));

@@ -7,6 +7,7 @@
  */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import { isJournalStream } from '../journal-stream.js';
+import { LogFile } from './log-file.js';
 
 export type LogFormat = 'auto' | 'json' | 'text' | 'journald';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -36,6 +37,16 @@ export function createLogger(options: LoggerOptions): Logger {
   if (format === 'json') return pino(settings, options.destination);
   const render = format === 'text' ? renderText : renderJournal;
   return pino(settings, { write: (line) => options.destination.write(`${render(JSON.parse(line))}\n`) });
+}
+
+/** To standard error. A line that cannot be written is lost, and that is told when there is room again. */
+export function createStderrLogger(options: Omit<LoggerOptions, 'destination'>): Logger {
+  const file = LogFile.on(process.stderr.fd);
+  const logger = createLogger({ ...options, destination: file ?? process.stderr });
+  if (file !== null) {
+    file.onBack = (lost) => logger.warn({ lost }, 'lines of this log are missing here: they could not be written');
+  }
+  return logger;
 }
 
 function detectFormat(options: LoggerOptions): Exclude<LogFormat, 'auto'> {

@@ -39,8 +39,6 @@ export async function runDaemon(options: RunDaemonOptions): Promise<void> {
     if (running === null) return;
     reloading = reloading.then(() => reloadOrKeep(running, supervision, options)).catch(stopWith(running, logger));
   };
-  // A log that cannot be written, as on a full disk, is no reason to stop serving.
-  process.stderr.on('error', ignore);
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   try {
     const settings = readSettings();
@@ -56,12 +54,9 @@ export async function runDaemon(options: RunDaemonOptions): Promise<void> {
     logger.info('stopped before it served');
   } finally {
     supervision.close();
-    process.stderr.off('error', ignore);
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
   }
 }
-
-function ignore(): void {}
 
 /** A configuration that cannot be taken changes nothing. */
 async function reloadOrKeep(
