@@ -50,7 +50,7 @@ export interface RuleVote {
 /** As the version of a schema: it is to be read. */
 const NOT_READ = -1;
 /** Changes that were given up, so that a message that was late freezes nobody. */
-const ABORTED_MAX = 64;
+const ABORTED_MAX = 1024;
 
 export class RuleChanges {
   /** By which rules this node went before the last change that it has lived through; null: none yet. */

@@ -27,8 +27,11 @@ export interface RuleChangeOptions {
 }
 
 /** Tries at a moment in which nobody has what others lack, and rounds of exchange before each. */
-const ATTEMPTS_MAX = 20;
+const ATTEMPTS_MAX = 10;
 const ROUNDS_MAX = 4;
+/** Votes after each exchange, and what is between two of them at least. */
+const VOTES_MAX = 40;
+const VOTE_PAUSE_MS_MIN = 50;
 /** Two nodes that change the rules at once must not march in step: with every try the pause may be longer by this. */
 const PAUSE_STEP_MS = 100;
 
@@ -50,17 +53,40 @@ export async function changeRules(options: RuleChangeOptions): Promise<boolean> 
     if ((await propose(options)) === null) return false;
     const members = await membersAtHand(service, targets());
     const obstacle = await exchangeWithAll(service, members, signal);
-    // Others may have changed the rules meanwhile.
-    const change = await propose(options);
-    if (change === null) return false;
-    why = obstacle ?? (await attemptChange(change, members, options)) ?? '';
-    if (why === '') return true;
+    const result = obstacle === null ? await voteUntilAgreed(members, options) : { why: obstacle };
+    if ('changed' in result) return result.changed;
+    why = result.why;
     await delay(Math.random() * attempt * PAUSE_STEP_MS, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();
   }
   throw new SqlsyncError('rules-not-agreed', `the members did not come to have the same: ${why}`, {
     hint: 'Nothing was changed. Type it again when less is written, or look at `sqlsync status` on the nodes it names.',
   });
+}
+
+/**
+ * Where all nodes are written to, all have the same only for moments, and what an exchange takes under that load is many of
+ * them. A vote takes a few hundredths of a second, so several find such a moment where one would miss it.
+ */
+async function voteUntilAgreed(
+  members: readonly PeerTarget[],
+  options: RuleChangeOptions,
+): Promise<{ readonly changed: boolean } | { readonly why: string }> {
+  let why = '';
+  for (let vote = 1; vote <= VOTES_MAX; vote += 1) {
+    // Others may have changed the rules meanwhile.
+    const change = await propose(options);
+    if (change === null) return { changed: false };
+    const obstacle = await attemptChange(change, members, options);
+    if (obstacle === null) return { changed: true };
+    why = obstacle;
+    // Whoever has been let go of takes in what has come meanwhile.
+    await delay(VOTE_PAUSE_MS_MIN + Math.random() * VOTE_PAUSE_MS_MIN, undefined, { signal: options.signal }).catch(
+      () => {},
+    );
+    options.signal.throwIfAborted();
+  }
+  return { why };
 }
 
 /** Null: it is in effect. */
