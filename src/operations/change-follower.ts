@@ -32,6 +32,8 @@ export class ChangeFollower {
   private isFirst = true;
   private tag: string | null = null;
   private fileTag = '';
+  /** Has a table gone of which other nodes' writes may not have been told? */
+  private hasTableGone = false;
   /** Does it begin with what is past, as far as that is remembered? */
   private isPast = false;
   /** Is more there than the last batch held? */
@@ -95,7 +97,9 @@ export class ChangeFollower {
   private openHistory(): ChangeHistory {
     const version = this.db.pragma('schema_version', { simple: true }) as number;
     if (this.history === null || version !== this.schemaVersion) {
-      this.history = openHistory(this.db, this.query, this.sinceHlc);
+      const history = openHistory(this.db, this.query, this.sinceHlc);
+      this.hasTableGone ||= this.history !== null && !history.covers(this.history);
+      this.history = history;
       this.schemaVersion = version;
     }
     return this.history;
@@ -111,7 +115,10 @@ export class ChangeFollower {
       from = reached;
     }
     this.isPast = false;
-    const { changes, place, more } = history.after(from, BATCH_MAX);
+    const { changes, place, more, lost } = history.after(from, BATCH_MAX);
+    // What was in a table that has been dropped or renamed cannot be told by its name any more.
+    if (lost || this.hasTableGone) events.push(this.missed(from, from));
+    this.hasTableGone = false;
     for (const change of changes)
       events.push({ type: 'change', ...changeReport(this.database, change), cursor: this.cursorOf(change.place) });
     this.place = place;

@@ -51,6 +51,11 @@ export interface ChangesRead {
   readonly more: boolean;
 }
 
+export interface ChangesAfter extends ChangesRead {
+  /** Were there writes to tables that are no longer there under the name they had? Of those nothing can be told. */
+  readonly lost: boolean;
+}
+
 /** What a search for the next changes looks through before it returns, so that nobody waits long for the file. */
 const WINDOWS_MAX = 32;
 const TAG_CHARS = 8;
@@ -125,6 +130,11 @@ export class ChangeHistory {
     };
   }
 
+  /** Are all tables here of which the other one tells? */
+  covers(other: ChangeHistory): boolean {
+    return [...other.byId.keys()].every((id) => this.byId.has(id));
+  }
+
   /** Behind everything that is there. */
   end(): ChangePlace {
     return { hlc: this.selectLast.get() ?? 0, arrival: this.fact('arrival') };
@@ -151,17 +161,18 @@ export class ChangeHistory {
   }
 
   /** What lies beyond a place, about `limit` of it at most, in the order in which this node learned of it. */
-  after(place: ChangePlace, limit: number): ChangesRead {
+  after(place: ChangePlace, limit: number): ChangesAfter {
     // What a migration wrote gets its place between older entries once that is known.
-    if (this.selectWatched.get() !== 0) return { changes: [], place, more: false };
+    if (this.selectWatched.get() !== 0) return { changes: [], place, more: false, lost: false };
     const end = this.end();
     const rows = this.own.after.all(place.hlc, ...this.condition.values, limit);
     const isWhole = rows.length < limit;
     const own = this.ownChanges(rows, (hlc) => ({ hlc, arrival: place.arrival }));
+    const lost = rows.some((row) => !this.byId.has(Number(row[1])));
     const hlc = isWhole ? Math.max(place.hlc, end.hlc) : Number(rows.at(-1)?.[0]);
-    if (!isWhole) return { changes: own, place: { hlc, arrival: place.arrival }, more: true };
+    if (!isWhole) return { changes: own, place: { hlc, arrival: place.arrival }, more: true, lost };
     const others = this.othersAfter({ hlc, arrival: place.arrival }, end.arrival, limit);
-    return { changes: [...own, ...others.changes], place: { hlc, arrival: others.arrival }, more: others.more };
+    return { changes: [...own, ...others.changes], place: { hlc, arrival: others.arrival }, more: others.more, lost };
   }
 
   private othersAfter(place: ChangePlace, end: number, limit: number) {
