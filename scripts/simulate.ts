@@ -1,11 +1,12 @@
 /**
- * Runs random histories on the real engine: npm run simulate -- [--of writes|rules|members] [--seeds N] [--first N].
+ * Runs random histories on the real engine: npm run simulate -- [--of writes|rules|members|tables] [--seeds N] [--first N].
  * Prints failing seeds with the command that replays each, and exits 1 when there are any.
  */
 import { parseArgs } from 'node:util';
 import { runHistory } from '../test/support/history.js';
 import { runMemberHistory } from '../test/support/member-history.js';
 import { runRuleHistory } from '../test/support/rule-history.js';
+import { runTableHistory } from '../test/support/table-history.js';
 
 const { values } = parseArgs({
   options: {
@@ -14,10 +15,11 @@ const { values } = parseArgs({
     first: { type: 'string', default: '1' },
   },
 });
-const histories: Record<string, (seed: number) => object> = {
+const histories: Record<string, (seed: number) => object | Promise<object>> = {
   writes: runHistory,
   rules: runRuleHistory,
   members: runMemberHistory,
+  tables: runTableHistory,
 };
 const run = histories[values.of];
 if (run === undefined) throw new Error(`--of is one of ${Object.keys(histories).join(', ')}`);
@@ -29,7 +31,7 @@ const total: Record<string, number> = {};
 let failures = 0;
 for (let seed = first; seed < last && failures < FAILURES_MAX; seed += 1) {
   try {
-    for (const [name, count] of Object.entries(run(seed))) total[name] = (total[name] ?? 0) + (count as number);
+    for (const [name, count] of Object.entries(await run(seed))) total[name] = (total[name] ?? 0) + (count as number);
   } catch (error) {
     failures += 1;
     console.log((error as Error).message);

@@ -207,7 +207,8 @@ export const ERROR_WORDS = {
   },
   'schema-differs': {
     meaning: 'Rows wait on a node whose tables cannot hold them yet.',
-    remedy: "Run the application's migration on the node that the message names.",
+    remedy:
+      "Run the application's migration on the node that the message names. Rows of a table that all have dropped go by themselves.",
   },
   'rules-differ': {
     meaning: 'The nodes have different rules for a table.',

@@ -19,6 +19,7 @@ import {
   isRevokedLink,
   type MembershipFacts,
 } from './find-membership-problems.js';
+import { inSchema } from './find-schema-problems.js';
 import type { DatabaseStatus, Finding, JobStatus, PeerStatus, Problem } from './status-report.js';
 
 /** A message names so many tables, and counts the others. */
@@ -38,7 +39,7 @@ export interface ProblemFacts {
   readonly databases: readonly DatabaseStatus[];
   /** What keeps a database from being read or served, by its name. */
   readonly failures: ReadonlyMap<string, readonly Failure[]>;
-  /** Rows that wait for the application's migration on this node, by the database's name. */
+  /** Rows that no table here can hold, by the database's name. */
   readonly held: ReadonlyMap<string, ReplicaStatus['held']>;
   readonly catchUps: ReadonlyMap<string, CatchUpFacts>;
   /** Who belongs, by the database's name. */
@@ -229,23 +230,6 @@ function describeCatchUp({ waiting, parked }: CatchUpFacts): string {
   const rows = renderCount(parked, 'row is', 'rows are');
   const unseen = parked === 0 ? '' : `, and ${rows} in no table, waiting for UNIQUE values that others still have`;
   return `${what}; until it is whole nothing is sent from here${unseen}. Nothing needs to be typed`;
-}
-
-function inSchema({ heldRows, schemaBehind }: DatabaseStatus, held: ReplicaStatus['held'] | undefined): Finding[] {
-  const found: Finding[] = [];
-  const isBehind = (heldRows ?? 0) > 0;
-  if (isBehind) {
-    const where = (held?.tables ?? []).map(({ name, why }) => ` ${name} (${why})`).join(',');
-    const rows = renderCount(heldRows ?? 0, 'row waits', 'rows wait');
-    const message = `${rows} for the application's migration on this node: run it, and they go in by themselves:${where}`;
-    found.push({ code: 'schema-differs', severity: 'error', message, command: null });
-  }
-  const others = isBehind ? schemaBehind.slice(1) : schemaBehind;
-  if (others.length > 0) {
-    const message = `the application's migration has not run on ${others.join(', ')}: rows from here wait there until it has`;
-    found.push({ code: 'schema-differs', severity: 'warning', message, command: null });
-  }
-  return found;
 }
 
 /** An ordinary change is over before anybody sees it. */

@@ -228,7 +228,8 @@ export class Application {
     if (row.row.image !== null && isOurs(definition.name))
       assertInternalRow(definition.name, definition.columns, row.row.image);
     // A version that was kept aside is known, and in no table yet.
-    const wasHeld = this.engine.held.supersede(definition, key, version, context.senderHorizon);
+    const names = () => this.engine.fates.namesOf(definition.name, this.stage.sender.renamed);
+    const wasHeld = this.engine.held.supersede(names, definition, row, context.senderHorizon);
     if (wasHeld) placeJoined(fit.table, row, context);
     else applyRow(fit.table, row, context);
   }
@@ -383,6 +384,7 @@ export class Application {
       if (this.keyCollisions !== null) settleKeyCollisions(this.keyCollisions, context);
       state.countMerged(this.counts.merged);
       this.passHighest();
+      engine.fates.lookAgain();
       if (this.isWhole) engine.foldToEnd();
       else engine.foldLogToEnd();
     }

@@ -61,6 +61,29 @@ export interface ApplyContext {
   attempt(work: () => void): string | null;
 }
 
+/** What the engine itself places its rows with. `logOwnWrite`: later than `beyond`. */
+interface OwnParts extends Pick<ApplyContext, 'state' | 'quarantine' | 'records' | 'former' | 'attempt'> {
+  logOwnWrite(
+    tableId: number,
+    op: number,
+    key: readonly SqlValue[],
+    beyond: number,
+    columns?: readonly number[],
+  ): number;
+}
+
+/** To place versions that nobody has just sent. */
+export function ownContext(parts: OwnParts, counts: ApplyCounts, nowMs: number): ApplyContext {
+  const { state, quarantine, records, former } = parts;
+  return {
+    ...{ state, quarantine, records, former, counts, nowMs },
+    keyCollisions: null,
+    senderHorizon: state.get('horizon'),
+    logOwnWrite: (tableId, op, key, columns) => parts.logOwnWrite(tableId, op, key, 0, columns),
+    attempt: (work) => parts.attempt(work),
+  };
+}
+
 /** Writes a conflict record down and counts it. */
 export function record(conflict: DetectedConflict, { records, counts, nowMs }: ApplyContext): void {
   if (records.record(conflict, nowMs)) counts.conflicts += 1;

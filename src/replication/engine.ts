@@ -7,7 +7,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { type ApplyContext, noCounts } from './apply-context.js';
+import { type ApplyContext, noCounts, ownContext } from './apply-context.js';
 import { repairCapture } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
@@ -32,12 +32,16 @@ import { placeHeld, retryKept } from './retry-kept.js';
 import type { SqlValue } from './row-version.js';
 import { RuleFreeze } from './rule-freeze.js';
 import { type ShipReader, ShipReaders } from './ship-reader.js';
+import { TableFates } from './table-fates.js';
+import { readTableHistory } from './table-history.js';
 import { highestHlc } from './version-vector.js';
 import { attemptWrites, beginImmediate, isBusy, locked } from './write-lock.js';
 
 /** Tries at a moment in which nobody writes between two of our transactions: each is over in microseconds. */
 const QUIET_TRIES_MAX = 1000;
 const SCHEMA_TRIES_MAX = 20;
+/** As the version of a schema: it is to be read before anything else is done. */
+export const NOT_READ = -1;
 /** Held rows looked at in one transaction, after a change of the schema. */
 const HELD_ROWS_MAX = 1000;
 
@@ -63,6 +67,7 @@ export class Engine {
   former!: FormerParents;
   orphans!: Orphans;
   schema!: ReplicatedSchema;
+  fates!: TableFates;
   /**
    * Raised with every reading of the schema, after which what was prepared before is stale, and when somebody has emptied
    * the log: as long as it stays the same, no writes can have gone unrecorded.
@@ -110,6 +115,7 @@ export class Engine {
     this.tables = new ReplicatedTables(writer, this.schema.tables, this.state);
     this.quarantine = new Quarantine(writer, this.state, this.tables);
     this.held = new HeldRows(writer, this.state, this.tables);
+    this.fates = new TableFates(writer, this.state, this.held, readTableHistory(install));
     this.former = new FormerParents(writer, this.state);
     this.orphans = new Orphans(this.state, this.tables, this.former);
     this.folding = new Fold(this.state, this.log, this.tables, this.quarantine, this.former);
@@ -171,6 +177,7 @@ export class Engine {
     return () => {
       this.retriesDue = retriesDue;
       this.orphans.forget();
+      this.fates.lookAgain();
       for (const putBackPart of parts) putBackPart();
     };
   }
@@ -245,8 +252,8 @@ export class Engine {
 
   /** What steps inside a transaction bring to an end. */
   private get isWorkDue(): boolean {
-    const { folding, retriesDue, held, orphans } = this;
-    return folding.isDue || retriesDue.length > 0 || held.isDue || orphans.isDue;
+    const { folding, retriesDue, held, orphans, fates } = this;
+    return folding.isDue || retriesDue.length > 0 || fates.isDue || held.isDue || orphans.isDue;
   }
 
   /** Folds a bounded number of entries, inside the caller's transaction; at the log's end what was waiting for that. */
@@ -255,11 +262,17 @@ export class Engine {
     this.retriesDue.push(...step.rowsKeptAside);
     if (!this.folding.isDue) {
       this.retry();
+      if (this.fates.isDue) this.followFates();
       this.releaseHeld();
     }
     if (!this.folding.isDue && this.orphans.isDue)
       this.placeOwn((context) => this.orphans.step(this.limits.foldEntriesMax, context));
     return step;
+  }
+
+  private followFates(): void {
+    const log = (table: number, key: readonly string[]) => this.logOwnWrite(table, OP.update, key, 0);
+    if (this.fates.look(this.log.last(), this.clock.nowMs(), log)) this.schemaVersion = NOT_READ;
   }
 
   /** Only at the log's end: before, a row's image may hold writes that its metadata does not. */
@@ -281,22 +294,10 @@ export class Engine {
 
   /** Has versions placed that nobody has just sent: what this node knows is all there is to know. */
   placeOwn(place: (context: ApplyContext) => void): void {
-    const { state, quarantine, records, former, clock } = this;
     const counts = noCounts();
-    place({
-      state,
-      quarantine,
-      records,
-      former,
-      keyCollisions: null,
-      nowMs: clock.nowMs(),
-      senderHorizon: state.get('horizon'),
-      counts,
-      logOwnWrite: (tableId, op, key, columns) => this.logOwnWrite(tableId, op, key, 0, columns),
-      attempt: (work) => this.attempt(work),
-    });
-    state.countMerged(counts.merged);
-    state.saveArrival();
+    place(ownContext(this, counts, this.clock.nowMs()));
+    this.state.countMerged(counts.merged);
+    this.state.saveArrival();
   }
 
   /** Folds to the log's end, inside the caller's transaction, and leaves the look for orphans to later ones. */

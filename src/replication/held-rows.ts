@@ -11,7 +11,8 @@ import type { NodeState } from './node-state.js';
 import { packRow, type UnpackedRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
-import { lowestUnsettled, type RowVersion, type SqlValue, type VersionedRow } from './row-version.js';
+import { lowestUnsettled, type SqlValue, type VersionedRow } from './row-version.js';
+import { nodeOf } from './version-vector.js';
 import { waitsForParent } from './waiting-parents.js';
 import type { TableDefinition } from './wire-messages.js';
 
@@ -23,6 +24,8 @@ export interface HeldRow {
   readonly row: VersionedRow;
   /** The sender's horizon, when it came. */
   readonly horizon: number;
+  /** Others may have given it up: where it finds a place here, it is written anew. */
+  readonly isAnew: boolean;
 }
 
 interface StoredRow {
@@ -30,6 +33,25 @@ interface StoredRow {
   readonly version: Buffer;
   readonly horizon: number;
   readonly hlc: number;
+  readonly since: number;
+  readonly anew: number;
+}
+
+/** A row that is kept no more, and whose table is gone. */
+export interface GivenUpRow extends Pick<HeldRow, 'definition' | 'key' | 'row'> {
+  /** Unix milliseconds. */
+  readonly sinceMs: number;
+}
+
+/** Of one table. */
+export interface HeldTable {
+  readonly name: string;
+  readonly rows: number;
+  readonly why: string;
+  /** Unix milliseconds: since when the oldest of them waits. */
+  readonly sinceMs: number;
+  /** Who wrote them last. */
+  readonly nodes: readonly string[];
 }
 
 /** What is kept, by table. */
@@ -37,18 +59,20 @@ export interface HeldSummary {
   readonly rows: number;
   /** Nothing at or above this HLC is acknowledged; null: nothing is kept. */
   readonly hold: number | null;
-  readonly tables: readonly { readonly name: string; readonly rows: number; readonly why: string }[];
+  readonly tables: readonly HeldTable[];
 }
 
 const NOTHING: HeldSummary = { rows: 0, hold: null, tables: [] };
 
 export class HeldRows {
-  private readonly insert: Statement<[number, string, Buffer, Buffer, number, string, number, number]>;
+  private readonly insert: Statement<[number, string, Buffer, Buffer, number, string, number, number, string]>;
   private readonly selectSame: Statement<[string, Buffer], StoredRow>;
   private readonly selectFirst: Statement<[string], StoredRow>;
   private readonly selectAfter: Statement<[number, number], StoredRow>;
   private readonly remove: Statement<[number]>;
-  private readonly selectSummary: Statement<[], { name: string; rows: number; why: string; hold: number }>;
+  private readonly selectAnew: Statement<[string, number], StoredRow>;
+  private readonly updateAnew: Statement<[string]>;
+  private readonly selectSummary: Statement<[], Omit<HeldTable, 'nodes'> & { hold: number; nodes: string }>;
   private known: HeldSummary | null = null;
   /** Where to go on looking for rows that fit now; null: all have been looked at since the schema was read. */
   private releasedUpTo: number | null = 0;
@@ -59,17 +83,20 @@ export class HeldRows {
     private readonly tables: ReplicatedTables,
   ) {
     const name = `${PREFIX}held`;
-    const columns = 'arrival, version, horizon, hlc';
+    const columns = 'arrival, version, horizon, hlc, since, anew';
     this.insert = db.prepare(
-      `INSERT INTO ${name}(arrival, tbl, key, version, horizon, why, hlc, since) VALUES(?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO ${name}(arrival, tbl, key, version, horizon, why, hlc, since, node) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.selectSame = db.prepare(`SELECT ${columns} FROM ${name} WHERE tbl = ? AND key = ? ORDER BY arrival`);
     this.selectAfter = db.prepare(`SELECT ${columns} FROM ${name} WHERE arrival > ? ORDER BY arrival LIMIT ?`);
     this.selectFirst = db.prepare(`SELECT ${columns} FROM ${name} WHERE tbl = ? ORDER BY arrival LIMIT 1`);
     this.remove = db.prepare(`DELETE FROM ${name} WHERE arrival = ?`);
     this.selectSummary = db.prepare(
-      `SELECT tbl AS name, count(*) AS rows, max(why) AS why, min(hlc) AS hold FROM ${name} GROUP BY tbl ORDER BY tbl`,
+      `SELECT tbl AS name, count(*) AS rows, max(why) AS why, min(hlc) AS hold, min(since) AS sinceMs, ` +
+        `json_group_array(DISTINCT node) AS nodes FROM ${name} GROUP BY tbl ORDER BY tbl`,
     );
+    this.selectAnew = db.prepare(`SELECT ${columns} FROM ${name} WHERE tbl = ? AND anew = 1 ORDER BY arrival LIMIT ?`);
+    this.updateAnew = db.prepare(`UPDATE ${name} SET anew = 1 WHERE tbl = ? AND anew = 0`);
     if (this.summary().rows === 0) this.releasedUpTo = null;
   }
 
@@ -90,7 +117,9 @@ export class HeldRows {
     return {
       rows: tables.reduce((sum, { rows }) => sum + rows, 0),
       hold: Math.min(...tables.map(({ hold }) => hold)),
-      tables: tables.map(({ name, rows, why }) => ({ name, rows, why })),
+      tables: tables.map(({ name, rows, why, sinceMs, nodes }) => {
+        return { name, rows, why, sinceMs, nodes: (JSON.parse(nodes) as string[]).sort() };
+      }),
     };
   }
 
@@ -118,26 +147,36 @@ export class HeldRows {
     const places = definition.columns.map((_, place) => place);
     const packed = packRow(definition, places, key, row);
     const arrival = this.state.nextArrival();
-    this.insert.run(arrival, definition.name, name, packed, why.horizon, why.why, hlc, why.nowMs);
+    const node = nodeOf(row.version.stamp.session);
+    this.insert.run(arrival, definition.name, name, packed, why.horizon, why.why, hlc, why.nowMs, node);
     this.known = null;
   }
 
-  /** Keeps no more what this version of the row knows, which fits. Says whether there was anything. */
-  supersede(definition: TableDefinition, key: readonly SqlValue[], version: RowVersion, horizon: number): boolean {
+  /**
+   * Keeps no more what this version of the row knows, which fits: under the table's name, or one that it had before. Says
+   * whether there was anything.
+   */
+  supersede(
+    names: () => readonly string[],
+    { collations }: TableDefinition,
+    { key, row }: Pick<HeldRow, 'key' | 'row'>,
+    horizon: number,
+  ): boolean {
     if (this.summary().rows === 0) return false;
-    const name = Buffer.from(canonicalKey(key, definition.collations));
-    const known = this.selectSame
-      .all(definition.name, name)
-      .filter((stored) => isWithinVersion(unpackRow(stored.version).row.version, version, horizon));
+    const canonical = Buffer.from(canonicalKey(key, collations));
+    const known = names()
+      .flatMap((name) => this.selectSame.all(name, canonical))
+      .filter((stored) => isWithinVersion(unpackRow(stored.version).row.version, row.version, horizon));
     for (const { arrival } of known) this.remove.run(arrival);
     if (known.length > 0) this.known = null;
     return known.length > 0;
   }
 
-  /** The lowest horizon at which a version of the row was put aside; null: none waits. */
-  horizonOf({ name, collations }: TableDefinition, key: readonly SqlValue[]): number | null {
+  /** The lowest horizon at which a version of the row was put aside, under one of these names; null: none waits. */
+  horizonOf(names: () => readonly string[], { collations }: TableDefinition, key: readonly SqlValue[]): number | null {
     if (this.summary().rows === 0) return null;
-    const same = this.selectSame.all(name, Buffer.from(canonicalKey(key, collations)));
+    const canonical = Buffer.from(canonicalKey(key, collations));
+    const same = names().flatMap((name) => this.selectSame.all(name, canonical));
     return same.length === 0 ? null : Math.min(...same.map(({ horizon }) => horizon));
   }
 
@@ -150,6 +189,26 @@ export class HeldRows {
   after(arrival: number, limit: number): HeldRow[] {
     if (this.summary().rows === 0) return [];
     return this.selectAfter.all(arrival, limit).map(toHeldRow);
+  }
+
+  /** What is kept of the table now may be given up by others: see table-fates.ts. */
+  markAnew(table: string): void {
+    this.updateAnew.run(table);
+  }
+
+  /** Keeps no more what is marked so and may go, of at most `limit` rows. */
+  giveUp(table: string, limit: number, mayGo: (row: VersionedRow) => boolean): GivenUpRow[] {
+    const rows = this.selectAnew
+      .all(table, limit)
+      .map((stored) => ({ ...toHeldRow(stored), sinceMs: stored.since }))
+      .filter(({ row }) => mayGo(row));
+    for (const { arrival } of rows) this.remove.run(arrival);
+    if (rows.length > 0) {
+      this.known = null;
+      // Rows of other tables may have waited for them.
+      this.releasedUpTo = 0;
+    }
+    return rows;
   }
 
   private fittingAmong(rows: readonly HeldRow[]): HeldRow[] {
@@ -186,7 +245,7 @@ export class HeldRows {
   }
 }
 
-function toHeldRow({ arrival, version, horizon }: StoredRow): HeldRow {
+function toHeldRow({ arrival, version, horizon, anew }: StoredRow): HeldRow {
   const { definition, key, row }: UnpackedRow = unpackRow(version);
-  return { arrival, definition, key, row, horizon };
+  return { arrival, definition, key, row, horizon, isAnew: anew === 1 };
 }

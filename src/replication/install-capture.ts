@@ -100,12 +100,13 @@ function followRenames(db: Database): void {
   );
   const entries = readRegistryEntries(db);
   const registered = new Set(entries.map((entry) => entry.name));
-  const rename = db.prepare<[string, number]>(`UPDATE ${PREFIX}table SET name = ? WHERE id = ?`);
+  const rename = db.prepare<[string, string, number]>(`UPDATE ${PREFIX}table SET name = ?, former = ? WHERE id = ?`);
   const triggers = existingTriggers(db);
   for (const entry of entries) {
     if (present.has(entry.name)) continue;
     const moved = triggers.find((trigger) => trigger.name.startsWith(`${PREFIX}${entry.id}_`))?.table;
-    if (moved !== undefined && !registered.has(moved)) rename.run(moved, entry.id);
+    if (moved !== undefined && !registered.has(moved))
+      rename.run(moved, JSON.stringify([...new Set([...entry.former, entry.name])]), entry.id);
   }
 }
 

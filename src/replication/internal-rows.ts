@@ -94,6 +94,14 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
     issued_at: isTime,
     revoked: orNull(isTime),
   },
+  absence: {
+    id: isText,
+    node: isNodeName,
+    tbl: isText,
+    fate: isText,
+    hlc: isTime,
+    at: isTime,
+  },
 };
 
 /** Throws `batch-refused` for a row that could not have been written by sqlsync. */

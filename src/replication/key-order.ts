@@ -4,6 +4,7 @@
  * the one that asks says which order is meant.
  */
 import type { Database } from 'better-sqlite3';
+import { SqlsyncError } from '../errors.js';
 import { canonicalCollation } from './column-type.js';
 import { nullableKeyColumns } from './null-keys.js';
 import type { SqlValue } from './row-version.js';
@@ -46,7 +47,8 @@ export function readKeyOrder(db: Database, { name, schema }: CapturedTable): Key
       });
     if (isKey) return { descending: terms.map(({ descending }) => descending === 1), index };
   }
-  throw new Error(`the key of ${name} has no index`);
+  // The engine has read the schema before; it does so again when it turns to the file next.
+  throw new SqlsyncError('schema-differs', `table ${name} has just been changed, or dropped`, { hint: 'try again' });
 }
 
 /** Rows beyond `after` up to and with `to`, in the key's order; null: from the first on, to the last. */

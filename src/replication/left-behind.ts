@@ -31,12 +31,13 @@ export interface LeftRow {
 /** Every row of which something is only here, or may be; those of sqlsync's own tables among them. */
 export function* leftRows(engine: Engine, knowledge: SeedKnowledge): Generator<LeftRow, void, undefined> {
   for (const table of engine.tables.all) {
+    const names = () => engine.fates.namesOf(table.captured.name, {});
     for (const { version, key, image } of engine.shipReader(engine.options.writer, table).rowsAfter(0)) {
       const kept = engine.quarantine.get(table, key);
       if (kept !== undefined) continue;
       // Triggers were off when the row was deleted.
       const isMissing = version.alive && image === null;
-      const seenUpTo = engine.held.horizonOf(table.definition, key);
+      const seenUpTo = engine.held.horizonOf(names, table.definition, key);
       const row = { version: isMissing ? missedDeletion(engine) : version, image, seenUpTo };
       if (isMissing || isLeft(version, table, knowledge)) yield { table, key, ...row, isSettled: false };
     }

@@ -37,6 +37,15 @@ export function belonging(members: readonly Member[]): Member[] {
   return [...latestByName(members).values()].filter(({ removedAtMs }) => removedAtMs === null);
 }
 
+/** Names of the members that belong and may write. */
+export function writersAmong(members: readonly Member[]): Set<string> {
+  return new Set(
+    belonging(members)
+      .filter(({ access }) => access === 'write')
+      .map(({ name }) => name),
+  );
+}
+
 /** Why a membership is over: it was removed, or another has taken its name; null: it is not. */
 export function endOf(members: readonly Member[], nodeId: string): { readonly by: Member } | null {
   const member = members.find((candidate) => candidate.nodeId === nodeId);

@@ -47,8 +47,9 @@ const CREATE_STATE = `CREATE TABLE ${PREFIX}state(name TEXT PRIMARY KEY, value) 
  *   columns  JSON array of column names; a column's place is its bit; null where one has been dropped
  *   hash     the table's schema hash when its triggers were installed
  *   triggers digest of their text as it was installed: SQLite itself changes it only when something is renamed
+ *   former   JSON array of the names that it had before it was renamed
  */
-const CREATE_TABLE_REGISTRY = `CREATE TABLE ${PREFIX}table(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, columns TEXT NOT NULL, hash TEXT NOT NULL, triggers TEXT NOT NULL DEFAULT '')`;
+const CREATE_TABLE_REGISTRY = `CREATE TABLE ${PREFIX}table(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, columns TEXT NOT NULL, hash TEXT NOT NULL, triggers TEXT NOT NULL DEFAULT '', former TEXT NOT NULL DEFAULT '[]')`;
 
 /** Tables left out by rule or on request: name and why. */
 const CREATE_EXCLUDED = `CREATE TABLE ${PREFIX}excluded(name TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID`;
@@ -97,8 +98,11 @@ const CREATE_QUARANTINE = `CREATE TABLE ${PREFIX}quarantine(tbl INTEGER NOT NULL
  *   horizon   the sender's, when it came
  *   why       what the schema lacks
  *   hlc       the lowest of the version's writes that is not settled
+ *   since     Unix milliseconds
+ *   node      who wrote it last
+ *   anew      1: other nodes may have given it up; where it finds a place, it is a write of this node's (gone-tables.ts)
  */
-const CREATE_HELD = `CREATE TABLE ${PREFIX}held(arrival INTEGER PRIMARY KEY, tbl TEXT NOT NULL, key BLOB NOT NULL, version BLOB NOT NULL, horizon INTEGER NOT NULL, why TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, UNIQUE(tbl, key, arrival))`;
+const CREATE_HELD = `CREATE TABLE ${PREFIX}held(arrival INTEGER PRIMARY KEY, tbl TEXT NOT NULL, key BLOB NOT NULL, version BLOB NOT NULL, horizon INTEGER NOT NULL, why TEXT NOT NULL, hlc INTEGER NOT NULL, since INTEGER NOT NULL, node TEXT NOT NULL, anew INTEGER NOT NULL DEFAULT 0, UNIQUE(tbl, key, arrival))`;
 
 /**
  * Rows that others refer to, as they were before they were deleted here by applying: kept until the tombstone is settled.
@@ -194,6 +198,15 @@ const CREATE_OPERATION = `CREATE TABLE ${PREFIX}operation(id TEXT PRIMARY KEY, a
 const CREATE_CREDENTIAL = `CREATE TABLE ${PREFIX}credential(id TEXT PRIMARY KEY, node TEXT, public_key TEXT, access TEXT, issued_at INTEGER, revoked INTEGER) WITHOUT ROWID;
   CREATE INDEX ${PREFIX}credential_by_node ON ${PREFIX}credential(node, revoked)`;
 
+/**
+ * What nodes say of tables that others keep rows of and that they do not have themselves, replicated: see gone-tables.ts.
+ *   id         the node's name and the table's, a space between them
+ *   fate       of the table on that node: never (it has not been there), dropped, renamed, or present (it is back)
+ *   hlc        whatever that node wrote to the table before is not later
+ *   at         Unix milliseconds
+ */
+const CREATE_ABSENCE = `CREATE TABLE ${PREFIX}absence(id TEXT PRIMARY KEY, node TEXT, tbl TEXT, fate TEXT, hlc INTEGER, at INTEGER) WITHOUT ROWID`;
+
 /** sqlsync's own replicated tables and their fixed numbers. */
 export const INTERNAL_TABLES = [
   { id: 1, name: `${PREFIX}member`, create: CREATE_MEMBER },
@@ -202,6 +215,7 @@ export const INTERNAL_TABLES = [
   { id: 4, name: `${PREFIX}resolution`, create: CREATE_RESOLUTION },
   { id: 5, name: `${PREFIX}operation`, create: CREATE_OPERATION },
   { id: 6, name: `${PREFIX}credential`, create: CREATE_CREDENTIAL },
+  { id: 7, name: `${PREFIX}absence`, create: CREATE_ABSENCE },
 ] as const;
 
 /** The lowest number an application's table gets. */

@@ -109,10 +109,7 @@ export class Metadata {
   private readonly selectBeyond: Statement<[number], number>;
   private readonly selectVectors: Statement<[], string>;
   private readonly updateVector: Statement<[string | null, number]>;
-  private readonly selectSessions: Statement<
-    [],
-    [session: number, life: number | null, vector: string | null, columns: string | null]
-  >;
+  private readonly selectSessions: Statement<[], SessionColumns>;
   private readonly deleteByArrival: Statement<[number]>;
   private readonly selectTombstone: Statement<[], number>;
   private readonly selectTombstones: Statement<[number, number], SqlValue[]>;
@@ -163,9 +160,7 @@ export class Metadata {
       .prepare(`SELECT vector FROM ${name} WHERE vector IS NOT NULL`)
       .pluck() as unknown as typeof this.selectVectors;
     this.updateVector = db.prepare(`UPDATE ${name} SET vector = ? WHERE arrival = ?`);
-    this.selectSessions = db
-      .prepare(`SELECT session, life_session, vector, cols FROM ${name}`)
-      .raw() as unknown as typeof this.selectSessions;
+    this.selectSessions = selectSessionsOf(db, table.id);
     this.selectStamps = db
       .prepare(`SELECT arrival, hlc, session FROM ${name} WHERE arrival > ? ORDER BY arrival LIMIT ?`)
       .raw() as unknown as typeof this.selectStamps;
@@ -271,12 +266,7 @@ export class Metadata {
 
   /** Calls back with the number of every session that a row refers to. */
   forEachSession(visit: (id: number) => void): void {
-    for (const [session, life, vector, columns] of this.selectSessions.iterate()) {
-      visit(session);
-      if (life !== null) visit(life);
-      for (const [id] of vector === null ? [] : (JSON.parse(vector) as StoredEntry[])) visit(id);
-      for (const [, id] of columns === null ? [] : (JSON.parse(columns) as [number, number, number][])) visit(id);
-    }
+    visitSessions(this.selectSessions, visit);
   }
 
   /**
@@ -321,4 +311,25 @@ export class Metadata {
 
 function isPassed([session, hlc]: StoredEntry, { horizon, unsent }: SettleRequest): boolean {
   return hlc <= horizon && hlc <= (unsent.get(session) ?? Number.POSITIVE_INFINITY);
+}
+
+/** The same for a table that is gone: if it comes back, so does what is known of its rows. */
+export function forEachSessionOf(db: Database, tableId: number, visit: (id: number) => void): void {
+  visitSessions(selectSessionsOf(db, tableId), visit);
+}
+
+type SessionColumns = [session: number, life: number | null, vector: string | null, columns: string | null];
+
+function selectSessionsOf(db: Database, tableId: number): Statement<[], SessionColumns> {
+  const sql = `SELECT session, life_session, vector, cols FROM ${metadataTable(tableId)}`;
+  return db.prepare(sql).raw() as unknown as Statement<[], SessionColumns>;
+}
+
+function visitSessions(rows: Statement<[], SessionColumns>, visit: (id: number) => void): void {
+  for (const [session, life, vector, columns] of rows.iterate()) {
+    visit(session);
+    if (life !== null) visit(life);
+    for (const [id] of vector === null ? [] : (JSON.parse(vector) as StoredEntry[])) visit(id);
+    for (const [, id] of columns === null ? [] : (JSON.parse(columns) as [number, number, number][])) visit(id);
+  }
 }

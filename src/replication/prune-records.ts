@@ -9,7 +9,7 @@ import { CONFLICT_STATE } from './conflict-state.js';
 import type { Engine } from './engine.js';
 import { INTERNAL_TABLES, metadataTable } from './metadata-schema.js';
 
-const [, , CONFLICT_TABLE, RESOLUTION_TABLE, OPERATION_TABLE] = INTERNAL_TABLES;
+const [, , CONFLICT_TABLE, RESOLUTION_TABLE, OPERATION_TABLE, , ABSENCE_TABLE] = INTERNAL_TABLES;
 
 /** What is older goes: Unix milliseconds. */
 export interface RecordAges {
@@ -58,6 +58,14 @@ const PHASES: readonly Phase[] = [
     table: OPERATION_TABLE.name,
     time: 'at',
     goes: isSettled(OPERATION_TABLE.id, 'c.id'),
+    sort: 'NULL, NULL',
+  },
+  {
+    age: 'operationsBeforeMs',
+    table: ABSENCE_TABLE.name,
+    time: 'at',
+    // Settled with all that was written before: no node holds any of the rows that it was said about.
+    goes: isSettled(ABSENCE_TABLE.id, 'c.id'),
     sort: 'NULL, NULL',
   },
 ];

@@ -50,6 +50,7 @@ export class Quarantine {
   private readonly selectId: Statement<[string], StoredRow>;
   private readonly selectKept: Statement<[number, number], StoredRow>;
   private readonly selectVersions: Statement<[], Pick<StoredRow, 'tbl' | 'version'>>;
+  private readonly selectTables: Statement<[], number>;
   private readonly upsert: Statement<[number, Buffer, string, number, string, string, number, number, Buffer]>;
   private readonly remove: Statement<[number, Buffer]>;
   private readonly removeId: Statement<[string]>;
@@ -72,6 +73,10 @@ export class Quarantine {
     this.selectVersions = db.prepare(
       `SELECT tbl, version FROM ${PREFIX}quarantine WHERE reason <> 'parked' ORDER BY arrival`,
     );
+    this.selectTables = db
+      .prepare(`SELECT DISTINCT tbl FROM ${PREFIX}quarantine WHERE reason <> 'parked'`)
+      .pluck()
+      .safeIntegers(false) as unknown as Statement<[], number>;
     this.upsert = db.prepare(
       `INSERT INTO ${PREFIX}quarantine(tbl, key, id, arrival, reason, error, hlc, since, version) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ` +
         'ON CONFLICT(tbl, key) DO UPDATE SET id = excluded.id, arrival = excluded.arrival, reason = excluded.reason, ' +
@@ -134,6 +139,12 @@ export class Quarantine {
     const stored = this.selectKept.all(arrival, limit);
     const rows = stored.map((one) => this.toRow(one)).filter((row) => row !== undefined);
     return { rows, next: stored.length === limit ? (stored.at(-1)?.arrival ?? null) : null };
+  }
+
+  /** Names of the tables of which versions are kept so. */
+  tableNames(): string[] {
+    if (!this.mayHold) return [];
+    return this.selectTables.all().flatMap((id) => this.tables.withId(id)?.captured.name ?? []);
   }
 
   /** The rows of which a version is kept so, without their images. */

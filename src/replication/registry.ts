@@ -17,16 +17,22 @@ export interface RegistryEntry {
   readonly hash: string;
   /** Digest of the table's triggers as they were installed; '' for sqlsync's own tables. */
   readonly triggers: string;
+  /** Names that it had before it was renamed. */
+  readonly former: readonly string[];
 }
 
 export function readRegistryEntries(db: Database, schema = 'main'): RegistryEntry[] {
   const rows = db
-    .prepare<[], { id: number; name: string; columns: string; hash: string; triggers: string }>(
-      `SELECT id, name, columns, hash, triggers FROM ${schema}.${PREFIX}table ORDER BY id`,
+    .prepare<[], Omit<RegistryEntry, 'columns' | 'former'> & { columns: string; former: string }>(
+      `SELECT id, name, columns, hash, triggers, former FROM ${schema}.${PREFIX}table ORDER BY id`,
     )
     .safeIntegers(false)
     .all();
-  return rows.map((row) => ({ ...row, columns: JSON.parse(row.columns) as (string | null)[] }));
+  return rows.map((row) => ({
+    ...row,
+    columns: JSON.parse(row.columns) as (string | null)[],
+    former: JSON.parse(row.former) as string[],
+  }));
 }
 
 /** The tables that are captured: those of the registry that are there and have an identity, in the order of their numbers. */

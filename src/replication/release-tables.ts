@@ -9,6 +9,7 @@ import type { Database } from 'better-sqlite3';
 import { narrowGap } from './capture-gap.js';
 import { inclusionBy } from './included-tables.js';
 import { metadataTable, PREFIX } from './metadata-schema.js';
+import type { NodeState } from './node-state.js';
 import { readRegistryEntries } from './registry.js';
 import type { RuleRow } from './rules.js';
 
@@ -28,6 +29,17 @@ export function leftOutBy(rows: readonly RuleRow[], globs: readonly string[], ca
 export function readLeaving(db: Database): ReadonlySet<string> {
   const stored = readState(db, 'leaving');
   return new Set(stored === '' ? [] : (JSON.parse(stored) as string[]));
+}
+
+/** The same, as the process knows it that serves the file. */
+export function namesLeaving(state: NodeState): readonly string[] {
+  const stored = state.get('leaving') ?? '';
+  return stored === '' ? [] : (JSON.parse(stored) as string[]);
+}
+
+/** Inside the caller's transaction. */
+export function addLeaving(state: NodeState, names: readonly string[]): void {
+  state.set('leaving', JSON.stringify([...new Set([...namesLeaving(state), ...names])]));
 }
 
 /** Inside the caller's transaction. */

@@ -5,7 +5,7 @@ import type { CaptureGap } from './capture-gap.js';
 import { type CatchUp, catchUpOf } from './catch-up.js';
 import { addTo, type ConflictCounts, type ConflictGroup, countConflicts } from './conflict-count.js';
 import type { Engine } from './engine.js';
-import type { HeldSummary } from './held-rows.js';
+import { type HeldTableStatus, heldTables } from './gone-tables.js';
 import { type MemberFigures, memberFigures } from './member-figures.js';
 import type { Members } from './members.js';
 import { PREFIX } from './metadata-schema.js';
@@ -54,7 +54,7 @@ export interface ReplicaStatus {
   /** Rows that are in no table until the catch-up under way is whole. */
   readonly parked: number;
   /** Rows that wait for the application's migration on this node. */
-  readonly held: Omit<HeldSummary, 'hold'>;
+  readonly held: { readonly rows: number; readonly tables: readonly HeldTableStatus[] };
   readonly horizon: number;
   readonly catchUp: CatchUp | null;
   /** Writes that may have gone unrecorded; null: none are known. */
@@ -104,7 +104,7 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
     merged: state.get('merged'),
     quarantined: quarantine.counts().kept,
     parked: quarantine.counts().parked,
-    held: { rows: held.summary().rows, tables: held.summary().tables },
+    held: { rows: held.summary().rows, tables: heldTables(engine, membership.known) },
     horizon: state.get('horizon'),
     catchUp: catchUpOf(state),
     gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),

@@ -17,7 +17,7 @@ import { Engine } from './engine.js';
 import type { EngineOptions } from './engine-options.js';
 import type { Eviction } from './eviction.js';
 import { type FilePlace, parsePlace } from './file-place.js';
-import { HeldOffers } from './held-offers.js';
+import { asideOf, HeldOffers } from './held-offers.js';
 import { nextHlc } from './hlc.js';
 import type { NewMember } from './member-table.js';
 import { type EvictionRequest, Members, type Rejoining } from './members.js';
@@ -41,7 +41,7 @@ import type { Stage } from './stage.js';
 import { standingOf } from './staleness.js';
 import { unsentChanges } from './unsent-changes.js';
 import { noteVerification } from './verified-peers.js';
-import { CAPABILITIES, type Hello, TABLES_BEHIND_MAX, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
+import { CAPABILITIES, type Hello, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
 
 /** What a node has that a peer lacks: rows, only entries of the vector (markers), or nothing. */
 export type Surplus = 'rows' | 'vector' | 'nothing';
@@ -58,11 +58,12 @@ export class Replica {
   private application: Application | null = null;
   private readonly settling: Settling;
   private recordPruning: RecordPruning | null = null;
-  private readonly offers = new HeldOffers();
+  private readonly offers: HeldOffers;
 
   private constructor(options: EngineOptions) {
     this.engine = new Engine(options);
     this.comparison = new Comparison(this.engine);
+    this.offers = new HeldOffers(this.engine);
     this.members = new Members(options.writer, this.engine);
     this.rules = new RuleChanges(this.engine, this.members);
     this.settling = new Settling(this.engine, this.members, this.rules.heard);
@@ -118,7 +119,7 @@ export class Replica {
   hello(database: string): Hello {
     // What is known between two turns at the file is as of now.
     this.members.all();
-    const { state, schema, held, acknowledgements, cursors, clock } = this.engine;
+    const { state, schema, acknowledgements, cursors, clock } = this.engine;
     return {
       wireVersion: WIRE_VERSION,
       wireVersionMin: WIRE_VERSION_MIN,
@@ -138,10 +139,7 @@ export class Replica {
       horizon: state.get('horizon'),
       dropped: state.get('dropped'),
       hold: this.engine.hold,
-      behind: held
-        .summary()
-        .tables.slice(0, TABLES_BEHIND_MAX)
-        .map(({ name }) => name),
+      ...asideOf(this.engine),
       catchingUp: catchUpPhase(state),
       cursors: cursors.toJson(),
       acknowledged: acknowledgements.toJson(),
@@ -220,7 +218,7 @@ export class Replica {
   surplusOver(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'nodeId' | 'behind' | 'schemaHash'>): Surplus {
     const { state } = this.engine;
     if (this.isReadOnly) return 'nothing';
-    if (this.offersTo(peer).length > 0) return 'rows';
+    if (this.offers.due(peer).length > 0) return 'rows';
     const standing = standingOf(peer);
     let surplus: Surplus = 'nothing';
     for (const [session, hlc] of state.vector) {
@@ -240,13 +238,9 @@ export class Replica {
 
   /** Begins to read all that a peer lacks. Any number of cuts may be open at once. */
   openCut(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors' | 'nodeId' | 'behind' | 'schemaHash'>): Cut {
-    const offered = new Set(this.offersTo(peer));
-    if (offered.size > 0) this.offers.note(peer, this.engine.schema.schemaHash, this.engine.clock.nowMs());
-    return new Cut(this.engine, peer, offered);
-  }
-
-  private offersTo(peer: Pick<Hello, 'nodeId' | 'behind' | 'schemaHash'>): readonly string[] {
-    return this.offers.due(peer, this.engine.schema.schemaHash, this.engine.clock.nowMs());
+    const offered = this.offers.due(peer);
+    if (offered.length > 0) this.offers.note(peer);
+    return new Cut(this.engine, peer, new Set(offered));
   }
 
   /** Has a connection begin a read transaction of the file in which all is folded: a copy of that stands for itself. */
@@ -264,18 +258,19 @@ export class Replica {
   }
 
   /** Takes in what a peer has acknowledged. Kept in memory; `settle` saves it. Throws `clock-ahead`. */
-  acknowledge(peer: ToldAcknowledgements & Pick<Hello, 'node' | 'nodeId' | 'rulesHash' | 'dropped'>): void {
+  acknowledge(peer: ToldAcknowledgements & Pick<Hello, 'node' | 'nodeId' | 'rulesHash' | 'dropped' | 'behind'>): void {
     const { acknowledgements, clock, limits } = this.engine;
     refuseIfAhead(peer.node, peer, { nowMs: clock.nowMs(), clockAheadSecondsMax: limits.clockAheadSecondsMax });
     acknowledgements.learn(peer.nodeId, peer);
+    this.settling.gone.hear(peer.nodeId, peer.behind);
     this.rules.heard.hear(peer.node, peer.rulesHash);
   }
 
   /**
    * Saves what was acknowledged, raises the horizon, and drops the metadata of rows that every member has: a bounded
-   * part of it. Nothing is settled while a stage is half applied.
+   * part of it. Nothing is settled while a stage is half applied. And says what is to be said of tables that are gone.
    */
-  settle(): { more: boolean } {
+  settle(): { more: boolean; hasNews: boolean } {
     return this.settling.step(this.maySettle());
   }
 

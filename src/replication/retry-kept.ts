@@ -8,6 +8,7 @@ import { isCatchingUp } from './catch-up.js';
 import { fitOf } from './column-mapping.js';
 import { completeImage } from './complete-image.js';
 import type { HeldRow } from './held-rows.js';
+import { OP } from './metadata-schema.js';
 import type { KeptRowName } from './quarantine.js';
 import type { ReplicatedTables } from './replicated-table.js';
 import { settleParked } from './settle-unique.js';
@@ -21,6 +22,12 @@ export function placeHeld(rows: readonly HeldRow[], tables: ReplicatedTables, co
     placeJoined(fit.table, incoming, { ...context, senderHorizon: horizon });
   }
   if (!isCatchingUp(context.state)) settleParked(context);
+  // Nobody takes what a read-only node writes.
+  const writes = context.state.get('read_only') === 0;
+  for (const { definition, key } of rows.filter(({ isAnew }) => isAnew && writes)) {
+    const table = tables.named(definition.name);
+    if (table?.rows.exists(key)) context.logOwnWrite(table.captured.id, OP.update, key);
+  }
 }
 
 /** Inside the caller's transaction. What is refused again goes back, joined with what has been written since. */

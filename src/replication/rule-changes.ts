@@ -9,7 +9,7 @@
  * needs all that are left: if one of them has heard the decision, all go by it, else none does.
  */
 import { SqlsyncError } from '../errors.js';
-import type { Engine } from './engine.js';
+import { type Engine, NOT_READ } from './engine.js';
 import { type InclusionRequest, inclusionFor } from './inclusion-request.js';
 import { tableNames } from './inspect-capture.js';
 import { decidesTables, leavingTables, reasonToWait, refuseIfInQuestion } from './leaving-tables.js';
@@ -47,8 +47,6 @@ export interface RuleVote {
   readonly members: readonly string[];
 }
 
-/** As the version of a schema: it is to be read. */
-const NOT_READ = -1;
 /** Changes that were given up, so that a message that was late freezes nobody. */
 const ABORTED_MAX = 1024;
 

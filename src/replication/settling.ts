@@ -4,9 +4,11 @@
  * forgets their names when nothing refers to them any more. Bounded pieces, each in a transaction of its own.
  */
 import type { Engine } from './engine.js';
+import { GoneTables } from './gone-tables.js';
 import { computeHorizon } from './horizon.js';
 import { giveUpCatchUp, isCatchUpLost } from './lost-catch-up.js';
 import type { Members } from './members.js';
+import { forEachSessionOf } from './metadata.js';
 import { followAccess, SentWrites, WRITES } from './read-only.js';
 import type { RulesHeard } from './rules-heard.js';
 import { nodeOf } from './version-vector.js';
@@ -29,30 +31,36 @@ export class Settling {
   private passedOver: ReadonlySet<string> = new Set();
   /** Might there be names of sessions that nothing refers to? */
   private mayHaveNames = true;
+  /** Held rows of tables that nobody has any more. */
+  readonly gone: GoneTables;
 
   constructor(
     private readonly engine: Engine,
     private readonly members: Members,
     private readonly rulesHeard: RulesHeard,
-  ) {}
+  ) {
+    this.gone = new GoneTables(engine, members);
+  }
 
   /**
    * Saves what was acknowledged, gives up a catch-up that is lost, and settles a bounded part of what can be.
    * @param maySettle no: a stage is half applied
+   * @returns whether more is left, and whether something was written that is news to peers
    */
-  step(maySettle: boolean): { more: boolean } {
+  step(maySettle: boolean): { more: boolean; hasNews: boolean } {
     const { engine } = this;
     engine.acknowledgements.countArrived();
     const isLost = isCatchUpLost(engine, this.members);
-    if (!isLost && !this.isDue(maySettle)) return { more: false };
+    if (!isLost && !this.isDue(maySettle)) return { more: false, hasNews: false };
     return engine.writeTransaction(() => {
+      const folded = engine.state.get('folded');
       if (isLost) giveUpCatchUp(engine);
       engine.cursors.save();
       // A removal that is not folded yet would pass for one that every member has acknowledged.
-      const more = maySettle && (!engine.foldBeforeApply() || this.settle());
+      const more = maySettle && (!engine.foldBeforeApply() || this.gone.step() || this.settle());
       engine.acknowledgements.save();
       this.rulesHeard.save();
-      return { more };
+      return { more, hasNews: engine.state.get('folded') > folded };
     });
   }
 
@@ -61,14 +69,22 @@ export class Settling {
     const hasUnsaved = acknowledgements.hasUnsaved || cursors.hasUnsaved || this.rulesHeard.hasUnsaved;
     if (hasUnsaved || this.pass !== null) return true;
     if (!maySettle) return false;
-    return this.hasOtherAccess() || this.mayRowsSettle(this.horizon()) || this.endedSessions().length > 0;
+    if (this.hasOtherAccess() || this.gone.isDue) return true;
+    return this.mayRowsSettle(this.horizon()) || this.endedSessions().length > 0;
   }
 
   private mayRowsSettle(horizon: number): boolean {
     if (horizon > this.settledHorizon) return true;
     if (this.passedOver.size === 0) return false;
-    const waiting = this.engine.held.waitingTables();
+    const waiting = this.waitingTables();
     return [...this.passedOver].some((name) => !waiting.has(name));
+  }
+
+  /** Under the names that they have here by now. */
+  private waitingTables(): ReadonlySet<string> {
+    const { held, fates } = this.engine;
+    const names = [...held.waitingTables()];
+    return new Set(names.map((name) => fates.history.renamed.get(name) ?? name));
   }
 
   private hasOtherAccess(): boolean {
@@ -109,7 +125,7 @@ export class Settling {
   private settleRows(horizon: number): void {
     const { state, tables } = this.engine;
     const from = this.pass?.horizon === horizon ? this.pass : { horizon, table: 0, arrival: 0 };
-    const waiting = this.engine.held.waitingTables();
+    const waiting = this.waitingTables();
     const isReader = state.get('read_only') !== WRITES;
     const unsent = isReader ? new SentWrites(this.engine).bySession() : new Map<number, number>();
     this.pass = null;
@@ -173,7 +189,8 @@ export class Settling {
 
   /** Looks through all that is left of the metadata, when that is little. */
   private forgetNames(): void {
-    const { state, tables } = this.engine;
+    const { state, tables, fates, options } = this.engine;
+    const { writer } = options;
     if (!this.mayHaveNames) return;
     this.mayHaveNames = false;
     const names = state.namesOnly();
@@ -184,6 +201,8 @@ export class Settling {
       if (rows > UPKEEP_ROWS_MAX) return;
     }
     for (const { metadata } of tables.all) metadata.forEachSession((id) => names.delete(id));
+    for (const tableId of fates.history.dropped.values())
+      if (tableId !== null) forEachSessionOf(writer, tableId, (id) => names.delete(id));
     state.forgetNames(names.keys());
   }
 }

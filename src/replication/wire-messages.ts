@@ -17,11 +17,13 @@ const VECTOR_ENTRIES_MAX = 100_000;
 const MEMBERS_MAX = 10_000;
 /** More are not told: an operator has enough to do with these. */
 export const TABLES_BEHIND_MAX = 100;
+const TABLES_RENAMED_MAX = 10_000;
 
 const hlc = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const nodeName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}$/);
 const session = z.string().refine(isSessionName, 'not a session name');
+const tableName = z.string().max(1_000_000);
 const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${length}}$`));
 
 const vector = z
@@ -73,7 +75,13 @@ export const helloSchema = z.strictObject({
   dropped: hlc,
   hold: hlc.nullable(),
   /** Tables of which this node keeps rows aside that it cannot hold before the application has migrated its file. */
-  behind: z.array(z.string().max(1_000_000)).max(TABLES_BEHIND_MAX),
+  behind: z.array(tableName).max(TABLES_BEHIND_MAX),
+  /** Tables of which rows are not in place here: those, and tables with changes in quarantine. */
+  aside: z.array(tableName).max(TABLES_BEHIND_MAX),
+  /** Names that no table bears here any more → those that their tables have now. */
+  renamed: z
+    .record(tableName, tableName)
+    .refine((names) => Object.keys(names).length <= TABLES_RENAMED_MAX, 'too many tables'),
   /**
    * Half of a catch-up is applied: this node ships nothing and claims nothing until it is whole. `applying`: it has all of
    * it, and takes nothing more now; `waiting`: it has lost the rest, which peers must bring again.

@@ -121,6 +121,7 @@ describe('installCapture', () => {
       [4, '_sqlsync_resolution', true, 'lww'],
       [5, '_sqlsync_operation', true, 'lww'],
       [6, '_sqlsync_credential', true, 'lww'],
+      [7, '_sqlsync_absence', true, 'lww'],
       [10, 'a', false, 'merge'],
       [11, 'b', false, 'merge'],
     ]);

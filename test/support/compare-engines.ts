@@ -61,6 +61,7 @@ export async function compareEngines(
     own,
     channel,
     tables: tables.filter(({ name }) => options.table === undefined || name === options.table),
+    there: greeting.hello,
     bringTogether: async () => (options.bringTogether ?? exchange)(),
     treat: options.treat?.({ own, channel }) ?? onlyTell,
     waitMsMax: options.waitMsMax ?? 1_000,

@@ -40,6 +40,8 @@ export const HELLO: Hello = {
   dropped: 0,
   hold: null,
   behind: [],
+  aside: [],
+  renamed: {},
   catchingUp: null,
   cursors: { [OSLO]: 17 },
   acknowledged: {

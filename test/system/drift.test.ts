@@ -18,7 +18,7 @@ it('rows that the other cannot hold yet wait there, who must migrate is named, a
     const status = await east.status();
     expect(status.databases[0]).toMatchObject({ heldRows: 2, schemaBehind: ['east'] });
     expect(status.problems).toMatchObject([{ code: 'schema-differs', severity: 'error' }]);
-    expect(status.problems[0]?.message).toContain('item (missing here: price)');
+    expect(status.problems[0]?.message).toContain('item from hub (missing here: price: run');
   }, soon);
   await vi.waitFor(async () => {
     const status = await hub.status();

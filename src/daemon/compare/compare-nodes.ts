@@ -8,10 +8,11 @@ import { SqlsyncError } from '../../errors.js';
 import type { DifferenceReport } from '../../operations/verify-report.js';
 import { type ComparedTable, KEYS_MAX } from '../../replication/compare-messages.js';
 import { toComparedJson } from '../../replication/compared-values.js';
+import type { Hello } from '../../replication/wire-messages.js';
 import type { CompareChannel } from './compare-channel.js';
 import type { ComparisonAnswers } from './comparison-answers.js';
 import { CandidateSearch, type Key } from './find-candidates.js';
-import { type DifferingRow, judgeRows, whyNotComparable } from './judge-rows.js';
+import { type DifferingRow, judgeRows, whyNotComparable, whyNotTable } from './judge-rows.js';
 import type { Treatment } from './treatment.js';
 
 /** Rows that may wait for a second judgement: their keys are in memory. */
@@ -26,6 +27,8 @@ export interface CompareOptions {
   readonly own: ComparisonAnswers;
   readonly channel: CompareChannel;
   readonly tables: readonly ComparedTable[];
+  /** What the other side said of itself. */
+  readonly there: Hello;
   /** Has both sides exchange what they have. */
   readonly bringTogether: () => Promise<void>;
   readonly treat: Treatment;
@@ -46,6 +49,8 @@ export interface ComparedTableResult {
   readonly told: DifferenceReport[];
   /** Rows that were written again. */
   written: number;
+  /** Why not all of its rows could be judged; null: they were. */
+  reason: string | null;
 }
 
 export interface Comparison {
@@ -53,6 +58,8 @@ export interface Comparison {
   readonly equal: boolean | null;
   readonly reason: string | null;
   readonly tables: readonly ComparedTableResult[];
+  /** Were all tables compared to the end, but for those that say why not? */
+  readonly isWhole: boolean;
   /** More rows were written again than are looked at a second time: whether they have crossed is not known. */
   readonly hasUnchecked: boolean;
 }
@@ -73,8 +80,11 @@ export class NodeComparison {
     this.results = tables.map(toResult);
     this.reason = whyNotComparable(await own.hello());
     if (this.reason === null) await this.options.bringTogether();
-    for (const result of this.results) if (this.reason === null) await this.compareTable(result);
+    await this.leaveOutAside();
+    for (const result of this.results) if (this.isOpen(result)) await this.compareTable(result);
     if (this.reason === null) await this.judgeAgain();
+    // Where no row differed, none has been judged: what has come meanwhile may have found no place.
+    await this.leaveOutAside();
     return this.outcome();
   }
 
@@ -84,13 +94,15 @@ export class NodeComparison {
   }
 
   private outcome(): Comparison {
-    const { results: tables, reason, hasUnchecked } = this;
+    const { results: tables, hasUnchecked } = this;
+    const reason = this.reason ?? reasonOf(tables);
     const differing = tables.some((result) => result.differing > 0);
     // A row that differs for good does so whatever has become of the others.
     return {
       equal: differing ? false : reason === null ? true : null,
       reason: differing ? null : reason,
       tables,
+      isWhole: this.reason === null,
       hasUnchecked,
     };
   }
@@ -109,8 +121,8 @@ export class NodeComparison {
     for await (const keys of search.find()) {
       this.options.signal.throwIfAborted();
       batch.push(...keys);
-      while (batch.length >= KEYS_MAX && this.reason === null) await this.judge(result, batch.splice(0, KEYS_MAX));
-      if (this.reason !== null) return;
+      while (batch.length >= KEYS_MAX && this.isOpen(result)) await this.judge(result, batch.splice(0, KEYS_MAX));
+      if (!this.isOpen(result)) return;
     }
     if (batch.length > 0) await this.judge(result, batch);
   }
@@ -119,7 +131,8 @@ export class NodeComparison {
     const { own, channel, treat } = this.options;
     const judgement = await judgeRows(own, channel, result.table, keys);
     if ('reason' in judgement) {
-      this.reason = judgement.reason;
+      if (judgement.ofTable) this.leaveOut(result, judgement.reason);
+      else this.reason = judgement.reason;
       return;
     }
     this.wait(result, judgement.unsettled);
@@ -135,6 +148,26 @@ export class NodeComparison {
       result,
       written.slice(0, room).map(({ key }) => key),
     );
+  }
+
+  /** Is there a point in judging rows of the table? */
+  private isOpen(result: ComparedTableResult): boolean {
+    return this.reason === null && result.reason === null;
+  }
+
+  private async leaveOutAside(): Promise<void> {
+    const hello = await this.options.own.hello();
+    for (const result of this.results) {
+      const reason = whyNotTable(result.table.name, hello, this.options.there);
+      if (reason !== null) this.leaveOut(result, reason);
+    }
+  }
+
+  /** Its rows say nothing: none of them waits for another look. */
+  private leaveOut(result: ComparedTableResult, reason: string): void {
+    result.reason = reason;
+    this.unsettledRows -= this.unsettled.get(result)?.length ?? 0;
+    this.unsettled.delete(result);
   }
 
   private tell(result: ComparedTableResult, { key, here, there }: DifferingRow): void {
@@ -166,7 +199,7 @@ export class NodeComparison {
       this.unsettled = new Map();
       this.unsettledRows = 0;
       for (const [result, keys] of waiting) {
-        for (let from = 0; from < keys.length && this.reason === null; from += KEYS_MAX) {
+        for (let from = 0; from < keys.length && this.isOpen(result); from += KEYS_MAX) {
           this.options.signal.throwIfAborted();
           await this.judge(result, keys.slice(from, from + KEYS_MAX));
         }
@@ -192,5 +225,11 @@ export class NodeComparison {
 }
 
 function toResult(table: ComparedTable): ComparedTableResult {
-  return { table, rows: 0, differing: 0, kept: 0, told: [], written: 0 };
+  return { table, rows: 0, differing: 0, kept: 0, told: [], written: 0, reason: null };
+}
+
+/** Why nothing is known of some tables; null: all were compared. */
+function reasonOf(tables: readonly ComparedTableResult[]): string | null {
+  const reasons = new Set(tables.flatMap(({ reason }) => reason ?? []));
+  return reasons.size === 0 ? null : [...reasons].join('; ');
 }

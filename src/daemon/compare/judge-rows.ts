@@ -17,7 +17,7 @@ import type { JudgedRow } from '../../replication/comparison.js';
 import type { SqlValue } from '../../replication/row-version.js';
 import { type Standing, standingOf } from '../../replication/staleness.js';
 import { nodeOf } from '../../replication/version-vector.js';
-import type { Hello } from '../../replication/wire-messages.js';
+import { type Hello, TABLES_BEHIND_MAX } from '../../replication/wire-messages.js';
 import { ask, type CompareChannel } from './compare-channel.js';
 import type { ComparisonAnswers } from './comparison-answers.js';
 import type { Key } from './find-candidates.js';
@@ -44,8 +44,8 @@ export interface Judgement {
   readonly hello: Hello;
 }
 
-/** A judgement, or why none of the rows can be judged. */
-export type JudgementOrReason = Judgement | { readonly reason: string };
+/** A judgement, or why none of the rows can be judged: those of this table, or of any. */
+export type JudgementOrReason = Judgement | { readonly reason: string; readonly ofTable: boolean };
 
 export async function judgeRows(
   own: ComparisonAnswers,
@@ -61,7 +61,9 @@ export async function judgeRows(
     const here = await own.judge(table, rest);
     const there = await ask(channel, { kind: 'rows', table, keys: packed });
     const reason = whyNotComparable(here.hello) ?? whyNotComparable(there.hello);
-    if (reason !== null) return { reason };
+    if (reason !== null) return { reason, ofTable: false };
+    const ofTable = whyNotTable(table.name, here.hello, there.hello);
+    if (ofTable !== null) return { reason: ofTable, ofTable: true };
     if (there.rows.length > rest.length) throw new SqlsyncError('batch-damaged', 'more rows came than were asked for');
     const [mine, theirs] = [standingOf(here.hello), standingOf(there.hello)];
     for (const [i, answered] of there.rows.entries()) {
@@ -92,10 +94,25 @@ function firstThatFit(keys: readonly string[]): string[] {
   return keys.slice(0, end < 0 ? keys.length : Math.max(1, end));
 }
 
-/** Why a node's rows say nothing of what it holds; null: they do. */
-export function whyNotComparable({ node, hold, catchingUp }: Hello): string | null {
+/** Why a node's rows say nothing of what it holds; null: they do, but for those of single tables. */
+export function whyNotComparable({ node, hold, aside, catchingUp }: Hello): string | null {
   if (catchingUp) return `${node} is in the middle of a large catch-up`;
-  if (hold !== null) return `${node} keeps changes aside that it could not apply (see sqlsync status there)`;
+  // Those beyond the bound are not told.
+  if (hold !== null && aside.length >= TABLES_BEHIND_MAX) return `${node} keeps changes of many tables aside`;
+  return null;
+}
+
+/**
+ * Why rows of one table say nothing: of what a node claims to have, some is not in that table. All that it claims of other
+ * tables is in those. A table that was renamed may lack what is kept under its former name.
+ */
+export function whyNotTable(table: string, here: Hello, there: Hello): string | null {
+  const renamed = [here, there].flatMap((hello) => Object.entries(hello.renamed));
+  for (const { node, aside } of [here, there]) {
+    const own = aside.find((name) => name === table || renamed.some(([was, now]) => was === name && now === table));
+    if (own !== undefined)
+      return `${node} keeps changes of ${own} aside that it could not apply (sqlsync status there)`;
+  }
   return null;
 }
 

@@ -6,6 +6,7 @@ import { EXIT, SqlsyncError } from '../../errors.js';
 import type { CompareMode, VerifiedPeer, VerifiedTable } from '../../operations/verify-report.js';
 import type { Answer, ComparedTable, Question } from '../../replication/compare-messages.js';
 import { decidesNothing } from '../../replication/read-only.js';
+import type { Hello } from '../../replication/wire-messages.js';
 import type { Passage } from '../peer/greeting.js';
 import type { PeerTarget } from '../peer/peer-target.js';
 import { chooseTables, comparableTables } from './comparable-tables.js';
@@ -77,15 +78,17 @@ class PeerVerification {
     const reason = isInVain ? lacking : whyNotComparable(theirs.hello);
     if (reason !== null) return { ...NOTHING, name: peer.name, reason, error: null };
     const treat = this.treatment({ here: gap.tables, there: theirs.gap });
-    const compared = await this.compare(chosen, treat);
-    const outcome = compared.hasUnchecked ? await this.lookAgain(compared) : compared;
+    const compared = await this.compare(chosen, treat, theirs.hello);
+    const outcome = compared.hasUnchecked ? await this.lookAgain(compared, theirs.hello) : compared;
     const { rowsWritten } = this;
     const gapClosed =
       gap.isOpen &&
       isWithinReach &&
       this.covers(gap.tables, outcome) &&
       (await answers.closeGap(gap.mark, { peer: peer.name, rowsWritten }));
-    return toReport(peer.name, outcome, lacking, gapClosed);
+    const aside = this.options.tables === null ? asideBeside(chosen, mine, theirs.hello) : [];
+    const notCompared = [...(lacking === null ? [] : [lacking]), ...aside].join('; ');
+    return toReport(peer.name, outcome, notCompared === '' ? null : notCompared, gapClosed);
   }
 
   private refuseIfPaused(): void {
@@ -143,13 +146,14 @@ class PeerVerification {
     return this.comparison?.rowsWritten ?? 0;
   }
 
-  private compare(tables: readonly ComparedTable[], treat: Treatment): Promise<Comparison> {
+  private compare(tables: readonly ComparedTable[], treat: Treatment, there: Hello): Promise<Comparison> {
     const { target, channel } = this;
     const { signal, waitMsMax, onRows } = this.options;
     this.comparison = new NodeComparison({
       own: target.service.answers,
       channel,
       tables,
+      there,
       bringTogether: () => target.exchange(() => {}, signal),
       treat,
       waitMsMax,
@@ -160,10 +164,11 @@ class PeerVerification {
   }
 
   /** So much was written that it has not been looked at again: all of it is. */
-  private async lookAgain(first: Comparison): Promise<Comparison> {
+  private async lookAgain(first: Comparison, there: Hello): Promise<Comparison> {
     const again = await this.compare(
       first.tables.map(({ table }) => table),
       onlyTell,
+      there,
     );
     const written = new Map(first.tables.map((result) => [result.table.name, result.written]));
     for (const result of again.tables) result.written = written.get(result.table.name) ?? 0;
@@ -171,17 +176,18 @@ class PeerVerification {
   }
 
   /** Has all that a gap may hide been compared, and found equal or written down? */
-  private covers(gap: readonly string[], { tables, reason }: Comparison): boolean {
-    if (reason !== null || this.options.mode === 'look') return false;
-    if (!this.passage.ships) return true;
-    const equal = new Set(tables.filter(({ differing, kept }) => differing === kept).map(({ table }) => table.name));
-    return gap.every((name) => equal.has(name));
+  private covers(gap: readonly string[], { tables, isWhole }: Comparison): boolean {
+    if (!isWhole || this.options.mode === 'look') return false;
+    const judged = tables.filter(({ reason }) => reason === null);
+    const isDone = ({ differing, kept }: ComparedTableResult) => differing === kept || !this.passage.ships;
+    const done = new Set(judged.filter(isDone).map(({ table }) => table.name));
+    return gap.every((name) => done.has(name));
   }
 }
 
 function toReport(
   name: string,
-  { equal, reason, tables }: Comparison,
+  { equal, reason, tables, isWhole }: Comparison,
   lacking: string | null,
   gapClosed: boolean,
 ): VerifiedPeer {
@@ -194,14 +200,24 @@ function toReport(
     reason: isUnlike ? lacking : reason,
     differencesTotal,
     truncated: tables.some(({ differing, told }) => told.length < differing),
-    tables: tables.map((result) => toTable(result, reason)),
+    tables: tables.map((result) => toTable(result, isWhole)),
     rowsWritten: tables.reduce((sum, { written }) => sum + written, 0),
     gapClosed,
     error: null,
   };
 }
 
-function toTable({ table, rows, differing, told }: ComparedTableResult, reason: string | null): VerifiedTable {
-  const equal = differing > 0 ? false : reason === null ? true : null;
+/** Of which tables that were not compared the nodes keep changes aside: those are equal to nobody's. */
+function asideBeside(compared: readonly ComparedTable[], ...nodes: readonly Hello[]): string[] {
+  const names = new Set(compared.map(({ name }) => name));
+  return nodes.flatMap(({ node, aside }) =>
+    aside
+      .filter((name) => !names.has(name))
+      .map((name) => `${node} keeps changes of ${name} aside (sqlsync status there)`),
+  );
+}
+
+function toTable({ table, rows, differing, told, reason }: ComparedTableResult, isWhole: boolean): VerifiedTable {
+  const equal = differing > 0 ? false : isWhole && reason === null ? true : null;
   return { name: table.name, rows, equal, differences: told };
 }

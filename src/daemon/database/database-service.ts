@@ -32,7 +32,7 @@ import { type DatabaseFigures, readFigures } from './database-figures.js';
 import { Greetings } from './greetings.js';
 import { MigrationHold } from './migration-hold.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
-import { eventsLost, ownTrouble } from './service-errors.js';
+import { CATCH_UP_LOST, eventsLost, ownTrouble } from './service-errors.js';
 import { settlePlace } from './settle-place.js';
 import { ShippingGate } from './shipping-gate.js';
 import { type OpenProblem, Upkeep } from './upkeep.js';
@@ -51,8 +51,6 @@ export interface DatabaseServiceOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-const CATCH_UP_LOST =
-  'the rest of a catch-up is with a removed node alone, which writes it again when it rejoins: this node goes on without';
 const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
 
 /** How long a lock of the application's may keep an answer back. */
@@ -111,7 +109,7 @@ export class DatabaseService {
     this.upkeep = new Upkeep({
       work: {
         fold: () => this.fold(),
-        settle: () => this.file.runSteps(() => this.settleStep()),
+        settle: () => this.settle(),
         resume: () => this.resume(),
       },
       limits,
@@ -295,11 +293,16 @@ export class DatabaseService {
     if (trouble !== null) this.upkeep.note('apply', trouble);
   }
 
-  private settleStep(): ReturnType<Replica['settle']> {
-    const wasCatchingUp = this.replica.isCatchingUp;
-    const step = this.replica.settle();
-    if (wasCatchingUp && !this.replica.isCatchingUp) this.logger.warn(CATCH_UP_LOST);
-    return step;
+  private async settle(): Promise<void> {
+    let hasNews = false;
+    await this.file.runSteps(() => {
+      const wasCatchingUp = this.replica.isCatchingUp;
+      const step = this.replica.settle();
+      if (wasCatchingUp && !this.replica.isCatchingUp) this.logger.warn(CATCH_UP_LOST);
+      hasNews ||= step.hasNews;
+      return step;
+    });
+    if (hasNews) this.tellAdvanced();
   }
 
   private async resume(): Promise<void> {
@@ -328,6 +331,8 @@ export class DatabaseService {
   /** Folds what the application has committed so far. Tells in any case: a cut may have folded before. */
   async fold(): Promise<void> {
     await this.file.runSteps(() => this.replica.fold());
+    // A table may be gone.
+    this.upkeep.settling.request();
     if (!this.stopSignal.aborted) this.upkeep.foldIn(this.replica.foldDueInMs);
     this.tellAdvanced();
   }

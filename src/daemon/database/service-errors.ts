@@ -11,6 +11,9 @@ const OWN_TROUBLE: readonly ErrorCode[] = [
   'database-damaged',
 ];
 
+export const CATCH_UP_LOST =
+  'the rest of a catch-up is with a removed node alone, which writes it again when it rejoins: this node goes on without';
+
 /** A file that may be a copy says nothing to anybody before it is known what it is. */
 export function identityUnknown({ node, place }: Pick<Replica, 'node' | 'place'>, path: string): SqlsyncError {
   const command = `sqlsync identity ${shellWord(path)}`;

@@ -197,7 +197,59 @@ test('a node that keeps changes aside is equal to nobody', async () => {
   there.pull(here);
   const found = await compareEngines(here, there);
   expect(found.equal).toBe(null);
-  expect(found.reason).toMatch(/n1 keeps changes aside/);
+  expect(found.reason).toMatch(/n1 keeps changes of t aside/);
+});
+
+test('what is kept aside for one table says nothing of the others', async () => {
+  const [here, there] = pair('CREATE TABLE t(k INTEGER PRIMARY KEY, x); CREATE TABLE other(k INTEGER PRIMARY KEY, x)');
+  here.app.exec('ALTER TABLE t ADD COLUMN added');
+  here.app.exec('INSERT INTO t VALUES(1, 11, 1); INSERT INTO other VALUES(1, 1), (2, 2)');
+  here.foldAll();
+  there.pull(here);
+  expect(there.hello().aside).toEqual(['t']);
+  for (const [own, other] of [
+    [here, there],
+    [there, here],
+  ] as const) {
+    const found = await compareEngines(own, other);
+    expect(found).toMatchObject({ equal: null, isWhole: true });
+    expect(found.reason).toMatch(/n1 keeps changes of t aside/);
+    expect(found.tables).toMatchObject([
+      { table: { name: 'other' }, rows: 2, reason: null },
+      { table: { name: 't' }, rows: 0, reason: expect.any(String) },
+    ]);
+  }
+  writeUnseen(there, () => there.app.exec('UPDATE other SET x = 3 WHERE k = 2'));
+  const found = await compareEngines(here, there);
+  expect(found).toMatchObject({ equal: false, tables: [{ differing: 1 }, { differing: 0 }] });
+});
+
+test('a table that was renamed may lack what is kept under its former name', async () => {
+  const [here, there] = pair('CREATE TABLE t(k INTEGER PRIMARY KEY, x)');
+  here.app.exec('ALTER TABLE t RENAME TO u');
+  here.foldAll();
+  there.app.exec('INSERT INTO t VALUES(1, 1)');
+  there.foldAll();
+  here.pull(there);
+  there.app.exec('ALTER TABLE t RENAME TO u');
+  there.foldAll();
+  const found = await compareEngines(here, there, { bringTogether: () => {} });
+  expect(found).toMatchObject({ equal: null, tables: [{ table: { name: 'u' }, rows: 0, differing: 0 }] });
+  expect(found.reason).toMatch(/n0 keeps changes of t aside/);
+  expect(await compareEngines(here, there)).toMatchObject({ equal: true, tables: [{ rows: 1 }] });
+});
+
+test('what comes meanwhile and finds no place leaves its table unknown, though no row differs', async () => {
+  const [here, there] = pair('CREATE TABLE t(k INTEGER PRIMARY KEY, x)');
+  there.app.exec('ALTER TABLE t ADD COLUMN added; INSERT INTO t VALUES(1, 1, 1)');
+  there.foldAll();
+  const found = await compareEngines(here, there, {
+    bringTogether: () => {
+      here.pull(there);
+      there.app.exec('DELETE FROM t');
+    },
+  });
+  expect(found).toMatchObject({ equal: null, tables: [{ rows: 0, reason: expect.stringMatching(/n0 keeps/) }] });
 });
 
 test('what is equal is not sent: ten rows in 20,000 are found with little', async () => {

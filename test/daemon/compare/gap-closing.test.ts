@@ -77,6 +77,25 @@ test('a write that came into a table between its copy and its end, in a migratio
   expect(kept(lyon)).toEqual(expected);
 });
 
+test('a rebuild by hand that takes its time, under a name that no tool uses, leaves nothing behind anywhere', async () => {
+  const { paris, lyon } = await pair();
+  for (const id of [1, 2, 3]) paris.insert(id, `row ${id}`);
+  await vi.waitFor(() => expect(rows(lyon)).toEqual(rows(paris)), soon);
+  lyon.application.exec(`${SCHEMA.replace('item', 'rebuilt')}; INSERT INTO rebuilt SELECT * FROM item`);
+  await vi.waitFor(async () => expect((await replicaOf(paris))?.held.rows).toBe(3), soon);
+  paris.application.exec("UPDATE item SET name = 'in paris' WHERE id = 1");
+  lyon.application.exec("UPDATE rebuilt SET name = 'rebuilt' WHERE id = 2");
+  await vi.waitFor(() => expect(rows(lyon)).toEqual(rows(paris)), soon);
+  lyon.application.exec('DROP TABLE item; ALTER TABLE rebuilt RENAME TO item');
+  await vi.waitFor(async () => expect((await replicaOf(paris))?.held.rows).toBe(0), { ...soon, timeout: 40_000 });
+  await vi.waitFor(async () => expect((await replicaOf(lyon))?.gap).toBe(null), soon);
+  await vi.waitFor(() => expect(rows(paris)).toEqual(rows(lyon)), soon);
+  expect(rows(lyon)).toContainEqual([2, 'rebuilt']);
+  const given =
+    "SELECT node, detail ->> '$.table', detail ->> '$.rows' FROM _sqlsync_operation WHERE command LIKE 'give up%'";
+  await vi.waitFor(() => expect(lyon.application.prepare(given).raw().all()).toEqual([['paris', 'rebuilt', 3]]), soon);
+}, 60_000);
+
 test('a gap waits for a peer; a node without others has nobody to miss anything', async () => {
   const { paris, lyon } = await pair();
   paris.insert(1, 'row 1');
