@@ -27,6 +27,9 @@ export const limitsSchema = z.strictObject({
   applyTransactionBytesMax: byteSize(KIB, 4 * GIB)
     .default(8 * MIB)
     .describe('Bytes up to which a stream is applied in one transaction.'),
+  gapRowsBytesMax: byteSize(0, 4 * GIB)
+    .default(64 * MIB)
+    .describe('Rows kept aside while writes may have gone unrecorded; what has no room goes into records at once.'),
   frameBytesMax: byteSize(KIB, 2 * GIB)
     .default(256 * MIB)
     .describe('Largest compressed frame that is taken from a peer.'),

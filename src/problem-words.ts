@@ -14,7 +14,7 @@ export const PROBLEM_WORDS = {
   'coverage-unknown': {
     meaning: 'Something has, or may have, gone past the triggers: they were missing for a while.',
     remedy:
-      "They are back already. The daemon compares the tables with a peer's and closes the gap by itself; `sqlsync verify` does it now.",
+      "They are back already. The daemon compares the tables with a peer's (with all members, where the peer has missed writes too) and closes the gap by itself; `sqlsync verify` does it now. What other nodes write over meanwhile is [kept](conflicts.md#written-over-in-a-gap).",
   },
   'conflicts-open': {
     meaning: 'Conflicts wait for a decision: more than `health.conflictsOpenMax`.',

@@ -53,12 +53,21 @@ export interface ResolutionReport extends ResolutionMarkReport {
   readonly after: readonly RowState[];
 }
 
+export type DetailReport = Omit<RecordedDetail, 'gap'> & { readonly gap?: GapReport };
+
+/** A gap of capture in which a side was written over: on which node, when it was found, and is the write a certain one? */
+export interface GapReport {
+  readonly node: string;
+  readonly since: string;
+  readonly certain: boolean;
+}
+
 /** One conflict with all that is known of it. */
 export interface ConflictDetail extends ConflictReport {
   /** Columns of the table in order; null: it does not replicate here. */
   readonly tableColumns: readonly string[] | null;
-  /** `orphan`: the parent that is not there, and the rule; `key-collision`: the loser's new key; null: nothing to add. */
-  readonly detail: RecordedDetail | null;
+  /** `orphan`: the parent that is not there, and the rule; `key-collision`: the loser's new key; a gap; null: nothing to add. */
+  readonly detail: DetailReport | null;
   /** Colliding columns in which the loser's value is the later one, and stands. */
   readonly loserStands: readonly string[];
   /** The row of the key as it is now; null: there is none. */
@@ -145,6 +154,12 @@ export function conflictReport(database: string, conflict: RecordedConflict): Co
     loser: sideReport(loser),
     resolvedBy: latest === null ? null : markReport(latest),
   };
+}
+
+export function detailReport(detail: RecordedDetail | null): DetailReport | null {
+  if (detail === null) return null;
+  const { gap, ...rest } = detail;
+  return gap === undefined ? rest : { ...rest, gap: { ...gap, since: rfc3339(gap.since) } };
 }
 
 export function resolutionReport(resolution: RecordedResolution): ResolutionReport {

@@ -191,8 +191,12 @@ function inCoverage(
   const gap = gaps.get(name);
   const where = gap === undefined ? '' : ` to ${gap.tables.join(', ')}`;
   const message = `writes${where} may have gone unrecorded: found by comparing the rows with another node's, once one is in reach`;
+  const full = gap?.isFull
+    ? '. More rows have been written over meanwhile than limits.gapRowsBytesMax keeps aside: each is a conflict now'
+    : '';
   const since = gap === undefined ? null : new Date(gap.since).toISOString();
-  return [{ code: 'coverage-unknown', severity: 'error', message, command: 'sqlsync verify', since }];
+  const all = message + full;
+  return [{ code: 'coverage-unknown', severity: 'error', message: all, command: 'sqlsync verify', since }];
 }
 
 function listTables(tables: DatabaseStatus['tableCoverage']): string {

@@ -11,6 +11,7 @@ import {
   type ConflictReport,
   type ConflictSummary,
   conflictReport,
+  detailReport,
   resolutionReport,
   type StateCounts,
 } from './conflict-report.js';
@@ -108,7 +109,7 @@ export function showConflict(database: DatabaseConfig, given: string, files: Fil
     return {
       ...conflictReport(name, conflict),
       tableColumns: columns,
-      detail: conflict.detail,
+      detail: detailReport(conflict.detail),
       loserStands: conflict.loser.stands ?? [],
       now: row,
       winnerNow: winnerRow,

@@ -10,6 +10,7 @@ const NO_WORK = {
   applyTransactionRowsMax: 0,
   applyTransactionBytesMax: 0,
   lockHoldMsMax: 0,
+  gapRowsBytesMax: 0,
   clockAheadSecondsMax: 0,
 };
 

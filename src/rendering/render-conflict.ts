@@ -1,6 +1,6 @@
 /** One conflict for people: who wrote what and when, both sides beside what is there now, what was decided, what to type. */
 import type { Ansis } from 'ansis';
-import type { ConflictDetail, ResolutionReport, SideReport } from '../operations/conflict-report.js';
+import type { ConflictDetail, GapReport, ResolutionReport, SideReport } from '../operations/conflict-report.js';
 import { renderCount } from '../render-figures.js';
 import { renderTable } from '../render-table.js';
 import { isColumnConflict } from '../replication/conflict-outcome.js';
@@ -50,18 +50,31 @@ function sideLine(name: 'winner' | 'loser', side: SideReport, conflict: Conflict
   return `${name.padEnd(6)}  ${who}${also}`;
 }
 
-function deedOf(name: 'winner' | 'loser', { row }: SideReport, { kind, strategy }: ConflictDetail): string {
+function deedOf(
+  name: 'winner' | 'loser',
+  { row, node }: SideReport,
+  { kind, strategy, detail }: ConflictDetail,
+): string {
   if (strategy === 'repair') return row === null ? 'did not have the row' : 'had it so';
+  if (detail?.gap?.node === node) return row === null ? 'had deleted the row' : 'had it so';
   if (kind === 'orphan' && name === 'winner') return row === null ? 'deleted the parent' : 'wrote the parent';
   return row === null ? 'deleted the row' : 'wrote it';
 }
 
-function knewOf({ winner, loser, strategy }: ConflictDetail): string {
+function knewOf({ winner, loser, strategy, detail }: ConflictDetail): string {
+  if (detail?.gap !== undefined) return unseenBy(detail.gap);
   if (strategy === 'repair') return 'The nodes had the row unlike, and no write told of it.';
   if (winner.node === null || loser.node === null) return 'Neither write was made in knowledge of the other.';
   if (winner.node === loser.node)
     return 'Neither write was made in knowledge of the other: the node was restored or copied.';
   return `Neither knew of the other’s write: ${winner.node} had not seen ${loser.node}’s, nor ${loser.node} ${winner.node}’s.`;
+}
+
+function unseenBy({ node, since, certain }: GapReport): string {
+  const gap = `Triggers were missing on ${node}, as was found at ${since}`;
+  return certain
+    ? `${gap}: what it had was written without a record.`
+    : `${gap}: what it had may have been written without a record,\nor be what the row was before. Nobody can tell.`;
 }
 
 function comparison(conflict: ConflictDetail, paint: Ansis): string {
@@ -116,6 +129,7 @@ const SETTLED_BY: Readonly<Record<string, string>> = {
   version: 'version keeps the row that was written more often, of equals by the order of nodes, then the later',
   manual: 'manual keeps the row that was written later, until somebody decides',
   repair: 'by an operator’s word, or when a gap was closed',
+  gap: 'what came stands, save for columns that it did not write',
 };
 
 function settlement({ kind, strategy, resolutions, detail }: ConflictDetail): string {
@@ -172,11 +186,12 @@ function whatToType(conflict: ConflictDetail, target: string, paint: Ansis): str
   return lines.map(([typed, effect]) => `  ${paint.cyan(typed.padEnd(width))}  ${effect}`).join('\n');
 }
 
-function effectOfLoser({ kind, loser }: ConflictDetail): string {
+function effectOfLoser({ kind, loser, detail }: ConflictDetail): string {
   if (kind === 'unique') return 'puts the loser’s row back, and deletes the winner’s';
   if (kind === 'orphan') return 'puts the row back as it was';
   const who = loser.node ?? 'the other side';
-  return loser.row === null ? `deletes the row, as ${who} did` : `takes what ${who} wrote`;
+  const deed = detail?.gap?.node === loser.node ? 'had' : 'wrote';
+  return loser.row === null ? `deletes the row, as ${who} did` : `takes what ${who} ${deed}`;
 }
 
 /** One that collided, else any that is none of the key. */

@@ -8,7 +8,7 @@
  * applies; `finish` settles UNIQUE collisions and takes over vector, horizon and cursor.
  */
 import { SqlsyncError } from '../errors.js';
-import { type ApplyContext, type ApplyCounts, noCounts } from './apply-context.js';
+import { type ApplyContext, type ApplyCounts, contextFor, noCounts } from './apply-context.js';
 import { applyRow, isKnown, noteRow, placeJoined } from './apply-row.js';
 import { endCatchUp, isCatchingUp, markCatchingUp } from './catch-up.js';
 import { type Fit, fitOf, type Misfit } from './column-mapping.js';
@@ -296,19 +296,9 @@ export class Application {
   }
 
   private context(): ApplyContext {
-    const { state, quarantine, records, former, clock } = this.engine;
-    return {
-      state,
-      quarantine,
-      records,
-      former,
-      keyCollisions: this.keyCollisions,
-      nowMs: clock.nowMs(),
-      senderHorizon: this.stage.end.horizon,
-      counts: this.counts,
-      logOwnWrite: (tableId, op, key, columns) => this.engine.logOwnWrite(tableId, op, key, this.highest, columns),
-      attempt: (work) => this.engine.attempt(work),
-    };
+    const { keyCollisions, counts } = this;
+    const senderHorizon = this.stage.end.horizon;
+    return contextFor(this.engine, { keyCollisions, counts, senderHorizon, beyond: () => this.highest });
   }
 
   private refuseIfStale(): void {

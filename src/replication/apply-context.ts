@@ -1,8 +1,9 @@
 /** What applying rows has at hand, and what it counts. */
 import type { ConflictRecords, DetectedConflict } from './conflict-record.js';
 import type { FormerParents } from './former-parents.js';
+import type { GapRows } from './gap-rows.js';
 import type { KeyCollisions } from './key-collisions.js';
-import type { NodeState } from './node-state.js';
+import type { Clock, NodeState } from './node-state.js';
 import type { Quarantine, QuarantineReason } from './quarantine.js';
 import type { SqlValue } from './row-version.js';
 
@@ -44,11 +45,26 @@ export function constraintOf(error: unknown): 'unique' | QuarantineReason | null
   }
 }
 
-export interface ApplyContext {
+/** What an engine has at hand for it. */
+export interface ApplyParts {
   readonly state: NodeState;
   readonly quarantine: Quarantine;
   readonly records: ConflictRecords;
   readonly former: FormerParents;
+  readonly gapRows: GapRows;
+  readonly clock: Clock;
+  readonly log: { last(): number };
+  logOwnWrite(
+    tableId: number,
+    op: number,
+    key: readonly SqlValue[],
+    beyond: number,
+    columns?: readonly number[],
+  ): number;
+  attempt(work: () => void): string | null;
+}
+
+export interface ApplyContext extends Omit<ApplyParts, 'clock' | 'log' | 'logOwnWrite'> {
   /** Collects what the rule `rekey` settles when the cut is in; null where no whole cut comes in. */
   readonly keyCollisions: KeyCollisions | null;
   readonly nowMs: number;
@@ -59,28 +75,30 @@ export interface ApplyContext {
   logOwnWrite(tableId: number, op: number, key: readonly SqlValue[], columns?: readonly number[]): number;
   /** Does what a constraint may refuse, whole or not at all. Returns SQLite's words if it was refused. */
   attempt(work: () => void): string | null;
+  /** The HLC of the newest log entry. */
+  newestEntry(): number;
 }
 
-/** What the engine itself places its rows with. `logOwnWrite`: later than `beyond`. */
-interface OwnParts extends Pick<ApplyContext, 'state' | 'quarantine' | 'records' | 'former' | 'attempt'> {
-  logOwnWrite(
-    tableId: number,
-    op: number,
-    key: readonly SqlValue[],
-    beyond: number,
-    columns?: readonly number[],
-  ): number;
-}
-
-/** To place versions that nobody has just sent. */
-export function ownContext(parts: OwnParts, counts: ApplyCounts, nowMs: number): ApplyContext {
-  const { state, quarantine, records, former } = parts;
+/** `beyond`: an HLC that the engine's own writes must be later than. */
+export function contextFor(
+  parts: ApplyParts,
+  apply: Pick<ApplyContext, 'keyCollisions' | 'senderHorizon' | 'counts'> & { readonly beyond: () => number },
+): ApplyContext {
+  const { state, quarantine, records, former, gapRows, clock, log } = parts;
+  const { keyCollisions, senderHorizon, counts, beyond } = apply;
   return {
-    ...{ state, quarantine, records, former, counts, nowMs },
-    keyCollisions: null,
-    senderHorizon: state.get('horizon'),
-    logOwnWrite: (tableId, op, key, columns) => parts.logOwnWrite(tableId, op, key, 0, columns),
+    state,
+    quarantine,
+    records,
+    former,
+    gapRows,
+    keyCollisions,
+    senderHorizon,
+    counts,
+    nowMs: clock.nowMs(),
+    logOwnWrite: (tableId, op, key, columns) => parts.logOwnWrite(tableId, op, key, beyond(), columns),
     attempt: (work) => parts.attempt(work),
+    newestEntry: () => log.last(),
   };
 }
 

@@ -12,6 +12,7 @@ import { type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './r
 import { isSameLife } from './stamp.js';
 import { putImage } from './stored-row.js';
 import { keepUnrecorded } from './unrecorded-columns.js';
+import { keepReplaced, lookBefore } from './unseen-writes.js';
 import { entryOf, isWithin, nodeOf, union } from './version-vector.js';
 
 export interface IncomingVersion {
@@ -72,12 +73,17 @@ function placeNew(table: ReplicatedTable, { key, row }: IncomingVersion, context
   if (!context.quarantine.isEmpty) return false;
   const arrival = table.metadata.putNew(key, row.version);
   if (arrival === null) return false;
+  const before = lookBefore(table, key, context);
   try {
     putImage(table, key, row, arrival, context);
   } catch (error) {
     if (constraintOf(error) === null) throw error;
     table.metadata.remove(arrival);
     return false;
+  }
+  if (before !== null) {
+    const met = { key, mine: undefined, theirs: row.version, outcome: row };
+    keepReplaced(table, met, before, context);
   }
   context.counts.applied += 1;
   return true;
@@ -147,14 +153,20 @@ export function placeRow(
   context: ApplyContext,
   onUnique: 'park' | 'throw',
 ): void {
+  const before = lookBefore(table, key, context);
+  const mine = before === null ? undefined : table.metadata.get(key);
   const outcome = joinWithStored(table, key, row, context);
   if (outcome === null) return;
   try {
     putImage(table, key, outcome, context.state.get('arrival') + 1, context);
   } catch (error) {
-    keepAside(table, { key, row: outcome, since: since ?? context.nowMs }, error, context, onUnique);
+    const isGone = keepAside(table, { key, row: outcome, since: since ?? context.nowMs }, error, context, onUnique);
+    const absent = { version: outcome.version, image: null };
+    if (before !== null && isGone)
+      keepReplaced(table, { key, mine, theirs: row.version, outcome: absent }, before, context);
     return;
   }
+  if (before !== null) keepReplaced(table, { key, mine, theirs: row.version, outcome }, before, context);
   table.metadata.put(key, outcome.version);
   context.counts.applied += 1;
 }
@@ -229,13 +241,14 @@ function ownConstraintOf({ captured }: ReplicatedTable, error: unknown): ReturnT
   return isOwn ? 'unique' : 'constraint';
 }
 
+/** Says whether the row has left its table for that. */
 function keepAside(
   table: ReplicatedTable,
   { key, row, since }: IncomingVersion & { readonly since: number },
   error: unknown,
   context: ApplyContext,
   onUnique: 'park' | 'throw',
-): void {
+): boolean {
   const reason = ownConstraintOf(table, error);
   if (reason === null || (reason === 'unique' && onUnique === 'throw')) throw error;
   const why = { error: (error as Error).message, since };
@@ -245,8 +258,9 @@ function keepAside(
     if (table.referencedBy.length > 0) context.former.beforeWrite(table, key, row.version, arrival);
     table.rows.delete(key);
     context.quarantine.put(table, key, row, { ...why, reason: 'parked' });
-    return;
+    return true;
   }
   context.quarantine.put(table, key, row, { ...why, reason });
   context.counts.quarantined += 1;
+  return false;
 }

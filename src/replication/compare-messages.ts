@@ -3,7 +3,7 @@
  * document. Values and hashes in them are base64 of the wire's one encoding of a value. docs/protocol.md tells the rest.
  */
 import { z } from 'zod';
-import { helloSchema } from './wire-messages.js';
+import { helloSchema, nodeNameSchema } from './wire-messages.js';
 
 /** Bounds on a question. */
 const RANGES_MAX = 64;
@@ -91,13 +91,14 @@ export type AnsweredRow = z.infer<typeof answeredRowSchema>;
 
 export const answerSchema = z.discriminatedUnion('kind', [
   /**
-   * `gap`: tables of which writes may have gone unrecorded there. `tables`: those it has, when the schema hashes differ;
-   * null: the same as the asker.
+   * `gap`: tables of which writes may have gone unrecorded there, and `covered`: the members with which it has compared
+   * them since. `tables`: those it has, when the schema hashes differ; null: the same as the asker.
    */
   z.strictObject({
     kind: z.literal('hello'),
     hello: helloSchema,
     gap: z.array(columnName),
+    covered: z.array(nodeNameSchema),
     tables: z.array(comparedTableSchema).nullable(),
   }),
   /** As many as were asked for; null: there are more rows, or bytes, than are looked at for one. */

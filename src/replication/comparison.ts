@@ -8,10 +8,11 @@
  */
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
-import type { CaptureGap } from './capture-gap.js';
+import { type ClaimPlace, claimRows, FIRST_PLACE } from './claim-rows.js';
 import type { ComparedTable } from './compare-messages.js';
 import { hashOfValues } from './compared-values.js';
 import type { Engine } from './engine.js';
+import { judgeAllReplaced, judgeReplaced } from './judge-replaced.js';
 import { type KeyOrder, type KeyRange, readKeyOrder } from './key-order.js';
 import { OP } from './metadata-schema.js';
 import { insertOperation, OPERATION_TABLE } from './operation-record.js';
@@ -64,6 +65,8 @@ export interface JudgedRow {
 export class Comparison {
   private readers = new Map<string, RangeReader>();
   private generation = -1;
+  /** How far rows have been claimed before a gap is closed; null: not begun, or done. */
+  private claimed: ClaimPlace | null = null;
   private readonly writer = new WireWriter();
 
   constructor(private readonly engine: Engine) {}
@@ -79,9 +82,29 @@ export class Comparison {
    */
   get gap(): { readonly isOpen: boolean; readonly tables: readonly string[]; readonly mark: number } {
     const { state, tables, schemaGeneration: mark } = this.engine;
-    const text = state.get('gap') ?? '';
-    const named = text === '' ? [] : (JSON.parse(text) as CaptureGap).tables;
-    return { isOpen: text !== '', tables: named.filter((name) => tables.named(name) !== undefined), mark };
+    const gap = state.captureGap;
+    const named = gap?.tables ?? [];
+    return { isOpen: gap !== null, tables: named.filter((name) => tables.named(name) !== undefined), mark };
+  }
+
+  /**
+   * Goes before closeGap, step by step, where there are other members than the peer that was compared with: see
+   * claim-rows.ts. Says whether there is more.
+   */
+  claimRows(peerId: string): boolean {
+    const { engine } = this;
+    return engine.writeTransaction(() => {
+      if (!engine.foldBeforeApply()) return true;
+      this.claimed = claimRows(engine, peerId, this.claimed ?? FIRST_PLACE);
+      engine.foldToEnd();
+      return this.claimed !== null;
+    });
+  }
+
+  /** Part of what closeGap does, where much was written over: says whether there is more. */
+  judgeReplaced(): boolean {
+    const { engine } = this;
+    return !engine.gapRows.isEmpty && engine.writeTransaction(() => judgeReplaced(engine).more);
   }
 
   /**
@@ -94,6 +117,7 @@ export class Comparison {
     return engine.writeTransaction(() => {
       if (engine.schemaGeneration !== mark) return false;
       engine.state.set('gap', '');
+      judgeAllReplaced(engine);
       const id = engine.options.random.hex(16);
       const node = engine.state.get('node');
       const who = { id, node, operator: 'sqlsync', command: 'close gap', detail: { tables, ...found }, result: 'done' };

@@ -26,7 +26,7 @@ export interface ExpectedRow {
 /** One side of a conflict, as it was written, or `winner` as it was settled. */
 export type ChosenSide = 'winner' | 'loser';
 
-/** Did the rows merge, so that only columns collided? */
+/** Did the rows merge, so that only columns collided? What a gap hid is told by columns too. */
 export function isColumnConflict({
   strategy,
   kind,
@@ -37,7 +37,7 @@ export function isColumnConflict({
   readonly winner: Pick<RecordedSide, 'row'>;
   readonly loser: Pick<RecordedSide, 'row'>;
 }): boolean {
-  const isMerged = strategy === 'merge' && kind === 'update-update';
+  const isMerged = (strategy === 'merge' || strategy === 'gap') && kind === 'update-update';
   return isMerged && columns.length > 0 && winner.row !== null && loser.row !== null;
 }
 

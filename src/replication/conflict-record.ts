@@ -4,7 +4,8 @@
  *   id           hex; see conflictId
  *   tbl, key     the table's name; JSON object of the key's columns
  *   kind         update-update, insert-insert, update-delete, key-collision, unique, orphan
- *   strategy     the strategy that settled it; `repair`: an operator's word, or the closing of a gap
+ *   strategy     the strategy that settled it; `repair`: an operator's word, or the closing of a gap; `gap`: see
+ *                unseen-writes.ts
  *   columns      JSON array of the colliding columns; [] when whole rows collided
  *   winner, loser  JSON: {node, session, hlc, row}; row null for a deletion; node null when the write is settled.
  *                  The loser's `stands`: colliding columns in which its value is the later one and stands, since merge
@@ -46,6 +47,15 @@ export interface RecordedSide {
   readonly stands?: readonly string[];
 }
 
+/** A gap of capture in which a value was written over. */
+export interface GapMark {
+  readonly node: string;
+  /** Unix milliseconds: when it was found. */
+  readonly since: number;
+  /** Is the value known to have been written unseen? */
+  readonly certain: boolean;
+}
+
 /** What a record tells beyond both sides. */
 export interface ConflictDetail {
   /** `orphan`: the row that is not there. */
@@ -55,6 +65,8 @@ export interface ConflictDetail {
   /** `key-collision`: the key under which the losing row lives on, and how many rows that referred to it followed. */
   readonly rekeyedTo?: number;
   readonly moved?: number;
+  /** One side is what the node had on which writes went unrecorded. */
+  readonly gap?: GapMark;
   /** Why a rule could not be followed, in words. */
   readonly kept?: string;
 }
@@ -119,8 +131,11 @@ function columnsOfLoser({ table, kind, columns, winner, loser }: DetectedConflic
     .map(({ name }) => name);
 }
 
-/** The strategy that settled a conflict, or `repair`: an operator's word, or what closed a gap of capture. */
-export type SettledBy = Strategy | 'repair';
+/**
+ * The strategy that settled a conflict, or `repair`: an operator's word, or what closed a gap of capture; or `gap`: what
+ * came stands, and the loser is what it replaced in a gap.
+ */
+export type SettledBy = Strategy | 'repair' | 'gap';
 
 /** A record as it is stored, but for when it was made. */
 export interface StoredConflict {

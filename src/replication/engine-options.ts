@@ -11,6 +11,8 @@ export interface EngineLimits {
   readonly applyTransactionBytesMax: number;
   /** How long a larger stage's parts hold the write lock. */
   readonly lockHoldMsMax: number;
+  /** What is kept of rows that are applied while writes may have gone unrecorded, in all. */
+  readonly gapRowsBytesMax: number;
   /** How far a peer's clock, or a stamp it has seen, may be ahead of this node's clock. */
   readonly clockAheadSecondsMax: number;
 }

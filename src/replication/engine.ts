@@ -7,7 +7,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { type ApplyContext, noCounts, ownContext } from './apply-context.js';
+import { type ApplyContext, contextFor, noCounts } from './apply-context.js';
 import { repairCapture } from './capture-repair.js';
 import { ChangeLog } from './change-log.js';
 import { ConflictRecords } from './conflict-record.js';
@@ -15,8 +15,10 @@ import { Cursors } from './cursors.js';
 import type { EngineLimits, EngineOptions } from './engine-options.js';
 import { Fold, type FoldStep } from './fold.js';
 import { FormerParents } from './former-parents.js';
+import { GapRows } from './gap-rows.js';
 import { HeldRows } from './held-rows.js';
 import { nextHlc } from './hlc.js';
+import { judgeAllReplaced } from './judge-replaced.js';
 import { OP } from './metadata-schema.js';
 import { endWatch } from './migration-watch.js';
 import { MissedWrites } from './missed-writes.js';
@@ -35,7 +37,7 @@ import { type ShipReader, ShipReaders } from './ship-reader.js';
 import { TableFates } from './table-fates.js';
 import { readTableHistory } from './table-history.js';
 import { highestHlc } from './version-vector.js';
-import { attemptWrites, beginImmediate, isBusy, locked } from './write-lock.js';
+import { attemptWrites, beginImmediate, handOver, isBusy, locked } from './write-lock.js';
 
 /** Tries at a moment in which nobody writes between two of our transactions: each is over in microseconds. */
 const QUIET_TRIES_MAX = 1000;
@@ -65,6 +67,7 @@ export class Engine {
   quarantine!: Quarantine;
   held!: HeldRows;
   former!: FormerParents;
+  gapRows!: GapRows;
   orphans!: Orphans;
   schema!: ReplicatedSchema;
   fates!: TableFates;
@@ -117,6 +120,7 @@ export class Engine {
     this.held = new HeldRows(writer, this.state, this.tables);
     this.fates = new TableFates(writer, this.state, this.held, readTableHistory(install));
     this.former = new FormerParents(writer, this.state);
+    this.gapRows = new GapRows(writer, this.limits.gapRowsBytesMax);
     this.orphans = new Orphans(this.state, this.tables, this.former);
     this.folding = new Fold(this.state, this.log, this.tables, this.quarantine, this.former);
     for (const table of this.tables.all)
@@ -173,7 +177,8 @@ export class Engine {
   /** Keeps what memory holds of the file; what it returns puts that back. */
   private remember(): () => void {
     const retriesDue = [...this.retriesDue];
-    const parts = [this.state.remember(), this.cursors.remember(), this.quarantine.remember(), this.held.remember()];
+    const { state, cursors, quarantine, held, gapRows } = this;
+    const parts = [state, cursors, quarantine, held, gapRows].map((part) => part.remember());
     return () => {
       this.retriesDue = retriesDue;
       this.orphans.forget();
@@ -205,7 +210,10 @@ export class Engine {
       this.restoreLog();
       // What a migration that was cut short has left in question is in the gap from here on.
       if (this.missed.isDue) endWatch(this.options.writer);
-      this.missed.note(this.state, this.clock.nowMs());
+      const known = { newest: this.log.last(), acknowledged: this.acknowledgements.all };
+      this.missed.note(this.state, this.clock.nowMs(), known);
+      // Tables that do not replicate any more have no gap.
+      if (this.state.get('gap') === '' && !this.gapRows.isEmpty) judgeAllReplaced(this);
     } catch (error) {
       this.rollBack();
       throw error;
@@ -238,16 +246,12 @@ export class Engine {
 
   /** Has the schema changed, or has a new table been there for long enough to be taken in? */
   private get isReadingDue(): boolean {
-    return this.isSchemaStale || this.newTables.isDue(this.clock.nowMs());
+    return this.selectSchemaVersion.get() !== this.schemaVersion || this.newTables.isDue(this.clock.nowMs());
   }
 
   /** Milliseconds until there may be something to fold though nobody writes; null: never. */
   get foldDueInMs(): number | null {
     return this.newTables.dueInMs(this.clock.nowMs());
-  }
-
-  private get isSchemaStale(): boolean {
-    return this.selectSchemaVersion.get() !== this.schemaVersion;
   }
 
   /** What steps inside a transaction bring to an end. */
@@ -294,10 +298,12 @@ export class Engine {
 
   /** Has versions placed that nobody has just sent: what this node knows is all there is to know. */
   placeOwn(place: (context: ApplyContext) => void): void {
+    const { state } = this;
     const counts = noCounts();
-    place(ownContext(this, counts, this.clock.nowMs()));
-    this.state.countMerged(counts.merged);
-    this.state.saveArrival();
+    const senderHorizon = state.get('horizon');
+    place(contextFor(this, { keyCollisions: null, counts, senderHorizon, beyond: () => 0 }));
+    state.countMerged(counts.merged);
+    state.saveArrival();
   }
 
   /** Folds to the log's end, inside the caller's transaction, and leaves the look for orphans to later ones. */
@@ -383,15 +389,10 @@ export class Engine {
     throw new SqlsyncError('database-locked', 'the file is written without a pause', { hint: 'try again' });
   }
 
-  /** Begins the reader's snapshot while the writer keeps everybody else out, and ends the writer's turn in any case. */
   private beginReading(reader: Database): void {
-    const { writer } = this.options;
     try {
-      reader.exec('BEGIN');
-      reader.prepare('SELECT 1 FROM sqlite_schema').get();
-      writer.exec('COMMIT');
+      handOver(this.options.writer, reader);
     } catch (error) {
-      if (reader.inTransaction) reader.exec('ROLLBACK');
       this.rollBack();
       throw error;
     }

@@ -4,7 +4,6 @@
  * each node's own. Asked of every member when it freezes, and of the coordinator when it decides.
  */
 import { SqlsyncError } from '../errors.js';
-import type { CaptureGap } from './capture-gap.js';
 import { ConflictInbox } from './conflict-inbox.js';
 import type { Engine } from './engine.js';
 import type { Members } from './members.js';
@@ -44,7 +43,7 @@ export function refuseIfInQuestion(engine: Engine, names: readonly string[]): vo
       hint: `\`sqlsync quarantine\` on ${node} shows them: retry or discard them first`,
     });
   }
-  const gap = gapTables(engine).find((name) => names.includes(name));
+  const gap = names.find((name) => engine.state.isInGap(name));
   if (gap !== undefined) {
     throw new SqlsyncError('coverage-unknown', `writes to ${gap} may have gone unrecorded on ${node}`, {
       hint: `\`sqlsync status\` on ${node}: it compares itself with a peer and goes on by itself`,
@@ -57,11 +56,6 @@ export function refuseIfInQuestion(engine: Engine, names: readonly string[]): vo
       hint: `decide them while it replicates: sqlsync conflicts --table ${open} --state open`,
     });
   }
-}
-
-function gapTables({ state }: Engine): readonly string[] {
-  const stored = state.get('gap') ?? '';
-  return stored === '' ? [] : (JSON.parse(stored) as CaptureGap).tables;
 }
 
 /** What passes by itself, and keeps this node from letting go of them now; null: nothing. */

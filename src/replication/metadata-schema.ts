@@ -127,6 +127,16 @@ const CREATE_FORMER_VALUE = `CREATE TABLE ${PREFIX}former_value(tbl INTEGER NOT 
 const INDEX_FORMER_VALUE = `CREATE INDEX ${PREFIX}former_value_hlc ON ${PREFIX}former_value(hlc)`;
 
 /**
+ * Rows that were applied to tables of which writes may have gone unrecorded, until somebody has compared those tables:
+ * see gap-rows.ts.
+ *   tbl, key  as in the quarantine
+ *   hlc       of the newest log entry when the row was applied last: later ones of this node tell of later writes
+ *   known     the row as it was left then, encoded as in the quarantine; NULL: none was
+ *   replaced  JSON StoredConflict: what was written over, which may have been written unseen; NULL: nothing was
+ */
+const CREATE_GAP_ROW = `CREATE TABLE ${PREFIX}gap_row(tbl INTEGER NOT NULL, key BLOB NOT NULL, hlc INTEGER NOT NULL, known BLOB, replaced TEXT, PRIMARY KEY(tbl, key)) WITHOUT ROWID`;
+
+/**
  * Tables that are watched instead of captured while an application's migration runs, and then until what it wrote is in
  * the log. Empty at all other times.
  *   tbl      the table's number
@@ -236,6 +246,7 @@ export const LOCAL_TABLES: readonly string[] = [
   CREATE_FORMER_VALUE,
   INDEX_FORMER_VALUE,
   CREATE_WATCH,
+  CREATE_GAP_ROW,
 ];
 
 /** The name of a table's metadata table. */

@@ -113,6 +113,7 @@ export class Metadata {
   private readonly deleteByArrival: Statement<[number]>;
   private readonly selectTombstone: Statement<[], number>;
   private readonly selectTombstones: Statement<[number, number], SqlValue[]>;
+  private readonly selectAlive: Statement<[number, number], [arrival: bigint, ...key: SqlValue[]]>;
   /** Null: has to be looked up. */
   private mayHaveDead: boolean | null = null;
 
@@ -169,6 +170,12 @@ export class Metadata {
       .prepare(`SELECT ${exactSql(keys)} FROM ${name} WHERE alive = 0 AND arrival > ? AND arrival <= ?`)
       .raw()
       .safeIntegers() as unknown as typeof this.selectTombstones;
+    this.selectAlive = db
+      .prepare(
+        `SELECT arrival, ${exactSql(keys)} FROM ${name} WHERE alive = 1 AND arrival > ? ORDER BY arrival LIMIT ?`,
+      )
+      .raw()
+      .safeIntegers() as unknown as typeof this.selectAlive;
     this.selectTombstone = db.prepare(`SELECT EXISTS(SELECT 1 FROM ${name} WHERE alive = 0)`).pluck() as never;
   }
 
@@ -182,6 +189,14 @@ export class Metadata {
   tombstonesIn(after: number, upTo: number): SqlValue[][] {
     const width = this.table.schema.identity.columns.length;
     return this.selectTombstones.all(after, upTo).map((row) => takeExact(row, 0, width));
+  }
+
+  /** Keys of live rows that are not settled: at most `limit` of them, in arrival order. */
+  aliveAfter(arrival: number, limit: number): { readonly arrival: number; readonly key: SqlValue[] }[] {
+    const width = this.table.schema.identity.columns.length;
+    return this.selectAlive
+      .all(arrival, limit)
+      .map(([at, ...key]) => ({ arrival: Number(at), key: takeExact(key, 0, width) }));
   }
 
   /** What was looked up may have been rolled back. */

@@ -5,7 +5,7 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
-import { tablesOfGap } from './capture-gap.js';
+import { type CaptureGap, parseGap } from './capture-gap.js';
 import { FORMAT_VERSION, PREFIX } from './metadata-schema.js';
 import { SETTLED_SESSION } from './stamp.js';
 import { birthOf, nodeOf, sessionName } from './version-vector.js';
@@ -90,7 +90,7 @@ export class NodeState {
   private nameById = new Map<number, string>();
   private ownSession: string | null = null;
   /** What the fact `gap` says, read once. */
-  private gap: { readonly stored: string; readonly tables: ReadonlySet<string> } = { stored: '', tables: new Set() };
+  private gap: { readonly stored: string; readonly parsed: CaptureGap | null } = { stored: '', parsed: null };
   /** Session → highest HLC that is a row's, not a marker's; what came before this process began is taken for rows. */
   private rowHighs = new Map<string, number>();
 
@@ -304,12 +304,22 @@ export class NodeState {
     return id;
   }
 
-  /** May writes to this table have gone unrecorded? Asked for each row that is applied. */
-  isInGap(table: string): boolean {
+  /** Writes that may have gone unrecorded; null: none are known. Asked for each row that is applied. */
+  get captureGap(): CaptureGap | null {
     const stored = this.facts.gap;
-    if (stored === '') return false;
-    if (stored !== this.gap.stored) this.gap = { stored, tables: tablesOfGap(stored) };
-    return this.gap.tables.has(table);
+    if (stored !== this.gap.stored) this.gap = { stored, parsed: parseGap(stored) };
+    return this.gap.parsed;
+  }
+
+  /** May writes to this table have gone unrecorded? */
+  isInGap(table: string): boolean {
+    return this.captureGap?.tables.includes(table) ?? false;
+  }
+
+  /** What is written over in the gap goes into records at once from here on. */
+  noteGapIsFull(): void {
+    const gap = this.captureGap;
+    if (gap !== null && gap.isFull === undefined) this.set('gap', JSON.stringify({ ...gap, isFull: true }));
   }
 
   /** Is this a session of this node, by its number? */

@@ -6,6 +6,7 @@
 import type { Database } from 'better-sqlite3';
 import { SqlsyncError } from '../errors.js';
 import type { Engine } from './engine.js';
+import { judgeAllReplaced } from './judge-replaced.js';
 import { leftRows } from './left-behind.js';
 import { FORMER, findLocalTables, takeLocalTables } from './local-tables.js';
 import { NodeState } from './node-state.js';
@@ -39,6 +40,11 @@ export interface RejoinOutcome extends WrittenAgain {
  * and what prepareSnapshot throws. All of the node's log must be folded.
  */
 export function rejoinOn(seed: Database, engine: Engine, options: RejoinOptions): RejoinOutcome {
+  // What may have been written unseen is nobody's to judge any more.
+  engine.writeTransaction(() => {
+    judgeAllReplaced(engine);
+    engine.foldToEnd();
+  });
   const { state, log, clock } = engine;
   const node = state.get('node');
   const nowMs = clock.nowMs();

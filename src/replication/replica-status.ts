@@ -77,7 +77,6 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
   const isReadOnly = membership.isReader;
   const { counts, groups } = yield* countConflicts(engine.options.writer);
   for (const removed of removedConflicts(state.get('removed_conflicts'))) addTo(groups, removed);
-  const gap = state.get('gap') ?? '';
   return {
     node: state.get('node'),
     nodeId: state.get('node_id'),
@@ -107,7 +106,7 @@ export function* readReplicaStatus(engine: Engine, membership: Members, rules: R
     held: { rows: held.summary().rows, tables: heldTables(engine, membership.known) },
     horizon: state.get('horizon'),
     catchUp: catchUpOf(state),
-    gap: gap === '' ? null : (JSON.parse(gap) as CaptureGap),
+    gap: state.captureGap,
     withoutIdentity: engine.tablesWithNullKeys(),
     verified: verifiedPeersOf(state.get('verified')),
     rules: readRulesStatus(

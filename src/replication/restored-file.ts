@@ -68,6 +68,8 @@ function forgetHistory(db: Database, nowMs: number): void {
     ...['log', 'session', 'ack', 'cursor', 'former', 'former_value'].map((name) => PREFIX + name),
   ];
   for (const name of forgotten) db.prepare(`DELETE FROM ${name}`).run();
+  // What was written over in a gap is still to be told; how rows were left was known by stamps that are gone.
+  db.prepare(`UPDATE ${PREFIX}gap_row SET known = NULL`).run();
   log.appendMarker(marker);
   setFacts(db, { folded: marker, horizon: 0, dropped: 0, edits_floor: edits });
 }

@@ -25,9 +25,12 @@ interface Pass {
 
 export class Settling {
   private pass: Pass | null = null;
-  /** Everything within this horizon is settled, but for tables of which rows wait for the schema. */
+  /** Everything within this horizon is settled, but for tables that have been passed over. */
   private settledHorizon = -1;
-  /** Those tables: what such a row will be joined with must still be known then. */
+  /**
+   * Tables of which rows wait for the schema: what such a row will be joined with must still be known then. And tables of
+   * which writes may have gone unrecorded: what closes the gap has to know whose write a row holds.
+   */
   private passedOver: ReadonlySet<string> = new Set();
   /** Might there be names of sessions that nothing refers to? */
   private mayHaveNames = true;
@@ -76,15 +79,15 @@ export class Settling {
   private mayRowsSettle(horizon: number): boolean {
     if (horizon > this.settledHorizon) return true;
     if (this.passedOver.size === 0) return false;
-    const waiting = this.waitingTables();
+    const waiting = this.tablesThatWait();
     return [...this.passedOver].some((name) => !waiting.has(name));
   }
 
-  /** Under the names that they have here by now. */
-  private waitingTables(): ReadonlySet<string> {
-    const { held, fates } = this.engine;
-    const names = [...held.waitingTables()];
-    return new Set(names.map((name) => fates.history.renamed.get(name) ?? name));
+  /** Tables in a gap, and those of which rows are held, under the names that they have here by now. */
+  private tablesThatWait(): ReadonlySet<string> {
+    const { held, fates, state } = this.engine;
+    const names = [...held.waitingTables()].map((name) => fates.history.renamed.get(name) ?? name);
+    return new Set([...names, ...(state.captureGap?.tables ?? [])]);
   }
 
   private hasOtherAccess(): boolean {
@@ -125,7 +128,7 @@ export class Settling {
   private settleRows(horizon: number): void {
     const { state, tables } = this.engine;
     const from = this.pass?.horizon === horizon ? this.pass : { horizon, table: 0, arrival: 0 };
-    const waiting = this.waitingTables();
+    const waiting = this.tablesThatWait();
     const isReader = state.get('read_only') !== WRITES;
     const unsent = isReader ? new SentWrites(this.engine).bySession() : new Map<number, number>();
     this.pass = null;

@@ -44,6 +44,8 @@ export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void 
     set.run('', 'must_join');
     // Whatever the sponsor waited for was never decided: a change needs all members at hand, and the newcomer was one.
     set.run('', 'rule_change');
+    // The sponsor closes its gap itself; what was known of rows it was by its own log.
+    db.prepare(`DELETE FROM ${PREFIX}gap_row`).run();
     set.run(0, 'read_only');
     writePlace(db, null);
   })();

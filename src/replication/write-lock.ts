@@ -23,6 +23,18 @@ export function beginImmediate(db: Database): void {
   }
 }
 
+/** Begins the reader's snapshot while the writer keeps everybody else out, and ends the writer's turn. */
+export function handOver(writer: Database, reader: Database): void {
+  try {
+    reader.exec('BEGIN');
+    reader.prepare('SELECT 1 FROM sqlite_schema').get();
+    writer.exec('COMMIT');
+  } catch (error) {
+    if (reader.inTransaction) reader.exec('ROLLBACK');
+    throw error;
+  }
+}
+
 /** Does what a constraint may refuse, whole or not at all. Returns SQLite's words if it was refused. */
 export function attemptWrites(db: Database, work: () => void): string | null {
   db.exec('SAVEPOINT own_writes');

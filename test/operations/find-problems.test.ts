@@ -117,6 +117,8 @@ test('coverage that is not complete is never called well', () => {
     since: secondsAgo(1),
     message: expect.stringContaining('to sale'),
   });
+  const full = new Map([['shop', { since: NOW.getTime(), tables: ['sale'], isFull: true as const }]]);
+  expect(findProblems({ ...WELL, databases, gaps: full })[0]?.message).toMatch(/limits\.gapRowsBytesMax/);
 });
 
 test('each threshold of health is a border: at it all is well, beyond it not', () => {

@@ -28,6 +28,7 @@ export const TEST_LIMITS: EngineLimits = {
   applyTransactionRowsMax: 20_000,
   applyTransactionBytesMax: 8 * 1024 * 1024,
   lockHoldMsMax: 100,
+  gapRowsBytesMax: 64 * 1024 * 1024,
   clockAheadSecondsMax: 300,
 };
 

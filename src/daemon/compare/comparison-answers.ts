@@ -30,7 +30,7 @@ const ROWS_CHARS_MAX = 8 * 1024 * 1024;
 
 /** The file as it is reached: see DatabaseService. */
 export interface ComparedFile {
-  readonly replica: Pick<Replica, 'comparison' | 'hello' | 'isReadOnly' | 'node'>;
+  readonly replica: Pick<Replica, 'comparison' | 'hello' | 'isReadOnly' | 'knownMemberNames' | 'node'>;
   /** The database's name. */
   readonly name: string;
   /** Does a piece of work as soon as the file is free. */
@@ -46,6 +46,18 @@ export interface ComparedFile {
   tellAdvanced(): void;
 }
 
+/** What a comparison has found that closes a gap. */
+type GapFound = Parameters<Replica['comparison']['closeGap']>[1];
+
+/** The node whose rows were compared. */
+export interface ComparedPeer {
+  readonly nodeId: string;
+  /** May writes to the same tables have gone unrecorded there? */
+  readonly hasMissed: boolean;
+  /** Other members with which it has compared them. */
+  readonly covered: readonly string[];
+}
+
 /** A range as it is here. */
 export interface OwnRange extends KeyRange {
   readonly digest: RangeDigest;
@@ -54,6 +66,8 @@ export interface OwnRange extends KeyRange {
 export class ComparisonAnswers {
   /** For how long looks have had the file since writers last had a pause. */
   private heldMs = 0;
+  /** Peers with which all that a gap may hide has been compared, as long as nothing more is missed. */
+  private covered = { mark: -1, peers: new Set<string>() };
 
   constructor(private readonly file: ComparedFile) {}
 
@@ -81,7 +95,8 @@ export class ComparisonAnswers {
     await this.file.greet(hello);
     const mine = await this.hello();
     const tables = mine.schemaHash === hello.schemaHash ? null : await this.tables();
-    return { kind: 'hello', hello: mine, gap: [...this.comparison.gap.tables], tables };
+    const { tables: gap } = this.comparison.gap;
+    return { kind: 'hello', hello: mine, gap: [...gap], covered: [...this.coveredSince().peers], tables };
   }
 
   hello(): Promise<Hello> {
@@ -158,11 +173,31 @@ export class ComparisonAnswers {
     return this.comparison.gap;
   }
 
-  /** False: more has been missed since the mark was taken. */
-  async closeGap(...found: Parameters<Replica['comparison']['closeGap']>): Promise<boolean> {
-    const isClosed = await this.file.work(() => this.comparison.closeGap(...found));
+  /**
+   * False: more has been missed since the mark was taken, or the peer has missed some itself, and what both have missed
+   * alike others may have otherwise: then all members have to be compared with. `peer` null: there is nobody else.
+   */
+  async closeGap(mark: number, found: GapFound, peer: ComparedPeer | null): Promise<boolean> {
+    const others = this.file.replica.knownMemberNames.filter((name) => name !== this.file.replica.node);
+    const { peers } = this.coveredSince();
+    // Who is equal to the peer in all that was recorded is equal to those that the peer is equal to.
+    if (mark === this.comparison.gap.mark && found.peer !== null) {
+      for (const name of [found.peer, ...(peer?.covered ?? [])]) peers.add(name);
+    }
+    const isWithAll = others.every((name) => peers.has(name));
+    if (peer?.hasMissed && !isWithAll) return false;
+    if (peer !== null && others.length > 1) await this.repeat(() => this.comparison.claimRows(peer.nodeId));
+    await this.repeat(() => this.comparison.judgeReplaced());
+    const isClosed = await this.file.work(() => this.comparison.closeGap(mark, found));
     this.file.tellAdvanced();
     return isClosed;
+  }
+
+  /** Once more is missed, what was compared before counts for nothing. */
+  private coveredSince(): { readonly peers: Set<string> } {
+    const { isOpen, mark } = this.comparison.gap;
+    if (!isOpen || this.covered.mark !== mark) this.covered = { mark, peers: new Set() };
+    return this.covered;
   }
 
   /** See row-repair.ts for this and the next two. */
@@ -224,9 +259,14 @@ export class ComparisonAnswers {
     }
   }
 
+  /** Does a step as often as it says that there is more. */
+  private async repeat(step: () => boolean): Promise<void> {
+    while (await this.file.work(step)) await this.file.gap();
+  }
+
   /** Does a write that asks to be tried again until it is done, and has what it wrote shipped. */
   private async untilWritten(attempt: () => boolean): Promise<void> {
-    while (!(await this.file.work(attempt))) await this.file.gap();
+    await this.repeat(() => !attempt());
     this.file.tellAdvanced();
     await this.file.gap();
   }

@@ -63,7 +63,7 @@ export class GapClosing {
   private async close(service: DatabaseService): Promise<boolean> {
     const { gap } = service.answers;
     if (service.replica.isOnlyMember || gap.tables.length === 0) {
-      await service.answers.closeGap(gap.mark, { peer: null, rowsWritten: 0 });
+      await service.answers.closeGap(gap.mark, { peer: null, rowsWritten: 0 }, null);
       this.tell(service, gap.tables, 'nobody, since no other node has the rows');
       return true;
     }

@@ -85,7 +85,15 @@ class PeerVerification {
       gap.isOpen &&
       isWithinReach &&
       this.covers(gap.tables, outcome) &&
-      (await answers.closeGap(gap.mark, { peer: peer.name, rowsWritten }));
+      (await answers.closeGap(
+        gap.mark,
+        { peer: peer.name, rowsWritten },
+        {
+          nodeId: theirs.hello.nodeId,
+          hasMissed: gap.tables.some((name) => theirs.gap.includes(name)),
+          covered: theirs.covered,
+        },
+      ));
     const aside = this.options.tables === null ? asideBeside(chosen, mine, theirs.hello) : [];
     const notCompared = [...(lacking === null ? [] : [lacking]), ...aside].join('; ');
     return toReport(peer.name, outcome, notCompared === '' ? null : notCompared, gapClosed);

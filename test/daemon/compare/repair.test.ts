@@ -221,8 +221,9 @@ test('a gap that is found while the nodes are compared is not closed by it', asy
   expect(tables).toEqual(['t']);
   here.app.exec('DROP TRIGGER _sqlsync_10_update');
   const found = { peer: 'n1', rowsWritten: 0 };
-  expect(await answers.closeGap(mark, found)).toBe(false);
-  expect(await answers.closeGap(answers.gap.mark, found)).toBe(true);
+  const peer = { nodeId: nodes[1].replica.nodeId, hasMissed: false, covered: [] };
+  expect(await answers.closeGap(mark, found, peer)).toBe(false);
+  expect(await answers.closeGap(answers.gap.mark, found, peer)).toBe(true);
   expect(answers.gap.isOpen).toBe(false);
   expect(here.replica.status().gap).toBe(null);
 });
