@@ -12,13 +12,17 @@ export function writeWithoutTriggers({ app }: EngineNode, sql: string, table = 1
 }
 
 /** As a daemon does with a peer that is in touch. Says whether the gap is closed. */
-export async function closeGapWith(here: EngineNode, there: EngineNode): Promise<boolean> {
+export async function closeGapWith(
+  here: EngineNode,
+  there: EngineNode,
+  options: { readonly waitMsMax?: number } = {},
+): Promise<boolean> {
   here.foldAll();
   const { comparison } = here.replica;
   const gap = { here: comparison.gap.tables, there: there.replica.comparison.gap.tables };
   const { mark } = comparison.gap;
-  const compared = await compareEngines(here, there, { treat: (sides) => closeGap(sides, gap) });
-  const isEqual = compared.reason === null && compared.tables.every(({ differing }) => differing === 0);
+  const compared = await compareEngines(here, there, { ...options, treat: (sides) => closeGap(sides, gap) });
+  const isEqual = compared.isWhole && compared.tables.every(({ differing }) => differing === 0);
   const rowsWritten = compared.tables.reduce((sum, { written }) => sum + written, 0);
   const hasMissed = gap.here.some((name) => gap.there.includes(name));
   const answer = await keptAnswersOf(there).answer({ kind: 'hello', hello: here.hello() });

@@ -1,7 +1,8 @@
 /**
  * A page of documentation as a play: its SQL blocks are what applications write on Paris and Lyon, which are apart until
  * the block is over; its console blocks are what an operator in Paris types, and what comes of it. Blocks are played in
- * their order, but for what both have (`-- both`): that is there before. While rules are set, Lyon's daemon runs.
+ * their order, but for what both have (`-- both`): that is there before. While rules are set and
+ * nodes are compared, Lyon's daemon runs.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -74,7 +75,7 @@ export async function playPage(page: string): Promise<Scene[]> {
     await configure(cluster.directory);
     for (const { kind, text } of blocks) {
       if (kind === 'sql') writeApart(cluster, sectionsOf(text));
-      else if (text.includes('rules set')) await besideDaemon(cluster, () => play(text));
+      else if (/rules set|verify/.test(text)) await besideDaemon(cluster, () => play(text));
       else await play(text);
     }
     return scenes;
