@@ -183,7 +183,7 @@ export class Settling {
     if (others === null) return [];
     const passed = others.reduce((min, { told }) => Math.min(min, told?.horizon ?? 0), state.get('horizon'));
     const belonging = new Set(this.members.names());
-    const furthest = furthestOfEach(state.vector);
+    const furthest = furthestOfEach(state.vector, state.session);
     return [...state.vector]
       .filter(([session, hlc]) => hlc <= passed && session !== state.session && belonging.has(nodeOf(session)))
       .map(([session]) => session)
@@ -210,12 +210,13 @@ export class Settling {
   }
 }
 
-function furthestOfEach(vector: ReadonlyMap<string, number>): Map<string, string> {
+/** @param current of two that are equally far it is the one that stays */
+function furthestOfEach(vector: ReadonlyMap<string, number>, current: string | null): Map<string, string> {
   const furthest = new Map<string, string>();
   for (const [session, hlc] of vector) {
     const node = nodeOf(session);
-    const known = furthest.get(node);
-    if (known === undefined || (vector.get(known) as number) < hlc) furthest.set(node, session);
+    const known = vector.get(furthest.get(node) ?? '') ?? -1;
+    if (hlc > known || (hlc === known && session === current)) furthest.set(node, session);
   }
   return furthest;
 }
