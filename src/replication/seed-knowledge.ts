@@ -81,6 +81,14 @@ export class SeedKnowledge {
     return 'unknown';
   }
 
+  /**
+   * Has the file all that the seed had settled by then? Its horizon tells that of those alone whom it waited for: what it
+   * has settled and the seed lacks it has settled without the seed.
+   */
+  private isWithinHorizon(hlc: number): boolean {
+    return !this.isSeedBehind && hlc <= this.file.horizon;
+  }
+
   /** Has whoever has written it got it still, for all anybody has heard? */
   private mayShipItself(author: string, { session, hlc }: Stamp): boolean {
     if (this.seed.has(session) >= hlc) return true;
@@ -96,7 +104,7 @@ export class SeedKnowledge {
 
   /** Does the file have a write of the seed? */
   familiarity({ session, hlc }: Stamp): Familiarity {
-    if (session === SETTLED_SESSION) return this.hasSeenSettled || hlc <= this.file.horizon ? 'known' : 'unclear';
+    if (session === SETTLED_SESSION) return this.hasSeenSettled || this.isWithinHorizon(hlc) ? 'known' : 'unclear';
     return this.file.has(session) >= hlc ? 'known' : 'unknown';
   }
 }

@@ -240,6 +240,23 @@ test('two sides that have counted each other out compare rows one by one, and lo
   expect(record?.winner).not.toEqual(record?.loser);
 });
 
+test('two sides that have counted each other out: what one has settled the other has not seen, however high its own horizon', () => {
+  const { made, nodes } = three();
+  const [a, b, c] = nodes;
+  c.removeMember(a);
+  c.removeMember(b);
+  a.app.exec(`UPDATE item SET a = 'theirs' WHERE id = 'i1'`);
+  goOn(nodes);
+  c.app.exec(`INSERT INTO item VALUES('since', 1, 1, 's')`);
+  c.foldAll();
+  while (c.replica.settle().more);
+  expect(c.hello().horizon).toBeGreaterThan(a.hello().horizon);
+  c.app.exec(`UPDATE item SET a = 'mine' WHERE id = 'i1'`);
+  expect(c.rejoin(a)).toMatchObject({ compared: true, conflicts: 1 });
+  expectSame(made);
+  expect(records(a)).toMatchObject([{ winner: { id: 'i1', a: 'mine' }, loser: { id: 'i1', a: 'theirs' } }]);
+});
+
 test('what one side keeps in a record alone comes along, though it has been settled there', () => {
   const { made, nodes } = three();
   const [a, b, c] = nodes;
