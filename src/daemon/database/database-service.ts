@@ -28,11 +28,12 @@ import type { LockedCut } from '../stream/send-stream.js';
 import type { StreamStage } from '../stream/stage.js';
 import { StageStore, type StreamReceiver } from '../stream/stage-store.js';
 import { type AppliedStage, type ApplyProgress, ApplyQueue } from './apply-queue.js';
+import { CheckpointPatience } from './checkpoint-patience.js';
 import { type DatabaseFigures, readFigures } from './database-figures.js';
 import { Greetings } from './greetings.js';
 import { MigrationHold } from './migration-hold.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
-import { CATCH_UP_LOST, eventsLost, ownTrouble } from './service-errors.js';
+import { CATCH_UP_LOST, eventsLost, ownTrouble, STAGE_LOST } from './service-errors.js';
 import { settlePlace } from './settle-place.js';
 import { ShippingGate } from './shipping-gate.js';
 import { type OpenProblem, Upkeep } from './upkeep.js';
@@ -50,8 +51,6 @@ export interface DatabaseServiceOptions {
   /** A bug, or a file that is no longer the one that was opened: the daemon must stop. */
   readonly onFatal: (error: unknown) => void;
 }
-
-const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
 
 /** How long a lock of the application's may keep an answer back. */
 const STATUS_WAIT_MS = 1_000;
@@ -106,9 +105,10 @@ export class DatabaseService {
       onAbandoned: ({ code, message }) => this.logger.warn({ code }, `${STAGE_LOST}: ${message}`),
     });
     this.gate = new ShippingGate(limits.idleTimeoutMs);
+    const patience = new CheckpointPatience(install, this.stopSignal);
     this.upkeep = new Upkeep({
       work: {
-        fold: () => this.fold(),
+        fold: () => patience.wait().then(() => this.fold()),
         settle: () => this.settle(),
         resume: () => this.resume(),
       },

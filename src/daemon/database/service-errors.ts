@@ -11,6 +11,7 @@ const OWN_TROUBLE: readonly ErrorCode[] = [
   'database-damaged',
 ];
 
+export const STAGE_LOST = 'a half applied catch-up cannot be gone on with, and goes on when a peer sends it again';
 export const CATCH_UP_LOST =
   'the rest of a catch-up is with a removed node alone, which writes it again when it rejoins: this node goes on without';
 
