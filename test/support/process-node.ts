@@ -102,6 +102,11 @@ export class ProcessNode {
     return pid;
   }
 
+  /** Has a daemon been started here that has not ended? */
+  get isAlive(): boolean {
+    return this.process !== null && this.process.exitCode === null && this.process.signalCode === null;
+  }
+
   /** What the daemon has logged since it was started, in order. */
   get log(): readonly LogLine[] {
     const lines = this.stderr.split('\n').slice(0, -1);

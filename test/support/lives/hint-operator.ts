@@ -1,0 +1,155 @@
+/**
+ * An operator who knows nothing but what sqlsync prints: types the commands of problems and hints as they stand, starts a
+ * daemon that is down, and stops it where a hint says so. What is an operator's to know are names, addresses and that an
+ * invitation goes from one machine to the other. A hint that cannot be followed is an error of the trial.
+ */
+import type { NodeStatus, Problem } from '../../../src/operations/status-report.js';
+import type { ProcessNode } from '../process-node.js';
+import { type CliResult, runCli } from '../run-cli.js';
+
+const ROUNDS_MAX = 60;
+const HINTS_MAX = 5;
+
+export interface Typed {
+  readonly node: string;
+  readonly command: string;
+  readonly exitCode: number | null;
+  readonly why: string;
+}
+
+interface ErrorDocument {
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null };
+}
+
+export class HintOperator {
+  readonly typed: Typed[] = [];
+
+  constructor(
+    private readonly nodes: readonly ProcessNode[],
+    private readonly running: Set<string>,
+    private readonly say: (text: string) => void,
+  ) {}
+
+  /** Follows what is printed until every node is healthy. Throws with what is wrong when that does not come. */
+  async untilHealthy(deadlineMs: number): Promise<void> {
+    let wrong: string[] = [];
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      wrong = [];
+      for (const node of this.nodes) wrong.push(...(await this.look(node, round)));
+      if (wrong.length === 0) return;
+      if (performance.now() > deadlineMs) break;
+    }
+    throw new Error(`following all hints, nodes are not healthy:\n${wrong.join('\n')}\ntyped:\n${this.account()}`);
+  }
+
+  account(): string {
+    return this.typed
+      .map(({ node, command, exitCode, why }) => `  ${node}$ ${command} → ${exitCode} (${why})`)
+      .join('\n');
+  }
+
+  /** One look at a node and what is to be typed there; what is wrong with it still. */
+  async look(node: ProcessNode, round = 0): Promise<string[]> {
+    await this.assureRunning(node);
+    const status = await this.statusOf(node);
+    const errors = status.problems.filter(({ severity }) => severity === 'error');
+    if (errors.length === 0 && !status.healthy) return [`${node.name} is unhealthy and has no problem`];
+    // What mends itself is given the time of a look.
+    if (round > 0) for (const problem of errors) await this.follow(node, problem);
+    return errors.map(
+      ({ code, message, command }) => `${node.name}: ${code}: ${message}${command ? ` | ${command}` : ''}`,
+    );
+  }
+
+  private async statusOf(node: ProcessNode): Promise<NodeStatus> {
+    const { stdout, stderr } = await this.cli(node, ['status', '--json']);
+    try {
+      return JSON.parse(stdout) as NodeStatus;
+    } catch {
+      throw new Error(`${node.name}: status prints no document: ${stdout}${stderr}`);
+    }
+  }
+
+  /** A daemon that has ended is started, as systemd would. */
+  async assureRunning(node: ProcessNode): Promise<void> {
+    if (this.running.has(node.name) && node.isAlive) return;
+    this.running.delete(node.name);
+    await this.start(node);
+  }
+
+  private async start(node: ProcessNode): Promise<void> {
+    try {
+      await node.start();
+      this.running.add(node.name);
+    } catch (error) {
+      const { message } = error as Error;
+      const commands = commandsIn(message);
+      this.note(node, 'sqlsync start', 1, message.slice(-600));
+      if (commands.length === 0)
+        throw new Error(`${node.name} does not start, and no hint says what to type: ${message}`);
+      await this.type(node, commands[0] as string, message.slice(-300));
+      await node.start();
+      this.running.add(node.name);
+    }
+  }
+
+  private async follow(node: ProcessNode, { command, message }: Problem): Promise<void> {
+    const commands = command === null ? commandsIn(message) : [command];
+    // What names a choice of the operator's or another machine is in words; the first that can be typed here is.
+    for (const one of commands) await this.type(node, one, message);
+  }
+
+  /** Types a command, and what the hint of its refusal says. */
+  async type(node: ProcessNode, command: string, why: string, depth = 0): Promise<void> {
+    const words = wordsOf(command);
+    if (words[0] !== 'sqlsync') throw new Error(`${node.name}: what to type is no command: ${command}`);
+    const args = words.slice(1);
+    if (args[0] === 'start') return this.assureRunning(node);
+    const result = await this.cli(node, [...args, '--json', '--no-input']);
+    this.note(node, command, result.exitCode, why);
+    if (result.exitCode === 0 || depth >= HINTS_MAX) return;
+    await this.answer(node, command, result, depth);
+  }
+
+  private async answer(node: ProcessNode, command: string, result: CliResult, depth: number): Promise<void> {
+    const error = errorOf(result);
+    if (error === null) return;
+    const { code, message, hint } = error;
+    this.note(node, command, result.exitCode, `${code}: ${message} (${hint})`);
+    if (code === 'usage' && hint?.includes('--yes')) return this.type(node, `${command} --yes`, message, depth + 1);
+    if (code === 'database-in-use' || /stop/i.test(hint ?? '')) {
+      if (!this.running.has(node.name)) return;
+      await node.end('SIGTERM');
+      this.running.delete(node.name);
+      await this.type(node, command, message, depth + 1);
+      return this.assureRunning(node);
+    }
+  }
+
+  private note(node: ProcessNode, command: string, exitCode: number | null, why: string): void {
+    const typed = { node: node.name, command, exitCode, why };
+    this.typed.push(typed);
+    this.say(`    ${node.name}$ ${command} → ${exitCode}  [${why.slice(0, 300)}]`);
+  }
+
+  private cli(node: ProcessNode, args: readonly string[]): Promise<CliResult> {
+    return runCli(args, { cwd: node.folder });
+  }
+}
+
+export function errorOf({ stdout }: CliResult): ErrorDocument['error'] | null {
+  try {
+    return (JSON.parse(stdout) as Partial<ErrorDocument>).error ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function commandsIn(text: string): string[] {
+  return [...text.matchAll(/`(sqlsync [^`]+)`/g)].map(([, command]) => command as string);
+}
+
+/** Words as a shell would have them, quotes of one kind. */
+function wordsOf(command: string): string[] {
+  return [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, one, two, bare]) => one ?? two ?? bare ?? '');
+}

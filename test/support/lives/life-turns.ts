@@ -1,0 +1,223 @@
+/**
+ * The turns that the life of a file may take, each as an operator or an accident brings it about, under writers on every
+ * node. What a turn leaves to be done is left to the hints that sqlsync prints.
+ */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { withReader } from '../compare-files.js';
+import type { ProcessNode } from '../process-node.js';
+import { runCli } from '../run-cli.js';
+import type { Random } from '../seeded-random.js';
+import type { HintOperator } from './hint-operator.js';
+import { type LifeMigrations, MIGRATIONS, run } from './life-schema.js';
+import type { LifeValues } from './life-values.js';
+import type { LifeWriter } from './life-writer.js';
+
+export interface TurnDeps {
+  readonly nodes: readonly ProcessNode[];
+  readonly writers: readonly LifeWriter[];
+  readonly values: LifeValues;
+  readonly migrations: LifeMigrations;
+  readonly operator: HintOperator;
+  /** Names of nodes whose daemon is meant to run. */
+  readonly running: Set<string>;
+  readonly random: Random;
+  commitsPass(): Promise<void>;
+  say(text: string): void;
+}
+
+type Turn = (node: ProcessNode, deps: TurnDeps) => Promise<void>;
+
+/** Stops a node's daemon, if it runs, for what is done then. */
+async function whileStopped(node: ProcessNode, deps: TurnDeps, work: () => Promise<void>): Promise<void> {
+  await stop(node, deps);
+  await work();
+  await deps.operator.assureRunning(node);
+}
+
+async function stop(node: ProcessNode, { running }: TurnDeps, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (!running.has(node.name)) return;
+  const { code } = await node.end(signal);
+  running.delete(node.name);
+  if (signal === 'SIGTERM' && code !== 0) throw new Error(`${node.name}: SIGTERM ends the daemon with ${code}`);
+}
+
+/** The applications of a node have closed its file meanwhile. */
+async function withoutWriters(node: ProcessNode, { writers }: TurnDeps, work: () => Promise<void>): Promise<void> {
+  const own = writers.filter((writer) => writer.node === node);
+  await Promise.all(own.map((writer) => writer.pause()));
+  await work();
+  for (const writer of own) writer.resume();
+}
+
+const sqlite = (node: ProcessNode, sql: string) => run(['sqlite3', '-batch', '-cmd', '.timeout 60000', node.path, sql]);
+const others = (node: ProcessNode, { nodes }: TurnDeps) => nodes.filter((other) => other !== node);
+
+async function migrateNext(node: ProcessNode, deps: TurnDeps): Promise<void> {
+  const wraps = deps.random.chance(0.3);
+  const kind = await deps.migrations.advance(node.path, wraps, async (argv) => {
+    const result = await runCli(['migrate', node.path, '-c', node.configFile, '--', ...argv], { cwd: node.folder });
+    if (result.exitCode !== 0) throw new Error(`${node.name}: migrate exits ${result.exitCode}: ${result.stderr}`);
+  });
+  if (kind !== null) deps.say(`    ${node.name} runs migration ${kind}${wraps ? ' in sqlsync migrate' : ''}`);
+}
+
+/** Nodes that are behind run one migration more. */
+export async function migrateOthers(deps: TurnDeps, chance: number): Promise<void> {
+  for (const node of deps.nodes) if (deps.random.chance(chance)) await migrateNext(node, deps);
+}
+
+/** Runs migrations on all nodes until none lacks any. */
+export async function migrateAll(deps: TurnDeps): Promise<void> {
+  for (const node of deps.nodes) for (let n = 0; n <= deps.migrations.count; n += 1) await migrateNext(node, deps);
+}
+
+/** The file whole, as another: what `cp` makes of one that nobody has open. */
+async function copyOf(node: ProcessNode, to: string): Promise<void> {
+  rmSync(to, { force: true });
+  await sqlite(node, `.backup '${to}'`);
+}
+
+function dropJournals(node: ProcessNode): void {
+  for (const suffix of ['-wal', '-shm', '-journal']) rmSync(node.path + suffix, { force: true });
+}
+
+/** Puts a copy of earlier in the place of the file, which is lost. */
+async function putBack(node: ProcessNode, deps: TurnDeps, copy: string): Promise<void> {
+  deps.values.noteGone(
+    node.path,
+    others(node, deps).map(({ path }) => path),
+  );
+  dropJournals(node);
+  copyFileSync(copy, `${node.path}.new`);
+  renameSync(`${node.path}.new`, node.path);
+}
+
+const killDaemon: Turn = async (node, deps) => {
+  await stop(node, deps, 'SIGKILL');
+  await deps.commitsPass();
+  await deps.operator.assureRunning(node);
+};
+
+const restart: Turn = (node, deps) => whileStopped(node, deps, () => deps.commitsPass());
+
+const killApplication: Turn = async (node, { writers, random }) => {
+  random.pick(writers.filter((writer) => writer.node === node)).kill();
+};
+
+const migrate: Turn = async (node, deps) => {
+  deps.migrations.add(deps.random.pick(MIGRATIONS));
+  await migrateNext(node, deps);
+};
+
+const vacuum: Turn = (node) => sqlite(node, 'VACUUM');
+
+const switchJournal: Turn = (node, deps) =>
+  withoutWriters(node, deps, () =>
+    whileStopped(node, deps, async () => {
+      const isWal = withReader(node.path, (db) => db.pragma('journal_mode', { simple: true }) === 'wal');
+      await sqlite(node, `PRAGMA journal_mode = ${isWal ? 'DELETE' : 'WAL'}`);
+    }),
+  );
+
+const dropTrigger: Turn = async (node, deps) => {
+  const triggers = withReader(node.path, (db) =>
+    db
+      .prepare<[], string>(`SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '_sqlsync_*'`)
+      .pluck()
+      .all(),
+  );
+  if (triggers.length > 0) await sqlite(node, `DROP TRIGGER IF EXISTS "${deps.random.pick(triggers)}"`);
+};
+
+const dropLog: Turn = (node) => sqlite(node, 'DROP TABLE IF EXISTS _sqlsync_log');
+
+const replaceStopped: Turn = (node, deps) =>
+  withoutWriters(node, deps, () => whileStopped(node, deps, () => replaceByCopy(node)));
+
+/** Of a rollback-journal file only: another process's WAL is not to be had with a copy. */
+const replaceRunning: Turn = (node, deps) =>
+  withoutWriters(node, deps, async () => {
+    if (withReader(node.path, (db) => db.pragma('journal_mode', { simple: true })) === 'wal') return;
+    await replaceByCopy(node);
+    await deps.commitsPass();
+  });
+
+async function replaceByCopy(node: ProcessNode): Promise<void> {
+  await copyOf(node, `${node.path}.copy`);
+  if (!existsSync(`${node.path}-wal`)) dropJournals(node);
+  renameSync(`${node.path}.copy`, node.path);
+}
+
+const rawCopy: Turn = async (node, deps) => {
+  const copy = join(node.folder, 'earlier.db');
+  await copyOf(node, copy);
+  await deps.commitsPass();
+  await deps.commitsPass();
+  await withoutWriters(node, deps, () => whileStopped(node, deps, () => putBack(node, deps, copy)));
+};
+
+const restoreRejoin: Turn = async (node, deps) => {
+  const backups = join(node.folder, 'backups');
+  mkdirSync(backups, { recursive: true });
+  await node.succeed(['backup', '--to', backups]);
+  await deps.commitsPass();
+  const newest = readdirSync(backups)
+    .filter((name) => name.endsWith('.gz'))
+    .sort()
+    .at(-1) as string;
+  await withoutWriters(node, deps, () =>
+    whileStopped(node, deps, async () => {
+      deps.values.noteGone(
+        node.path,
+        others(node, deps).map(({ path }) => path),
+      );
+      await node.succeed(['restore', join(backups, newest), node.path, '--as', 'rejoin', '--yes']);
+    }),
+  );
+};
+
+const removeMember: Turn = async (node, deps) => {
+  await stop(node, deps);
+  await deps.commitsPass();
+  const other = deps.random.pick(others(node, deps));
+  await node.run(['sync']);
+  await other.succeed(['members', 'remove', node.name, '--yes']);
+  await deps.commitsPass();
+  await deps.operator.assureRunning(node);
+};
+
+const prune: Turn = async (node) => {
+  await node.succeed(['prune', '--keep-log', '0s']);
+};
+
+const verify: Turn = async (node, deps) => {
+  const { exitCode, stdout } = await node.run(['verify', '--json', '--timeout', '20s']);
+  deps.say(`    verify exits ${exitCode}`);
+  if (exitCode === 70) throw new Error(`${node.name}: verify: ${stdout}`);
+};
+
+const TURNS_OF = {
+  'kill-daemon': killDaemon,
+  restart,
+  'kill-application': killApplication,
+  migrate,
+  vacuum,
+  'switch-journal': switchJournal,
+  'drop-trigger': dropTrigger,
+  'drop-log': dropLog,
+  'replace-stopped': replaceStopped,
+  'replace-running': replaceRunning,
+  'raw-copy': rawCopy,
+  'restore-rejoin': restoreRejoin,
+  'remove-member': removeMember,
+  prune,
+  verify,
+} as const satisfies Record<string, Turn>;
+
+export type TurnKind = keyof typeof TURNS_OF;
+export const TURNS = Object.keys(TURNS_OF) as TurnKind[];
+
+export function takeTurn(kind: TurnKind, node: ProcessNode, deps: TurnDeps): Promise<void> {
+  return TURNS_OF[kind](node, deps);
+}
