@@ -9,20 +9,16 @@ import { type CliResult, runCli } from '../run-cli.js';
 
 const ROUNDS_MAX = 60;
 const HINTS_MAX = 5;
-
-export interface Typed {
-  readonly node: string;
-  readonly command: string;
-  readonly exitCode: number | null;
-  readonly why: string;
-}
+const SHOWN_CHARS_MAX = 700;
 
 interface ErrorDocument {
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null };
 }
 
 export class HintOperator {
-  readonly typed: Typed[] = [];
+  /** What was typed and what came of it, each once. */
+  readonly typed = new Set<string>();
+  count = 0;
 
   constructor(
     private readonly nodes: readonly ProcessNode[],
@@ -43,9 +39,7 @@ export class HintOperator {
   }
 
   account(): string {
-    return this.typed
-      .map(({ node, command, exitCode, why }) => `  ${node}$ ${command} → ${exitCode} (${why})`)
-      .join('\n');
+    return [...this.typed].map((line) => `  ${line}`).join('\n');
   }
 
   /** One look at a node and what is to be typed there; what is wrong with it still. */
@@ -55,7 +49,7 @@ export class HintOperator {
     const errors = status.problems.filter(({ severity }) => severity === 'error');
     if (errors.length === 0 && !status.healthy) return [`${node.name} is unhealthy and has no problem`];
     // What mends itself is given the time of a look.
-    if (round > 0) for (const problem of errors) await this.follow(node, problem);
+    if (round > 0) await this.follow(node, errors);
     return errors.map(
       ({ code, message, command }) => `${node.name}: ${code}: ${message}${command ? ` | ${command}` : ''}`,
     );
@@ -93,43 +87,58 @@ export class HintOperator {
     }
   }
 
-  private async follow(node: ProcessNode, { command, message }: Problem): Promise<void> {
-    const commands = command === null ? commandsIn(message) : [command];
-    // What names a choice of the operator's or another machine is in words; the first that can be typed here is.
-    for (const one of commands) await this.type(node, one, message);
+  private async follow(node: ProcessNode, problems: readonly Problem[]): Promise<void> {
+    const commands = problems.flatMap(({ command, message }) =>
+      (command === null ? commandsIn(message) : [command]).map((one) => [one, message] as const),
+    );
+    // Once, however many problems say it.
+    for (const [command, message] of new Map(commands)) await this.type(node, command, message);
   }
 
   /** Types a command, and what the hint of its refusal says. */
   async type(node: ProcessNode, command: string, why: string, depth = 0): Promise<void> {
-    const words = wordsOf(command);
+    const words = wordsOf(this.filledIn(node, command));
     if (words[0] !== 'sqlsync') throw new Error(`${node.name}: what to type is no command: ${command}`);
     const args = words.slice(1);
     if (args[0] === 'start') return this.assureRunning(node);
     const result = await this.cli(node, [...args, '--json', '--no-input']);
-    this.note(node, command, result.exitCode, why);
-    if (result.exitCode === 0 || depth >= HINTS_MAX) return;
-    await this.answer(node, command, result, depth);
+    const error = errorOf(result);
+    const refusal = error === null ? '' : `${error.code}: ${error.message} (${error.hint}), because `;
+    this.note(node, words.join(' '), result.exitCode, refusal + why);
+    if (error !== null && depth < HINTS_MAX) await this.answer(node, command, error, depth);
   }
 
-  private async answer(node: ProcessNode, command: string, result: CliResult, depth: number): Promise<void> {
-    const error = errorOf(result);
-    if (error === null) return;
-    const { code, message, hint } = error;
-    this.note(node, command, result.exitCode, `${code}: ${message} (${hint})`);
+  /** Names and addresses are the operator's to know. */
+  private filledIn(node: ProcessNode, command: string): string {
+    const other = this.nodes.find(({ name }) => name !== node.name && this.running.has(name));
+    return command.replace('NAME=URL', `${other?.name}=${other?.url}`);
+  }
+
+  private async answer(
+    node: ProcessNode,
+    command: string,
+    { code, message, hint }: ErrorDocument['error'],
+    depth: number,
+  ): Promise<void> {
     if (code === 'usage' && hint?.includes('--yes')) return this.type(node, `${command} --yes`, message, depth + 1);
-    if (code === 'database-in-use' || /stop/i.test(hint ?? '')) {
+    if (/^stop/i.test(hint ?? '')) {
       if (!this.running.has(node.name)) return;
       await node.end('SIGTERM');
       this.running.delete(node.name);
       await this.type(node, command, message, depth + 1);
       return this.assureRunning(node);
     }
+    const [next] = commandsIn(hint ?? '');
+    if (next === undefined || next.startsWith('sqlsync status')) return;
+    await this.type(node, next, `${code}: ${message}`, depth + 1);
+    await this.type(node, command, 'as before', depth + 1);
   }
 
   private note(node: ProcessNode, command: string, exitCode: number | null, why: string): void {
-    const typed = { node: node.name, command, exitCode, why };
-    this.typed.push(typed);
-    this.say(`    ${node.name}$ ${command} → ${exitCode}  [${why.slice(0, 300)}]`);
+    const line = `${node.name}$ ${command} → ${exitCode} (${why.slice(0, SHOWN_CHARS_MAX)})`;
+    this.count += 1;
+    if (!this.typed.has(line)) this.say(`    ${line}`);
+    this.typed.add(line);
   }
 
   private cli(node: ProcessNode, args: readonly string[]): Promise<CliResult> {

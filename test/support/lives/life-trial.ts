@@ -37,7 +37,7 @@ export interface LifeTrialResult {
 const COMMITS_MIN = 10;
 const COMMITS_MAX = 60;
 const STEP_MS_MAX = 60_000;
-const HEALTHY_MS_MAX = 120_000;
+const HEALTHY_MS_MAX = 60_000;
 const EQUAL_MS_MAX = 60_000;
 const KINDS: readonly ApplicationKind[] = ['shell', 'python'];
 
@@ -75,7 +75,7 @@ class LifeTrial {
     for (const writer of this.writers) writer.stop();
     await working;
     await this.end(deps);
-    return { acknowledged: this.values.acknowledgedCount, turns: this.taken, typed: deps.operator.typed.length };
+    return { acknowledged: this.values.acknowledgedCount, turns: this.taken, typed: deps.operator.count };
   }
 
   async dispose(): Promise<void> {

@@ -26,6 +26,8 @@ export interface TurnDeps {
   say(text: string): void;
 }
 
+const TRIES_MAX = 5;
+
 type Turn = (node: ProcessNode, deps: TurnDeps) => Promise<void>;
 
 /** Stops a node's daemon, if it runs, for what is done then. */
@@ -48,6 +50,17 @@ async function withoutWriters(node: ProcessNode, { writers }: TurnDeps, work: ()
   await Promise.all(own.map((writer) => writer.pause()));
   await work();
   for (const writer of own) writer.resume();
+}
+
+/** Types a command until it does not say any more that it is to be tried again. */
+async function succeed(node: ProcessNode, args: readonly string[], { say }: TurnDeps): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const result = await node.run([...args, '--json']);
+    if (result.exitCode === 0) return;
+    const said = `${node.name}: sqlsync ${args.join(' ')} exits ${result.exitCode}: ${result.stdout}${result.stderr}`;
+    if (result.exitCode !== 75 || tries >= TRIES_MAX) throw new Error(said);
+    say(`    ${said}`);
+  }
 }
 
 const sqlite = (node: ProcessNode, sql: string) => run(['sqlite3', '-batch', '-cmd', '.timeout 60000', node.path, sql]);
@@ -160,7 +173,7 @@ const rawCopy: Turn = async (node, deps) => {
 const restoreRejoin: Turn = async (node, deps) => {
   const backups = join(node.folder, 'backups');
   mkdirSync(backups, { recursive: true });
-  await node.succeed(['backup', '--to', backups]);
+  await succeed(node, ['backup', '--to', backups], deps);
   await deps.commitsPass();
   const newest = readdirSync(backups)
     .filter((name) => name.endsWith('.gz'))
@@ -172,7 +185,7 @@ const restoreRejoin: Turn = async (node, deps) => {
         node.path,
         others(node, deps).map(({ path }) => path),
       );
-      await node.succeed(['restore', join(backups, newest), node.path, '--as', 'rejoin', '--yes']);
+      await succeed(node, ['restore', join(backups, newest), node.path, '--as', 'rejoin', '--yes'], deps);
     }),
   );
 };
@@ -182,14 +195,12 @@ const removeMember: Turn = async (node, deps) => {
   await deps.commitsPass();
   const other = deps.random.pick(others(node, deps));
   await node.run(['sync']);
-  await other.succeed(['members', 'remove', node.name, '--yes']);
+  await succeed(other, ['members', 'remove', node.name, '--yes'], deps);
   await deps.commitsPass();
   await deps.operator.assureRunning(node);
 };
 
-const prune: Turn = async (node) => {
-  await node.succeed(['prune', '--keep-log', '0s']);
-};
+const prune: Turn = (node, deps) => succeed(node, ['prune', '--keep-log', '0s'], deps);
 
 const verify: Turn = async (node, deps) => {
   const { exitCode, stdout } = await node.run(['verify', '--json', '--timeout', '20s']);
