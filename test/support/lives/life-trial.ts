@@ -145,9 +145,22 @@ class LifeTrial {
       this.taken.push(`${kind} ${node.name}`);
       this.say(`  ${kind} on ${node.name} after ${this.commits} commits`);
       await takeTurn(kind, node, deps);
+      await this.startAnew(deps);
       await migrateOthers(deps, 0.3);
     }
     await this.commitsPass();
+  }
+
+  /** A daemon whose file was replaced has ended, and is started as systemd would. It ends for nothing else. */
+  private async startAnew({ operator }: TurnDeps): Promise<void> {
+    for (const node of this.nodes.filter(({ name, isAlive }) => this.running.has(name) && !isAlive)) {
+      const why = node.complaints.at(-1);
+      this.say(`    ${node.name}: the daemon has ended: ${why?.code} ${why?.msg}`);
+      if (!node.complaints.some(({ code }) => code === 'database-replaced')) {
+        throw new Error(`the daemon of ${node.name} has ended: ${JSON.stringify(node.complaints.slice(-5))}`);
+      }
+      await operator.assureRunning(node);
+    }
   }
 
   private async commitsPass(): Promise<void> {

@@ -39,6 +39,10 @@ async function whileStopped(node: ProcessNode, deps: TurnDeps, work: () => Promi
 
 async function stop(node: ProcessNode, { running }: TurnDeps, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (!running.has(node.name)) return;
+  if (!node.isAlive) {
+    running.delete(node.name);
+    return;
+  }
   const { code } = await node.end(signal);
   running.delete(node.name);
   if (signal === 'SIGTERM' && code !== 0) throw new Error(`${node.name}: SIGTERM ends the daemon with ${code}`);
@@ -208,6 +212,21 @@ const verify: Turn = async (node, deps) => {
   if (exitCode === 70) throw new Error(`${node.name}: verify: ${stdout}`);
 };
 
+const repair: Turn = async (node, deps) => {
+  const other = deps.random.pick(others(node, deps));
+  const { exitCode, stdout } = await node.run(['repair', other.name, '--use', 'here', '--json', '--timeout', '20s']);
+  deps.say(`    repair exits ${exitCode}`);
+  if (exitCode === 70) throw new Error(`${node.name}: repair: ${stdout}`);
+};
+
+const setRules: Turn = async (node, deps) => {
+  const strategy = deps.random.pick(['merge', 'lww', 'version']);
+  const table = deps.random.pick(['item', 'archive', 'remark', '*']);
+  const { exitCode, stdout } = await node.run(['rules', 'set', table, strategy, '--json']);
+  deps.say(`    rules set ${table} ${strategy} exits ${exitCode}`);
+  if (exitCode === 70) throw new Error(`${node.name}: rules set: ${stdout}`);
+};
+
 const TURNS_OF = {
   'kill-daemon': killDaemon,
   restart,
@@ -224,6 +243,8 @@ const TURNS_OF = {
   'remove-member': removeMember,
   prune,
   verify,
+  repair,
+  'set-rules': setRules,
 } as const satisfies Record<string, Turn>;
 
 export type TurnKind = keyof typeof TURNS_OF;
