@@ -4,7 +4,7 @@
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -89,6 +89,12 @@ export class ProcessNode {
     await node.succeed(['join', url, node.path, ...node.nodeFlags]);
     node.configure(change);
     return node;
+  }
+
+  /** The same machine and address under another name: of what was configured there only the secret is left. */
+  static renamed(former: ProcessNode, name: string): ProcessNode {
+    rmSync(former.configFile, { force: true });
+    return new ProcessNode(former.folder, name, former.port);
   }
 
   get url(): string {
@@ -217,14 +223,15 @@ export class ProcessNode {
     if (this.process !== null) await this.end('SIGKILL');
   }
 
+  /** What a command that makes it a node is told. */
+  get nodeFlags(): string[] {
+    const listen = this.port === null ? [] : ['--listen', `127.0.0.1:${this.port}`];
+    return ['--node', this.name, '--name', DATABASE, '--secret-file', join(this.folder, 'secret'), ...listen];
+  }
+
   private running(): DaemonProcess {
     if (this.process === null) throw new Error(`the daemon of ${this.name} does not run`);
     return this.process;
-  }
-
-  private get nodeFlags(): string[] {
-    const listen = this.port === null ? [] : ['--listen', `127.0.0.1:${this.port}`];
-    return ['--node', this.name, '--name', DATABASE, '--secret-file', join(this.folder, 'secret'), ...listen];
   }
 }
 

@@ -134,6 +134,16 @@ export class HintOperator {
     await this.type(node, command, 'as before', depth + 1);
   }
 
+  /** A node joins the data set that another has begun: what `restore` and `status` say on that one. */
+  async joinAnew(node: ProcessNode, home: ProcessNode): Promise<void> {
+    const { stdout } = await this.cli(home, ['invite', node.name, '--json', '--no-input']);
+    const { invite } = JSON.parse(stdout) as { invite: string };
+    if (this.running.has(node.name)) await node.end('SIGTERM');
+    this.running.delete(node.name);
+    await this.type(node, `sqlsync join ${invite} ${node.path} --replace`, `joining ${home.name} anew`);
+    await this.assureRunning(node);
+  }
+
   private note(node: ProcessNode, command: string, exitCode: number | null, why: string): void {
     const line = `${node.name}$ ${command} → ${exitCode} (${why.slice(0, SHOWN_CHARS_MAX)})`;
     this.count += 1;

@@ -154,11 +154,9 @@ class LifeTrial {
   /** A daemon whose file was replaced has ended, and is started as systemd would. It ends for nothing else. */
   private async startAnew({ operator }: TurnDeps): Promise<void> {
     for (const node of this.nodes.filter(({ name, isAlive }) => this.running.has(name) && !isAlive)) {
-      const why = node.complaints.at(-1);
-      this.say(`    ${node.name}: the daemon has ended: ${why?.code} ${why?.msg}`);
-      if (!node.complaints.some(({ code }) => code === 'database-replaced')) {
-        throw new Error(`the daemon of ${node.name} has ended: ${JSON.stringify(node.complaints.slice(-5))}`);
-      }
+      const said = JSON.stringify(node.complaints.slice(-5));
+      if (!said.includes('database-replaced')) throw new Error(`the daemon of ${node.name} has ended: ${said}`);
+      this.say(`    ${node.name}: the daemon has ended, since its file was replaced`);
       await operator.assureRunning(node);
     }
   }

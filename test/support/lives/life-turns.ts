@@ -5,7 +5,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { withReader } from '../compare-files.js';
-import type { ProcessNode } from '../process-node.js';
+import { ProcessNode } from '../process-node.js';
 import { runCli } from '../run-cli.js';
 import type { Random } from '../seeded-random.js';
 import type { HintOperator } from './hint-operator.js';
@@ -14,7 +14,8 @@ import type { LifeValues } from './life-values.js';
 import type { LifeWriter } from './life-writer.js';
 
 export interface TurnDeps {
-  readonly nodes: readonly ProcessNode[];
+  /** A node that leaves is replaced by who comes back. */
+  readonly nodes: ProcessNode[];
   readonly writers: readonly LifeWriter[];
   readonly values: LifeValues;
   readonly migrations: LifeMigrations;
@@ -174,22 +175,27 @@ const rawCopy: Turn = async (node, deps) => {
   await withoutWriters(node, deps, () => whileStopped(node, deps, () => putBack(node, deps, copy)));
 };
 
-const restoreRejoin: Turn = async (node, deps) => {
+async function newestBackup(node: ProcessNode, deps: TurnDeps): Promise<string> {
   const backups = join(node.folder, 'backups');
   mkdirSync(backups, { recursive: true });
   await succeed(node, ['backup', '--to', backups], deps);
-  await deps.commitsPass();
   const newest = readdirSync(backups)
     .filter((name) => name.endsWith('.gz'))
     .sort()
-    .at(-1) as string;
+    .at(-1);
+  return join(backups, newest as string);
+}
+
+const restoreRejoin: Turn = async (node, deps) => {
+  const backup = await newestBackup(node, deps);
+  await deps.commitsPass();
   await withoutWriters(node, deps, () =>
     whileStopped(node, deps, async () => {
       deps.values.noteGone(
         node.path,
         others(node, deps).map(({ path }) => path),
       );
-      await succeed(node, ['restore', join(backups, newest), node.path, '--as', 'rejoin', '--yes'], deps);
+      await succeed(node, ['restore', backup, node.path, '--as', 'rejoin', '--yes'], deps);
     }),
   );
 };
@@ -227,6 +233,64 @@ const setRules: Turn = async (node, deps) => {
   if (exitCode === 70) throw new Error(`${node.name}: rules set: ${stdout}`);
 };
 
+/** A node leaves for good, and its file joins again under another name: with the rows it has, or without. */
+function leave(joinFlags: readonly string[], keepsRows: boolean): Turn {
+  return (node, deps) =>
+    withoutWriters(node, deps, async () => {
+      await stop(node, deps);
+      await node.run(['sync']);
+      await succeed(node, ['uninstall', node.path, '--yes', '--force'], deps);
+      const again = ProcessNode.renamed(node, `${node.name}-again`);
+      const rest = others(node, deps);
+      await forget(node, again, rest, deps);
+      if (!keepsRows)
+        deps.values.noteGone(
+          node.path,
+          rest.map(({ path }) => path),
+        );
+      const sponsor = deps.random.pick(rest);
+      await succeed(again, ['join', sponsor.url, again.path, ...again.nodeFlags, ...joinFlags], deps);
+      again.configure({});
+      deps.nodes.splice(deps.nodes.indexOf(node), 1, again);
+      for (const writer of deps.writers) if (writer.node === node) writer.node = again;
+      await deps.operator.assureRunning(again);
+    });
+}
+
+/** The others are told of a node that has left, and dial who comes in its place. */
+async function forget(node: ProcessNode, again: ProcessNode, rest: readonly ProcessNode[], deps: TurnDeps) {
+  await succeed(rest[0] as ProcessNode, ['members', 'remove', node.name, '--yes'], deps);
+  for (const other of rest) {
+    const { items } = (await other.succeed(['peers'])) as { items: { name: string; url: string | null }[] };
+    if (!items.some(({ name, url }) => name === node.name && url !== null)) continue;
+    await succeed(other, ['peers', 'remove', node.name], deps);
+    await succeed(other, ['peers', 'add', `${again.name}=${again.url}`], deps);
+  }
+}
+
+/** What is written meanwhile on a member that may not is taken when it may again. */
+const readOnly: Turn = async (node, deps) => {
+  const other = deps.random.pick(others(node, deps));
+  await succeed(other, ['members', 'set', node.name, '--access', 'read'], deps);
+  await deps.commitsPass();
+  await succeed(other, ['members', 'set', node.name, '--access', 'write'], deps);
+};
+
+const rollback: Turn = async (node, deps) => {
+  const copy = join(node.folder, 'before-backup.db');
+  await copyOf(node, copy);
+  const backup = await newestBackup(node, deps);
+  await deps.commitsPass();
+  const all = [...deps.nodes];
+  await Promise.all(deps.writers.map((writer) => writer.pause()));
+  for (const one of all) deps.values.noteGone(one.path, [copy]);
+  await stop(node, deps);
+  await succeed(node, ['restore', backup, node.path, '--as', 'rollback', '--yes'], deps);
+  await deps.operator.assureRunning(node);
+  for (const other of others(node, deps)) await deps.operator.joinAnew(other, node);
+  for (const writer of deps.writers) writer.resume();
+};
+
 const TURNS_OF = {
   'kill-daemon': killDaemon,
   restart,
@@ -245,6 +309,10 @@ const TURNS_OF = {
   verify,
   repair,
   'set-rules': setRules,
+  'leave-merge': leave(['--merge', '--prefer', 'here'], true),
+  'leave-replace': leave(['--replace'], false),
+  'read-only': readOnly,
+  rollback,
 } as const satisfies Record<string, Turn>;
 
 export type TurnKind = keyof typeof TURNS_OF;

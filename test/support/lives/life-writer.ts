@@ -49,7 +49,7 @@ export class LifeWriter {
   constructor(
     readonly name: string,
     private readonly kind: ApplicationKind,
-    readonly node: { readonly name: string; readonly path: string },
+    public node: { readonly name: string; readonly path: string },
     private readonly deps: WriterDeps,
   ) {}
 
