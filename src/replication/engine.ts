@@ -117,8 +117,8 @@ export class Engine {
     this.log = new ChangeLog(writer);
     this.tables = new ReplicatedTables(writer, this.schema.tables, this.state);
     this.quarantine = new Quarantine(writer, this.state, this.tables);
-    this.held = new HeldRows(writer, this.state, this.tables);
-    this.fates = new TableFates(writer, this.state, this.held, readTableHistory(install));
+    this.held = new HeldRows(writer, this.state, this.tables, readTableHistory(install));
+    this.fates = new TableFates(writer, this.state, this.held);
     this.former = new FormerParents(writer, this.state);
     this.gapRows = new GapRows(writer, this.limits.gapRowsBytesMax);
     this.orphans = new Orphans(this.state, this.tables, this.former);

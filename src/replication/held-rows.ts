@@ -12,6 +12,7 @@ import { packRow, type UnpackedRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
 import { lowestUnsettled, type SqlValue, type VersionedRow } from './row-version.js';
+import type { TableHistory } from './table-history.js';
 import { nodeOf } from './version-vector.js';
 import { waitsForParent } from './waiting-parents.js';
 import type { TableDefinition } from './wire-messages.js';
@@ -81,6 +82,8 @@ export class HeldRows {
     db: Database,
     private readonly state: NodeState,
     private readonly tables: ReplicatedTables,
+    /** What has become of the tables that rows wait for. */
+    readonly history: TableHistory,
   ) {
     const name = `${PREFIX}held`;
     const columns = 'arrival, version, horizon, hlc, since, anew';
@@ -217,7 +220,7 @@ export class HeldRows {
         .tables.filter(({ name }) => this.isMisfit(name))
         .map(({ name }) => name),
     );
-    return rows.filter(({ definition, row }) => {
+    return rows.map(this.underNameHere).filter(({ definition, row }) => {
       const fit = fitOf(this.tables.named(definition.name), definition);
       if ('why' in fit) return false;
       const isFree = waitsForParent(fit.table, fit.toLocal(row).image, waiting) === null;
@@ -230,8 +233,20 @@ export class HeldRows {
   private isMisfit(name: string): boolean {
     const stored = this.selectFirst.get(name);
     if (stored === undefined) return false;
-    return 'why' in fitOf(this.tables.named(name), toHeldRow(stored).definition);
+    const { definition } = this.underNameHere(toHeldRow(stored));
+    return 'why' in fitOf(this.tables.named(definition.name), definition);
   }
+
+  /**
+   * A row that this node has written itself it has most often in its table. Not where its file is another than the one it
+   * wrote to, as after a rejoin: nobody else offers it, and since then the table has been renamed.
+   */
+  private readonly underNameHere = (held: HeldRow): HeldRow => {
+    const { definition, row } = held;
+    const name = this.history.renamed.get(definition.name);
+    if (name === undefined || nodeOf(row.version.stamp.session) !== this.state.get('node')) return held;
+    return { ...held, definition: { ...definition, name } };
+  };
 
   /** Looks at no more than `limit` rows for those that fit now: they are kept no more, and are the caller's to place. */
   release(limit: number): HeldRow[] {

@@ -32,9 +32,12 @@ export class TableFates {
     private readonly db: Database,
     private readonly state: NodeState,
     private readonly held: HeldRows,
-    readonly history: TableHistory,
   ) {
     this.isDue = readAbsences(db).length > 0;
+  }
+
+  get history(): TableHistory {
+    return this.held.history;
   }
 
   /** Rows have come, among which may be what is said of tables or such as wait for one; or what was done is rolled back. */

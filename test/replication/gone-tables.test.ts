@@ -272,6 +272,23 @@ describe('a table that is renamed', () => {
     expect(held(a)).toBeGreaterThan(0);
   });
 
+  test('rows that their author has in no table any more, since it has rejoined, go in there first', () => {
+    const [a, b, c] = makeNodes(3);
+    settle();
+    a.app.exec(RENAME);
+    b.app.exec(RENAME);
+    settle();
+    c.app.exec("INSERT INTO t VALUES('x', 1), ('y', 2); DELETE FROM t WHERE k = 'y'");
+    settle();
+    expect(held(a)).toBe(2);
+    c.app.exec(RENAME);
+    c.foldAll();
+    c.rejoin(a);
+    settle();
+    for (const node of [a, b, c]) expect(rows(node, 'u')).toEqual([{ k: 'x', v: 1 }]);
+    expectSettled();
+  });
+
   test('and a table that takes its former name takes its rows', () => {
     const [a, b] = makeNodes(2);
     settle();

@@ -202,11 +202,13 @@ export class ProcessNode {
     });
     this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }));
     // What it prints when it cannot start is an error's document, and its exit follows.
-    const started = once(child.stdout, 'data').then(([text]) =>
-      String(text).includes('"started"') ? null : this.exited,
-    );
+    let said = '';
+    const started = once(child.stdout, 'data').then(([text]) => {
+      said = String(text);
+      return said.includes('"started"') ? null : this.exited;
+    });
     const exit = await Promise.race([started, this.exited]);
-    if (exit !== null) throw new Error(`the daemon of ${this.name} exits ${exit.code}: ${this.stderr}`);
+    if (exit !== null) throw new Error(`the daemon of ${this.name} exits ${exit.code}: ${said}${this.stderr}`);
     return this;
   }
 

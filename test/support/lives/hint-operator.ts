@@ -9,6 +9,7 @@ import { type CliResult, runCli } from '../run-cli.js';
 
 const ROUNDS_MAX = 60;
 const HINTS_MAX = 5;
+const STARTS_MAX = 5;
 const SHOWN_CHARS_MAX = 700;
 
 interface ErrorDocument {
@@ -71,19 +72,18 @@ export class HintOperator {
     await this.start(node);
   }
 
-  private async start(node: ProcessNode): Promise<void> {
+  private async start(node: ProcessNode, tries = 1): Promise<void> {
     try {
       await node.start();
       this.running.add(node.name);
     } catch (error) {
       const { message } = error as Error;
-      const commands = commandsIn(message);
-      this.note(node, 'sqlsync start', 1, message.slice(-600));
-      if (commands.length === 0)
-        throw new Error(`${node.name} does not start, and no hint says what to type: ${message}`);
-      await this.type(node, commands[0] as string, message.slice(-300));
-      await node.start();
-      this.running.add(node.name);
+      this.note(node, 'sqlsync start', null, message);
+      const [command] = commandsIn(message);
+      // A service that says to try again is started again.
+      if (tries >= STARTS_MAX || (command === undefined && !message.includes('exits 75'))) throw error;
+      if (command !== undefined) await this.type(node, command, message);
+      await this.start(node, tries + 1);
     }
   }
 
