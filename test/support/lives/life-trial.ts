@@ -138,10 +138,11 @@ class LifeTrial {
     // Decided beforehand: what the applications draw meanwhile is the machine's.
     const plan = Array.from({ length: this.options.turns }, () => ({
       kind: this.random.pick(this.options.of ?? TURNS),
-      node: this.random.pick(this.nodes),
+      place: this.random.int(this.nodes.length),
     }));
-    for (const { kind, node } of plan) {
+    for (const { kind, place } of plan) {
       await this.commitsPass();
+      const node = this.nodes[place] as ProcessNode;
       this.taken.push(`${kind} ${node.name}`);
       this.say(`  ${kind} on ${node.name} after ${this.commits} commits`);
       await takeTurn(kind, node, deps);
