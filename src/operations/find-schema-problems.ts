@@ -35,7 +35,9 @@ function describe(table: HeldTableStatus): string {
 
 function outlook({ fate, why, renamedTo, droppedBy, waitsFor, nodes }: HeldTableStatus): string {
   const migrate = "run the application's migration on this node, and they go in by themselves";
-  if (fate === 'present') return `${why}: ${migrate}`;
+  // Whoever wrote them offers them without such columns once it has dropped them: unless its file is another now.
+  const dropped = 'if it has taken columns out that no node has any more: add them, and drop them when the rows are in';
+  if (fate === 'present') return `${why}: ${migrate}; ${dropped}`;
   if (fate === 'renamed') {
     return `it is called ${renamedTo} here: they go in by themselves when ${nodes.join(', ')} has renamed it too`;
   }

@@ -6,10 +6,14 @@
 import type { NodeStatus, Problem } from '../../../src/operations/status-report.js';
 import type { ProcessNode } from '../process-node.js';
 import { type CliResult, runCli } from '../run-cli.js';
+import { run } from './life-schema.js';
 
 const ROUNDS_MAX = 60;
 const HINTS_MAX = 5;
 const STARTS_MAX = 5;
+/** Looks at all nodes after which what waits for a migration is not waiting for one that is on its way. */
+const PATIENT_ROUNDS = 5;
+const TAKEN_OUT = /of (\S+) from [^(]*\(missing here: ([^:]+):[^)]*add them, and drop them/;
 const SHOWN_CHARS_MAX = 700;
 
 interface ErrorDocument {
@@ -20,6 +24,8 @@ export class HintOperator {
   /** What was typed and what came of it, each once. */
   readonly typed = new Set<string>();
   count = 0;
+  private broughtBack: { readonly node: string; readonly table: string; readonly columns: readonly string[] } | null =
+    null;
 
   constructor(
     private readonly nodes: readonly ProcessNode[],
@@ -32,8 +38,9 @@ export class HintOperator {
     let wrong: string[] = [];
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       wrong = [];
-      for (const node of this.nodes) wrong.push(...(await this.look(node, round)));
-      if (wrong.length === 0) return;
+      for (const node of this.nodes)
+        wrong.push(...(await this.look(node, { follows: round > 0, hasMigrated: round >= PATIENT_ROUNDS })));
+      if (wrong.length === 0 && this.broughtBack === null) return;
       if (performance.now() > deadlineMs) break;
     }
     throw new Error(`following all hints, nodes are not healthy:\n${wrong.join('\n')}\ntyped:\n${this.account()}`);
@@ -44,13 +51,17 @@ export class HintOperator {
   }
 
   /** One look at a node and what is to be typed there; what is wrong with it still. */
-  async look(node: ProcessNode, round = 0): Promise<string[]> {
+  async look(
+    node: ProcessNode,
+    { follows, hasMigrated = false }: { readonly follows: boolean; readonly hasMigrated?: boolean },
+  ): Promise<string[]> {
     await this.assureRunning(node);
     const status = await this.statusOf(node);
     const errors = status.problems.filter(({ severity }) => severity === 'error');
+    if (hasMigrated) await this.bringBackColumns(node, errors);
     if (errors.length === 0 && !status.healthy) return [`${node.name} is unhealthy and has no problem`];
     // What mends itself is given the time of a look.
-    if (round > 0) await this.follow(node, errors);
+    if (follows) await this.follow(node, errors);
     return errors.map(
       ({ code, message, command }) => `${node.name}: ${code}: ${message}${command ? ` | ${command}` : ''}`,
     );
@@ -70,6 +81,28 @@ export class HintOperator {
     if (this.running.has(node.name) && node.isAlive) return;
     this.running.delete(node.name);
     await this.start(node);
+  }
+
+  /** Adds columns that only rows kept aside have, and drops them once those are in: on one node, as the rest follows by itself. */
+  private async bringBackColumns(node: ProcessNode, errors: readonly Problem[]): Promise<void> {
+    const said = errors.map(({ message }) => TAKEN_OUT.exec(message)).find((match) => match !== null);
+    if (said != null && this.broughtBack === null) {
+      const [, table = '', columns = ''] = said;
+      this.broughtBack = { node: node.name, table, columns: columns.split(', ') };
+      for (const column of this.broughtBack.columns) await this.alter(node, [], `ADD COLUMN ${column} TEXT`);
+      return;
+    }
+    if (said != null || this.broughtBack?.node !== node.name) return;
+    for (const column of this.broughtBack.columns)
+      await this.alter(node, ['migrate', node.path, '--'], `DROP COLUMN ${column}`);
+    this.broughtBack = null;
+  }
+
+  private async alter(node: ProcessNode, within: readonly string[], change: string): Promise<void> {
+    const argv = ['sqlite3', '-cmd', '.timeout 60000', node.path, `ALTER TABLE ${this.broughtBack?.table} ${change}`];
+    this.note(node, [...within, ...argv].join(' '), 0, 'columns that only rows kept aside have');
+    if (within.length === 0) await run(argv);
+    else await this.cli(node, [...within, ...argv]);
   }
 
   private async start(node: ProcessNode, tries = 1): Promise<void> {

@@ -13,7 +13,7 @@ import { type Random, seededRandom } from '../seeded-random.js';
 import { until } from '../until.js';
 import { HintOperator } from './hint-operator.js';
 import { LifeMigrations, makeLifeDatabase } from './life-schema.js';
-import { migrateAll, migrateOthers, TURNS, type TurnDeps, type TurnKind, takeTurn } from './life-turns.js';
+import { comeBy, migrateAll, migrateOthers, TURNS, type TurnDeps, type TurnKind, takeTurn } from './life-turns.js';
 import { LifeValues } from './life-values.js';
 import { LifeWriter } from './life-writer.js';
 
@@ -148,6 +148,7 @@ class LifeTrial {
       await takeTurn(kind, node, deps);
       await this.startAnew(deps);
       await migrateOthers(deps, 0.3);
+      if (this.random.chance(0.3)) await comeBy(this.random.pick(this.nodes), deps);
     }
     await this.commitsPass();
   }

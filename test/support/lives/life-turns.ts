@@ -80,6 +80,13 @@ async function migrateNext(node: ProcessNode, deps: TurnDeps): Promise<void> {
   if (kind !== null) deps.say(`    ${node.name} runs migration ${kind}${wraps ? ' in sqlsync migrate' : ''}`);
 }
 
+/** An operator comes by at a node and types what is printed there, with its applications stopped as a rejoin wants it. */
+export function comeBy(node: ProcessNode, deps: TurnDeps): Promise<void> {
+  return withoutWriters(node, deps, async () => {
+    await deps.operator.look(node, { follows: true });
+  });
+}
+
 /** Nodes that are behind run one migration more. */
 export async function migrateOthers(deps: TurnDeps, chance: number): Promise<void> {
   for (const node of deps.nodes) if (deps.random.chance(chance)) await migrateNext(node, deps);
