@@ -23,7 +23,10 @@ function told(...tables: HeldTableStatus[]): string | undefined {
 
 test.each<[Partial<HeldTableStatus>, RegExp]>([
   [{}, /3 of stock from lyon \(the table is missing here.*run the application's migration on this node/],
-  [{ fate: 'present', why: 'missing here: c' }, /missing here: c: run the application's migration.*no node has any more: add them, and drop them when/],
+  [
+    { fate: 'present', why: 'missing here: c' },
+    /missing here: c: run the application's migration.*no node has any more: add them, and drop them when/,
+  ],
   [{ fate: 'renamed', renamedTo: 'store' }, /it is called store here: they go in by themselves when lyon has/],
   [{ fate: 'dropped' }, /it has been dropped here: they are given up .* when it is gone on lyon, rome too/],
   [{ droppedBy: ['lyon'], waitsFor: ['rome'] }, /dropped on lyon: .* when it is gone on rome too/],
