@@ -44,6 +44,8 @@ export function rejoinOn(seed: Database, engine: Engine, options: RejoinOptions)
   engine.writeTransaction(() => {
     judgeAllReplaced(engine);
     engine.foldToEnd();
+    // Deletions that triggers have not seen are this process's writes, found while the file is being read.
+    engine.state.ensureSession();
   });
   const { state, log, clock } = engine;
   const node = state.get('node');

@@ -20,6 +20,21 @@ function three(options: ConstructorParameters<typeof EngineCluster>[2] = {}): { 
   return { made, nodes: made.nodes as Three };
 }
 
+test('a row that was deleted past the triggers is deleted again, by a process that has written nothing before', () => {
+  const { made, nodes } = three();
+  const [a, , c] = nodes;
+  c.app.exec("INSERT INTO item VALUES('late', 1, 1, 'late')");
+  made.settleDown();
+  goOn(nodes);
+  c.kill();
+  c.open();
+  const id = c.app.prepare("SELECT id FROM _sqlsync_table WHERE name = 'item'").pluck().get();
+  c.app.exec(`DROP TRIGGER _sqlsync_${id}_delete; DELETE FROM item WHERE id = 'late'`);
+  c.rejoin(a);
+  expectSame(made);
+  expect(read(a, "SELECT id FROM item WHERE id = 'late'")).toEqual([]);
+});
+
 /** The third is gone: the others count it out, and let go of what all that remain have. */
 function goOn([a, b, c]: Three): void {
   a.removeMember(c);
