@@ -247,6 +247,8 @@ const setRules: Turn = async (node, deps) => {
 function leave(joinFlags: readonly string[], keepsRows: boolean): Turn {
   return (node, deps) =>
     withoutWriters(node, deps, async () => {
+      // A merge is refused where the two schemas are not one.
+      if (keepsRows) await migrateAll(deps);
       await stop(node, deps);
       await node.run(['sync']);
       await succeed(node, ['uninstall', node.path, '--yes', '--force'], deps);
