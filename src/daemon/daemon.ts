@@ -28,6 +28,7 @@ import { operatorName } from './host/operator-name.js';
 import { configuredJobs } from './jobs/configured-jobs.js';
 import type { Job } from './jobs/job.js';
 import { ScheduledJobs } from './jobs/scheduled-jobs.js';
+import { logFatal } from './log-fatal.js';
 import { Metrics } from './metrics/metrics.js';
 import type { PeerAddress } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
@@ -321,7 +322,7 @@ export class Daemon {
   /** What a daemon cannot go on with: it stops, and whoever supervises it starts it again. */
   private fail(error: unknown): void {
     if (this.stopping !== null) return;
-    this.logger.fatal({ err: error }, 'the daemon cannot go on');
+    logFatal(this.logger, error);
     this.stopping = this.drain().finally(() => this.resolveStopped(error));
   }
 

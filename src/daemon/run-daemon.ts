@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { EXIT, SqlsyncError } from '../errors.js';
 import { Daemon } from './daemon.js';
 import type { DaemonSettings } from './daemon-settings.js';
+import { logFatal } from './log-fatal.js';
 import { Supervision } from './systemd/supervision.js';
 
 export interface RunDaemonOptions {
@@ -83,7 +84,7 @@ async function reloadOrKeep(
 
 function stopWith(daemon: Daemon, logger: Logger) {
   return (error: unknown) => {
-    logger.fatal({ err: error }, 'the daemon cannot go on');
+    logFatal(logger, error);
     void daemon.stop();
   };
 }

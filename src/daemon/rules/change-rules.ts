@@ -45,21 +45,44 @@ const PASSING: readonly ErrorCode[] = [
 ];
 const OUT_OF_REACH: readonly ErrorCode[] = ['peer-unreachable', 'peer-timeout', 'peer-paused', 'interrupted'];
 
-/** Says whether anything had to be changed. Throws 'peer-unreachable' and names who is missing, or 'rules-not-agreed'. */
+/** Whether anything had to be changed, or why it has not come about so far. */
+type Outcome = { readonly changed: boolean } | { readonly why: SqlsyncError };
+
+/**
+ * Says whether anything had to be changed. Throws 'peer-unreachable' and names who is missing, 'rules-changing' when another
+ * change does not come to its end, or 'rules-not-agreed'.
+ */
 export async function changeRules(options: RuleChangeOptions): Promise<boolean> {
-  const { service, targets, signal } = options;
-  let why = '';
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    if ((await propose(options)) === null) return false;
-    const members = await membersAtHand(service, targets());
-    const obstacle = await exchangeWithAll(service, members, signal);
-    const result = obstacle === null ? await voteUntilAgreed(members, options) : { why: obstacle };
-    if ('changed' in result) return result.changed;
-    why = result.why;
+  const { signal } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await orUnderWay(() => tryToChange(options));
+    if ('changed' in outcome) return outcome.changed;
+    if (attempt === ATTEMPTS_MAX) throw outcome.why;
     await delay(Math.random() * attempt * PAUSE_STEP_MS, undefined, { signal }).catch(() => {});
     signal.throwIfAborted();
   }
-  throw new SqlsyncError('rules-not-agreed', `the members did not come to have the same: ${why}`, {
+}
+
+/** Two nodes that change the rules at once have their turns: that another's change is under way passes. */
+async function orUnderWay(work: () => Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SqlsyncError && error.code === 'rules-changing') return { why: error };
+    throw error;
+  }
+}
+
+async function tryToChange(options: RuleChangeOptions): Promise<Outcome> {
+  const { service, targets, signal } = options;
+  if ((await propose(options)) === null) return { changed: false };
+  const members = await membersAtHand(service, targets());
+  const obstacle = await exchangeWithAll(service, members, signal);
+  return obstacle === null ? voteUntilAgreed(members, options) : { why: notAgreed(obstacle) };
+}
+
+function notAgreed(why: string): SqlsyncError {
+  return new SqlsyncError('rules-not-agreed', `the members did not come to have the same: ${why}`, {
     hint: 'Nothing was changed. Type it again when less is written, or look at `sqlsync status` on the nodes it names.',
   });
 }
@@ -68,10 +91,7 @@ export async function changeRules(options: RuleChangeOptions): Promise<boolean> 
  * Where all nodes are written to, all have the same only for moments, and what an exchange takes under that load is many of
  * them. A vote takes a few hundredths of a second, so several find such a moment where one would miss it.
  */
-async function voteUntilAgreed(
-  members: readonly PeerTarget[],
-  options: RuleChangeOptions,
-): Promise<{ readonly changed: boolean } | { readonly why: string }> {
+async function voteUntilAgreed(members: readonly PeerTarget[], options: RuleChangeOptions): Promise<Outcome> {
   let why = '';
   for (let vote = 1; vote <= VOTES_MAX; vote += 1) {
     // Others may have changed the rules meanwhile.
@@ -86,7 +106,7 @@ async function voteUntilAgreed(
     );
     options.signal.throwIfAborted();
   }
-  return { why };
+  return { why: notAgreed(why) };
 }
 
 /** Null: it is in effect. */
