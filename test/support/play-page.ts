@@ -117,7 +117,16 @@ async function besideDaemon(cluster: EngineCluster, work: () => Promise<void>): 
   }
 }
 
+/** Of what is settled on one alone, for its daemon has run for longer, edits would count from elsewhere there. */
+function settleAll({ nodes }: EngineCluster): void {
+  for (let round = 0; round < 2; round += 1) {
+    for (const to of nodes) for (const from of nodes) if (to !== from) to.replica.acknowledge(from.hello());
+    for (const { replica } of nodes) while (replica.settle().more);
+  }
+}
+
 function writeApart(cluster: EngineCluster, sections: readonly { where: string; sql: string }[]): void {
+  settleAll(cluster);
   for (const { where, sql } of sections) {
     const node = cluster.nodes.find(({ name }) => name === where) as EngineNode | undefined;
     node?.app.exec(sql);
