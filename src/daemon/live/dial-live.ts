@@ -10,6 +10,8 @@ import { peerFailure } from '../peer/peer-failure.js';
 import { connectPinned, pinnedPeer } from '../peer/pinned-connection.js';
 import { LIVE_MESSAGE_BYTES_MAX } from './live-messages.js';
 
+const NO_WEBSOCKET = 'look whether the URL leads to a sqlsync daemon, and whether a proxy between lets WebSockets pass';
+
 export async function dialLive(address: PeerAddress): Promise<WebSocket> {
   const first = await tryToDial(address);
   const answer = first instanceof WebSocket ? first : first.isWorthAnother ? await tryToDial(address) : first;
@@ -37,7 +39,8 @@ async function tryToDial(address: PeerAddress): Promise<WebSocket | Refused> {
   });
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => reject(peerFailure(error, name, url));
-    socket.once('error', fail);
+    const failToOpen = (error: Error) => reject(handshakeFailure(error, address));
+    socket.once('error', failToOpen);
     socket.once('unexpected-response', (_request, response) => {
       const isWorthAnother = proofs.learn(response.headers);
       refusal(response, address)
@@ -45,9 +48,20 @@ async function tryToDial(address: PeerAddress): Promise<WebSocket | Refused> {
         .finally(() => socket.terminate());
     });
     socket.once('open', () => {
-      socket.off('error', fail);
+      socket.off('error', failToOpen);
       resolve(socket);
     });
+  });
+}
+
+/** What keeps a WebSocket from being opened is the peer's or the network's, also where the library has no code for it. */
+function handshakeFailure(error: Error, { name, url }: PeerAddress): unknown {
+  const failure = peerFailure(error, name, url);
+  if (failure instanceof SqlsyncError) return failure;
+  if (/timed out/.test(error.message)) return peerFailure(Object.assign(error, { code: 'ETIMEDOUT' }), name, url);
+  return new SqlsyncError('peer-failed', `${name} at ${url} opens no WebSocket: ${error.message}`, {
+    hint: NO_WEBSOCKET,
+    cause: error,
   });
 }
 
@@ -69,7 +83,7 @@ async function refusal(response: IncomingMessage, { name, url, limits }: PeerAdd
     'peer-failed',
     `${url} answers with HTTP status ${response.statusCode} and no word of sqlsync`,
     {
-      hint: 'look whether the URL leads to a sqlsync daemon, and whether a proxy between lets WebSockets pass',
+      hint: NO_WEBSOCKET,
     },
   );
 }
