@@ -11,12 +11,11 @@ import { parseArgs } from 'node:util';
 import Sqlite from 'better-sqlite3';
 import { AnyClerk } from '../test/support/any-clerk.js';
 import { readSchemaRows, untilEqual, withReader } from '../test/support/compare-files.js';
-import { type ApplicationKind, ForeignApplication, missingApplications } from '../test/support/foreign-application.js';
+import { APPLICATION_KINDS, ForeignApplication, missingApplications } from '../test/support/foreign-application.js';
 import { ProcessNode } from '../test/support/process-node.js';
 import { seededRandom } from '../test/support/seeded-random.js';
 
 const EQUAL_MS_MAX = 120_000;
-const KINDS: readonly ApplicationKind[] = ['shell', 'python'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -95,7 +94,7 @@ async function writeEverywhere(nodes: readonly ProcessNode[]): Promise<{ committ
   const counts = { committed: 0, refused: 0 };
   await Promise.all(
     nodes.flatMap(({ path }, node) =>
-      KINDS.map(async (kind, i) => {
+      APPLICATION_KINDS.map(async (kind, i) => {
         const number = 1 + 2 * node + i;
         const clerk = new AnyClerk(number, path, seededRandom(Number(values.seed) * 100 + number));
         let application = new ForeignApplication(kind, path);

@@ -55,6 +55,13 @@ function look(): void {
   stagedMb = Math.max(stagedMb, bytesBeside(nodes[1] as ProcessNode) / MB);
 }
 
+/** Nobody waits for a daemon that has died of something. */
+function assertAlive(): void {
+  const dead = nodes.find((node) => !node.isAlive);
+  if (dead !== undefined)
+    throw new Error(`the daemon of ${dead.name} has ended: ${JSON.stringify(dead.log.slice(-3))}`);
+}
+
 /** What the node's daemon keeps beside its file. */
 function bytesBeside({ folder: home, path }: ProcessNode): number {
   const names = readdirSync(home, { recursive: true, encoding: 'utf8' });
@@ -117,6 +124,7 @@ async function catchUp(hub: ProcessNode, east: ProcessNode): Promise<void> {
     }
     if (share === 1 && countOf(east, 'huge') === HUGE_ROWS) break;
     if (performance.now() - startedMs > WAIT_MS_MAX) throw new Error('the node does not catch up');
+    assertAlive();
     await delay(WRITE_EVERY_MS);
   }
   app.close();
@@ -129,6 +137,7 @@ async function untilQuiet(): Promise<void> {
     const states = await Promise.all(nodes.map((node) => node.status()));
     if (states.every(({ databases }) => databases[0]?.pendingChanges === 0)) return;
     if (performance.now() - startedMs > WAIT_MS_MAX) throw new Error('changes are still pending');
+    assertAlive();
     await delay(1000);
   }
 }

@@ -5,7 +5,7 @@
  */
 import Sqlite from 'better-sqlite3';
 import { untilEqual, withReader } from './compare-files.js';
-import { type ApplicationKind, ForeignApplication } from './foreign-application.js';
+import { APPLICATION_KINDS, type ApplicationKind, ForeignApplication } from './foreign-application.js';
 import { ProcessNode } from './process-node.js';
 import { type Random, seededRandom } from './seeded-random.js';
 import { until } from './until.js';
@@ -47,7 +47,6 @@ const COMMITS_MIN = 20;
 const COMMITS_MAX = 150;
 const STEP_MS_MAX = 60_000;
 const EQUAL_MS_MAX = 60_000;
-const KINDS: readonly ApplicationKind[] = ['shell', 'python'];
 
 /** Throws when a promise is broken. */
 export async function runCrashTrial(options: CrashTrialOptions): Promise<CrashTrialResult> {
@@ -125,7 +124,7 @@ class CrashTrial {
   async run(): Promise<CrashTrialResult> {
     await this.startNodes();
     const tellers = this.nodes.flatMap((node) =>
-      KINDS.map((kind) => new Teller(`${node.name}-${kind}`, kind, node, this.random)),
+      APPLICATION_KINDS.map((kind) => new Teller(`${node.name}-${kind}`, kind, node, this.random)),
     );
     const working = Promise.all([
       ...tellers.map((teller) => teller.work(this.stopping.signal, () => this.countCommit())),

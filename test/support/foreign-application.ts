@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
-export type ApplicationKind = 'shell' | 'python';
+export const APPLICATION_KINDS = ['shell', 'python'] as const;
+export type ApplicationKind = (typeof APPLICATION_KINDS)[number];
 
 const BUSY_MS = 60_000;
 /** Of a transaction that has failed. */

@@ -2,12 +2,11 @@
  * Streams that take time: cut at one moment, applied at a later one, in parts if the receiver's limits are small, as a
  * daemon does with stages on its disk. What lies on a node's disk outlives its process; a stream under way does not.
  */
+import { HOPELESS } from '../../src/daemon/database/apply-queue.js';
+import { SqlsyncError } from '../../src/errors.js';
 import type { Stage } from '../../src/replication/stage.js';
 import { type EngineNode, stageOf } from './engine-node.js';
 import type { Random } from './seeded-random.js';
-
-/** What no later try at the same stage can mend. */
-const HOPELESS = ['batch-outdated', 'stale', 'member-removed'];
 
 interface Stream {
   readonly to: EngineNode;
@@ -41,7 +40,7 @@ export class SlowStreams {
     try {
       this.apply(node, stage, Number.POSITIVE_INFINITY);
     } catch (error) {
-      if (!HOPELESS.includes((error as { code?: string }).code ?? '')) throw error;
+      if (!(error instanceof SqlsyncError) || !HOPELESS.includes(error.code)) throw error;
       node.replica.abandonStage(stage.id);
       this.onDisk.delete(node);
     }

@@ -1,7 +1,7 @@
 /** A star of three nodes under applications that know nothing of it: the files become equal, and clean again. */
 import { describe, expect, it, vi } from 'vitest';
 import { readSchemaRows, untilEqual, withReader } from '../support/compare-files.js';
-import { ForeignApplication, missingApplications } from '../support/foreign-application.js';
+import { APPLICATION_KINDS, ForeignApplication, missingApplications } from '../support/foreign-application.js';
 import { CHECK_FULL_TEXT, MusicShopClerk, makeMusicShop } from '../support/music-shop.js';
 import type { ProcessNode } from '../support/process-node.js';
 import { seededRandom } from '../support/seeded-random.js';
@@ -26,7 +26,7 @@ async function star(journalMode: 'wal' | 'delete') {
 /** Both applications on every node, all at once. */
 async function writeEverywhere(nodes: readonly ProcessNode[], transactions: number): Promise<void> {
   const writers = nodes.flatMap(({ path }, node) =>
-    (['shell', 'python'] as const).map(async (kind, i) => {
+    APPLICATION_KINDS.map(async (kind, i) => {
       const number = 1 + 2 * node + i;
       const clerk = new MusicShopClerk(number, seededRandom(number));
       const application = new ForeignApplication(kind, path);

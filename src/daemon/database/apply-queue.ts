@@ -28,7 +28,13 @@ export interface AppliedStage {
 }
 
 /** What no later try at the same stage can mend. */
-const HOPELESS: readonly ErrorCode[] = ['batch-damaged', 'batch-refused', 'batch-outdated', 'stale', 'member-removed'];
+export const HOPELESS: readonly ErrorCode[] = [
+  'batch-damaged',
+  'batch-refused',
+  'batch-outdated',
+  'stale',
+  'member-removed',
+];
 
 /** Called after each step with the rows of the stage that are in. */
 export type ApplyProgress = (rows: number) => void;

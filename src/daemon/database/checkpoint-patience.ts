@@ -5,11 +5,10 @@
  * the application may as well have switched its checkpoints off, or a reader keep them back.
  */
 import type { Database } from 'better-sqlite3';
-import { pause } from '../file/retry-while-locked.js';
+import type { LockedFile } from '../file/locked-file.js';
 
 /** SQLite checkpoints at a thousand frames unless an application says otherwise; that many are no sign of anything. */
 const FRAMES_LEFT_MAX = 2_000;
-const LOOK_EVERY_MS = 5;
 const WAIT_MS_MAX = 1_000;
 /** Having waited in vain, nobody waits for so long. */
 const GIVEN_UP_MS = 30_000;
@@ -20,20 +19,20 @@ export class CheckpointPatience {
   /** @param db in no transaction */
   constructor(
     private readonly db: Database,
-    private readonly signal: AbortSignal,
+    private readonly file: Pick<LockedFile, 'run' | 'gap'>,
   ) {}
 
-  /** Resolves when no checkpoint seems to be under way. */
+  /** Resolves when no checkpoint seems to be under way. Throws what a look at the file can meet, as LockedFile.run does. */
   async wait(): Promise<void> {
     const startedMs = performance.now();
     if (startedMs < this.givenUpUntilMs) return;
-    while (framesLeft(this.db) > FRAMES_LEFT_MAX) {
+    while ((await this.file.run(() => framesLeft(this.db))) > FRAMES_LEFT_MAX) {
       const nowMs = performance.now();
       if (nowMs - startedMs >= WAIT_MS_MAX) {
         this.givenUpUntilMs = nowMs + GIVEN_UP_MS;
         return;
       }
-      await pause(LOOK_EVERY_MS, this.signal);
+      await this.file.gap();
     }
   }
 }

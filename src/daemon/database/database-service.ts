@@ -105,7 +105,7 @@ export class DatabaseService {
       onAbandoned: ({ code, message }) => this.logger.warn({ code }, `${STAGE_LOST}: ${message}`),
     });
     this.gate = new ShippingGate(limits.idleTimeoutMs);
-    const patience = new CheckpointPatience(install, this.stopSignal);
+    const patience = new CheckpointPatience(install, this.file);
     this.upkeep = new Upkeep({
       work: {
         fold: () => patience.wait().then(() => this.fold()),

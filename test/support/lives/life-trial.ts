@@ -7,7 +7,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { untilEqual, withReader } from '../compare-files.js';
-import type { ApplicationKind } from '../foreign-application.js';
+import { APPLICATION_KINDS, type ApplicationKind } from '../foreign-application.js';
 import { ProcessNode } from '../process-node.js';
 import { type Random, seededRandom } from '../seeded-random.js';
 import { until } from '../until.js';
@@ -39,7 +39,6 @@ const COMMITS_MAX = 60;
 const STEP_MS_MAX = 60_000;
 const HEALTHY_MS_MAX = 60_000;
 const EQUAL_MS_MAX = 60_000;
-const KINDS: readonly ApplicationKind[] = ['shell', 'python'];
 
 /** Throws when a promise is broken. */
 export async function runLifeTrial(options: LifeTrialOptions): Promise<LifeTrialResult> {
@@ -68,7 +67,7 @@ class LifeTrial {
     await this.startNodes();
     const deps = this.turnDeps();
     for (const node of this.nodes) {
-      for (const kind of KINDS) this.writers.push(this.writer(`${node.name}-${kind}`, kind, node));
+      for (const kind of APPLICATION_KINDS) this.writers.push(this.writer(`${node.name}-${kind}`, kind, node));
     }
     const working = Promise.all(this.writers.map((writer) => writer.work()));
     await Promise.race([working, this.takeTurns(deps)]);
