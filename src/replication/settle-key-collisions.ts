@@ -31,6 +31,9 @@ interface Rehomed {
   readonly isThere: boolean;
 }
 
+/** Why what refers to a row stays, in words. */
+const UNTOLD = 'other nodes have written to the row: what refers to it cannot be told from what refers to the other';
+
 type Outcome = Rehomed | { readonly kept: string };
 
 export function settleKeyCollisions({ met, displaced, late }: KeyCollisions, context: ApplyContext): void {
@@ -48,7 +51,8 @@ export function settleKeyCollisions({ met, displaced, late }: KeyCollisions, con
   for (const [i, outcome] of outcomes.entries()) {
     if ('home' in outcome) {
       const detail = { rekeyedTo: Number(outcome.home.newKey[0]), moved: moved.get(outcome) ?? 0 };
-      recordLives(lives[i] as MetLives, detail, context);
+      const isAllTold = outcome.home.table.referencedBy.length === 0 || isProvable(outcome);
+      recordLives(lives[i] as MetLives, isAllTold ? detail : { ...detail, kept: UNTOLD }, context);
     } else {
       recordLives(met[i] as MetLives, outcome, context);
     }
@@ -118,13 +122,15 @@ function hasCommonHistory(x: RowVersion, y: RowVersion): boolean {
 }
 
 /**
- * Can it be told which references meant the row? Where rows are joined whole, one that other nodes have written may have
- * won over the other row for a time.
+ * Can it be told which references meant the row? Where rows are joined whole, what other nodes have written may have won
+ * over the row for a time. By the latest stamp nothing has that was written before the row was made.
  */
 function isProvable({ home, version }: Rehomed): boolean {
+  const { strategy } = home.table.captured.rules;
+  if (strategy === 'merge') return true;
   const maker = nodeOf(home.life.session);
-  if (home.table.captured.rules.strategy === 'merge') return true;
-  return [...vectorOf(version).keys()].every((session) => nodeOf(session) === maker);
+  const isHarmless = (hlc: number) => strategy === 'lww' && hlc < home.life.hlc;
+  return [...vectorOf(version)].every(([session, hlc]) => nodeOf(session) === maker || isHarmless(hlc));
 }
 
 /** Moves what meant these rows: how many rows, for each of them. */

@@ -166,6 +166,28 @@ describe('what meant the losing row follows', () => {
     ]);
   });
 
+  test.each([
+    ['lww', true],
+    ['version', false],
+  ])('one that has won over an earlier row, where it can be told (%s)', (strategy, isTold) => {
+    const { cluster, nodes } = makeShop({ count: 3, strategies: { '*': strategy } });
+    const [a, b, c] = nodes;
+    writeInTurn([c, `INSERT INTO purchase(who) VALUES('Cid')`], [b, `INSERT INTO purchase(who) VALUES('Ben')`]);
+    c.pull(b);
+    b.pull(c);
+    writeInTurn(
+      [a, `INSERT INTO purchase(who) VALUES('Ann')`],
+      [b, `INSERT INTO line(purchase_id, what) VALUES(1, 'of Ben')`],
+    );
+    cluster.settleDown();
+    expectAlike(cluster);
+    expect(rowsOf(a, 'SELECT who FROM purchase ORDER BY who').flat()).toEqual(['Ann', 'Ben', 'Cid']);
+    expect(rowsOf(a, 'SELECT who FROM line JOIN purchase p ON p.id = purchase_id')).toEqual([[isTold ? 'Ben' : 'Ann']]);
+    const [record] = recordsOf(a, 'key-collision').filter(({ loser }) => loser.node === 'n1');
+    if (isTold) expect(record?.detail).toEqual({ rekeyedTo: expect.anything(), moved: 1 });
+    else expect(record?.detail).toMatchObject({ moved: 0, kept: expect.stringContaining('cannot be told') });
+  });
+
   test('only the column with the reference counts as written', () => {
     const { cluster, nodes } = makeShop({ count: 3 });
     const [a, b, c] = nodes;

@@ -6,6 +6,12 @@ import { FAMILY_VALUES } from './history-family.js';
 /** Refusals that a history may meet: nothing has been exchanged, and nothing was changed. */
 const REFUSALS = ['stale', 'batch-outdated', 'catching-up'];
 
+const ALLOCATED = [
+  ['counter', 'n'],
+  ['book', 'title'],
+  ['ticket', 'name'],
+] as const;
+
 /** Versions that a node could not write. */
 export function keptIn({ app }: EngineNode): number {
   return app.prepare('SELECT count(*) FROM _sqlsync_quarantine').pluck().get() as number;
@@ -38,9 +44,18 @@ export function valuesIn(db: Database): Set<string> {
   return new Set(rows.flat().filter((value) => typeof value === 'string' && value.startsWith('v')));
 }
 
-/** Values of which an application has written each to one row, in tables whose keys SQLite allocates. */
+/**
+ * Values of which an application has written each to one row, in tables whose keys SQLite allocates. Not of rows that were
+ * brought back as parents: another node may know of one under a newer key.
+ */
 export function valuesOfAllocated(db: Database): string[] {
-  const sql =
-    'SELECT n FROM counter WHERE n IS NOT NULL UNION ALL SELECT title FROM book WHERE title IS NOT NULL UNION ALL SELECT name FROM ticket';
-  return db.prepare(sql).pluck().all() as string[];
+  const isBack = db.prepare(
+    `SELECT 1 FROM _sqlsync_conflict WHERE kind = 'orphan' AND detail ->> '$.rule' = 'restore-parent'
+      AND detail ->> '$.parent.table' = ? AND detail ->> '$.parent.key.id' = ?`,
+  );
+  return ALLOCATED.flatMap(([table, column]) => {
+    const sql = `SELECT id, ${column} FROM ${table} WHERE ${column} IS NOT NULL`;
+    const rows = db.prepare(sql).raw().all() as [number, string][];
+    return rows.filter(([id]) => isBack.get(table, id) === undefined).map(([, value]) => value);
+  });
 }
