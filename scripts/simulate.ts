@@ -1,8 +1,9 @@
 /**
- * Runs random histories on the real engine: npm run simulate -- [--of writes|rules|members|tables|gaps] [--seeds N] [--first N].
+ * Runs random histories on the real engine: npm run simulate -- [--of writes|rules|members|tables|gaps|drift] [--seeds N] [--first N].
  * Prints failing seeds with the command that replays each, and exits 1 when there are any.
  */
 import { parseArgs } from 'node:util';
+import { runDriftHistory } from '../test/support/drift-history.js';
 import { runGapHistory } from '../test/support/gap-history.js';
 import { runHistory } from '../test/support/history.js';
 import { runMemberHistory } from '../test/support/member-history.js';
@@ -22,6 +23,7 @@ const histories: Record<string, (seed: number) => object | Promise<object>> = {
   members: runMemberHistory,
   tables: runTableHistory,
   gaps: runGapHistory,
+  drift: runDriftHistory,
 };
 const run = histories[values.of];
 if (run === undefined) throw new Error(`--of is one of ${Object.keys(histories).join(', ')}`);

@@ -22,13 +22,12 @@ import { refusalForEnd } from './peer-check.js';
 import { isOthersSession, refuseIfAhead } from './peer-claims.js';
 import { ownStanding } from './read-only.js';
 import { isOurs } from './read-schema.js';
-import { type RowVersion, vectorOf } from './row-version.js';
+import { highestHlcOf, type RowVersion, vectorOf } from './row-version.js';
 import { RULE_TABLE } from './rules.js';
 import { settleKeyCollisions } from './settle-key-collisions.js';
 import { settleParked } from './settle-unique.js';
 import type { DecodedRows, Stage } from './stage.js';
 import { rejoinHint, staleSide, standingOf } from './staleness.js';
-import { highestHlc } from './version-vector.js';
 import { waitsForParent } from './waiting-parents.js';
 import type { TableDefinition } from './wire-messages.js';
 import type { IncomingRow } from './wire-rows.js';
@@ -206,7 +205,8 @@ export class Application {
       throw new SqlsyncError('batch-refused', `a row of table ${incoming.tableIndex} has NULL in its key`);
     }
     const { version } = incoming;
-    const hlc = version.vector === null ? version.stamp.hlc : highestHlc(version.vector);
+    const isPlain = version.vector === null && version.unsaid === undefined;
+    const hlc = isPlain ? version.stamp.hlc : highestHlcOf(version);
     if (hlc > this.highest) {
       this.refuseIfFarAhead(hlc);
       this.highest = hlc;

@@ -3,7 +3,7 @@
  * rules; a dot below a side's horizon counts as known to that side.
  */
 import { type ApplyContext, constraintOf, record } from './apply-context.js';
-import { type JoinConflict, joinRows } from './join-rows.js';
+import { type JoinConflict, joinRows, takeUnsaid } from './join-rows.js';
 import { IN_PARTS } from './key-collisions.js';
 import { OP } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
@@ -118,7 +118,9 @@ function joinVersions(
     counts.known += 1;
     return null;
   }
-  if (isWithinVersion(mine.version, theirs.version, senderHorizon)) return theirs;
+  if (isWithinVersion(mine.version, theirs.version, senderHorizon)) {
+    return theirs.version.unsaid === undefined ? theirs : takeUnsaid(theirs, mine, table.joinRules);
+  }
   const { row, conflict } = joinRows({ row: theirs, horizon: senderHorizon }, { row: mine, horizon }, table.joinRules);
   if (conflict === null) counts.merged += 1;
   else recordConflict(table, key, conflict, context);
@@ -180,7 +182,10 @@ export function joinWithStored(
 ): VersionedRow | null {
   const version = table.metadata.get(key);
   if (version === undefined) return row;
-  const isJoined = isStampEqual(version, row.version) || !isWithinVersion(version, row.version, context.senderHorizon);
+  const isJoined =
+    row.version.unsaid !== undefined ||
+    isStampEqual(version, row.version) ||
+    !isWithinVersion(version, row.version, context.senderHorizon);
   const outcome = isJoined ? joinWithImage(table, key, row, version, context) : row;
   if (outcome !== null && table.isRekeyed) noteDisplaced(table, key, version, outcome.version, context);
   return outcome;

@@ -2,9 +2,9 @@
  * From a definition's columns to the table's own: rows come with their columns in the sender's order, and with column
  * stamps by place.
  */
+import { withUnsaid } from './complete-image.js';
 import type { ReplicatedTable } from './replicated-table.js';
-import type { RowVersion, SqlValue, VersionedRow } from './row-version.js';
-import type { Stamp } from './stamp.js';
+import { type SqlValue, type VersionedRow, withColumnIds } from './row-version.js';
 import type { TableDefinition } from './wire-messages.js';
 
 /** How rows of a definition go into the table that bears its name here. */
@@ -48,7 +48,7 @@ function mapColumns(table: ReplicatedTable, columns: readonly string[]): (row: V
   const sameIds = idByPlace.every((id, place) => id === place);
   if (sameOrder && sameIds) return (row) => row;
   return ({ version, image }) => ({
-    version: withColumnIds(version, idByPlace),
+    version: withColumnIds(version, (place) => idByPlace[place]),
     image: image === null || sameOrder ? image : places.map((place) => image[place] ?? null),
   });
 }
@@ -64,19 +64,14 @@ export function mapKeptColumns(
   const { definition, columnIds } = table;
   const places = definition.columns.map((name) => columns.indexOf(name));
   const idByPlace = columns.map((name) => columnIds[definition.columns.indexOf(name)]);
+  const added = places.flatMap((place, i) => (place < 0 ? [columnIds[i] as number] : []));
   return ({ version, image }) => ({
-    version: withColumnIds(version, idByPlace),
+    version: withUnsaid(
+      withColumnIds(version, (place) => idByPlace[place]),
+      added,
+      table.captured.rules,
+    ),
     image:
       image === null ? null : places.map((place, i) => (place < 0 ? table.defaultOf(i) : (image[place] as SqlValue))),
   });
-}
-
-function withColumnIds(version: RowVersion, idByPlace: readonly (number | undefined)[]): RowVersion {
-  if (version.columnStamps === null) return version;
-  const columnStamps = new Map<number, Stamp>();
-  for (const [place, stamp] of version.columnStamps) {
-    const id = idByPlace[place];
-    if (id !== undefined) columnStamps.set(id, stamp);
-  }
-  return { ...version, columnStamps };
 }

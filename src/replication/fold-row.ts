@@ -2,8 +2,7 @@
  * What log entries make of a row's version: pure, one row at a time. The rules are design.md's, section 3 ("Fold").
  */
 import { OP } from './metadata-schema.js';
-import type { RowVersion } from './row-version.js';
-import { vectorOf } from './row-version.js';
+import { emptiedBy, OTHER_COLUMNS, type RowVersion, vectorOf } from './row-version.js';
 import { type Stamp, settledStamp } from './stamp.js';
 
 /** One log entry of one row. `columns` null: all of them. */
@@ -19,6 +18,8 @@ export interface FoldContext {
   readonly horizon: number;
   /** Where edit counts go on for a row whose metadata is gone. */
   readonly editsFloor: number;
+  /** Are the table's rows joined whole? */
+  readonly isWhole: boolean;
   /** Ids of the table's columns. */
   readonly columnIds: readonly number[];
   /** Is the row in its table now? Asked for `check` entries only. */
@@ -38,9 +39,21 @@ function writtenOver(
   return { stamp, vector, edits };
 }
 
+/** A write says all of the columns that its node has. Of others it says no more than a deletion before it. */
+function emptied(old: RowVersion | undefined, { isWhole, horizon }: FoldContext): Pick<RowVersion, 'unsaid'> {
+  const by = isWhole && old !== undefined ? emptiedBy(old) : null;
+  return by === null || by.stamp.hlc <= horizon ? {} : { unsaid: new Map([[OTHER_COLUMNS, by]]) };
+}
+
 function inserted(old: RowVersion | undefined, stamp: Stamp, context: FoldContext): RowVersion {
   if (old?.alive) return updated(old, stamp, null, context);
-  return { alive: true, life: stamp, columnStamps: null, ...writtenOver(old, stamp, context) };
+  return {
+    alive: true,
+    life: stamp,
+    columnStamps: null,
+    ...writtenOver(old, stamp, context),
+    ...emptied(old, context),
+  };
 }
 
 function deleted(old: RowVersion | undefined, stamp: Stamp, context: FoldContext): RowVersion | undefined {
@@ -58,7 +71,7 @@ function updated(
   const columnStamps = new Map(old?.columnStamps ?? []);
   for (const column of columns ?? context.columnIds) columnStamps.set(column, stamp);
   const life = old?.life ?? settledStamp(context.horizon);
-  return { alive: true, life, columnStamps, ...writtenOver(old, stamp, context) };
+  return { alive: true, life, columnStamps, ...writtenOver(old, stamp, context), ...emptied(old, context) };
 }
 
 /**

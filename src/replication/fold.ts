@@ -123,6 +123,7 @@ export class Fold {
       session,
       horizon: this.state.get('horizon'),
       editsFloor: this.state.get('edits_floor'),
+      isWhole: table.captured.rules.strategy !== 'merge',
       columnIds: table.columnIds,
       rowExists: () => table.rows.exists(key),
     };

@@ -18,7 +18,7 @@ import {
   OP,
   PREFIX,
 } from './metadata-schema.js';
-import { enterNewValues } from './new-columns.js';
+import { addedColumns, enterNewValues, leaveUnsaid } from './new-columns.js';
 import { type CapturePlan, hasCapture } from './plan-capture.js';
 import { readSchema } from './read-schema.js';
 import { type RegistryEntry, readRegistry, readRegistryEntries, updatedColumns } from './registry.js';
@@ -66,6 +66,7 @@ function install(db: Database, plan: CapturePlan, options: InstallOptions): Inst
   else for (const sql of [...LOCAL_TABLES, ...INTERNAL_TABLES.map((table) => table.create)]) db.exec(sql);
   const schema = readSchema(db);
   const surveys = wasInstalled ? followColumns(db, schema.tables) : new Map<string, ColumnSurvey>();
+  const columnsAdded = wasInstalled ? addedByTable(db, schema.tables, surveys) : new Map<string, readonly string[]>();
   if (wasInstalled) releaseTables(db);
   const added = updateRegistry(db, plan, [...schema.tables, ...schema.internal]);
   const tables = readRegistry(db, schema);
@@ -82,7 +83,10 @@ function install(db: Database, plan: CapturePlan, options: InstallOptions): Inst
   const isBlind = (name: string) => !added.includes(name) && (!surveys.has(name) || isNewLog);
   const repaired = [...new Set([...repairTriggers(db, tables).filter(isBlind), ...rekeyed])];
   recordTriggers(db, tables);
-  for (const table of tables) enterNewValues(db, table, surveys.get(table.name)?.added ?? [], options.nowMs);
+  for (const table of tables) {
+    leaveUnsaid(db, table, columnsAdded.get(table.name) ?? []);
+    enterNewValues(db, table, surveys.get(table.name)?.added ?? [], options.nowMs);
+  }
   const changed = fingerprint(db) !== before;
   return { changed, wasInstalled, added, repaired, logRecreated: isNewLog && wasInstalled, rekeyed };
 }
@@ -130,6 +134,21 @@ function followColumns(db: Database, schemas: readonly TableSchema[]): Map<strin
     if (survey.renamed.size > 0) rename.run(JSON.stringify(columns), entry.id);
   }
   return surveys;
+}
+
+/** Of tables that the registry knows by their present names: which columns it does not know. */
+function addedByTable(
+  db: Database,
+  schemas: readonly TableSchema[],
+  surveys: ReadonlyMap<string, ColumnSurvey>,
+): Map<string, readonly string[]> {
+  const schemaOf = new Map(schemas.map((schema) => [schema.name, schema]));
+  return new Map(
+    readRegistryEntries(db).flatMap((entry) => {
+      const schema = schemaOf.get(entry.name);
+      return schema === undefined ? [] : [[entry.name, addedColumns(entry, schema, surveys.get(entry.name))] as const];
+    }),
+  );
 }
 
 /** Remembers the triggers as they are now, to tell later whether anybody but SQLite has changed them. */

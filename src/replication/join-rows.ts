@@ -3,7 +3,18 @@
  * (commutative, associative, idempotent) and never goes against causality; design.md, section 5, tells the rules and
  * which plausible ones diverge. Pure: no database, no clock.
  */
-import { columnStampOf, RawText, type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
+import {
+  columnRankOf,
+  columnStampOf,
+  emptiedBy,
+  OTHER_COLUMNS,
+  type Rank,
+  RawText,
+  type RowVersion,
+  type SqlValue,
+  type VersionedRow,
+  vectorOf,
+} from './row-version.js';
 import { isAfter, isSameLife, laterStamp, SETTLED_SESSION, type Stamp } from './stamp.js';
 import type { Strategy } from './table-schema.js';
 import { knows, union } from './version-vector.js';
@@ -31,6 +42,8 @@ export interface JoinRules {
   readonly keysAllocated: boolean;
   /** Ids of the table's columns, in the order of images. */
   readonly columnIds: readonly number[];
+  /** What a new row has in the column at a place. */
+  readonly defaultOf: (place: number) => SqlValue;
   /** `version` only: node names, the first wins ties; [] when the table names none. */
   readonly nodeOrder: readonly string[];
 }
@@ -155,7 +168,7 @@ function joinMerge(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
 }
 
 /** Does `v` outrank `w` as a whole row? The order extends causality: stamps do, an edit count does. */
-function outranks(v: RowVersion, w: RowVersion, rules: JoinRules): boolean {
+function outranks(v: Rank, w: Rank, rules: JoinRules): boolean {
   if (rules.strategy === 'version' && v.edits !== w.edits) return v.edits > w.edits;
   if (rules.strategy === 'version') {
     const [p, q] = [rankOf(v, rules.nodeOrder), rankOf(w, rules.nodeOrder)];
@@ -164,27 +177,55 @@ function outranks(v: RowVersion, w: RowVersion, rules: JoinRules): boolean {
   return isAfter(v.stamp, w.stamp);
 }
 
-function rankOf(version: RowVersion, nodeOrder: readonly string[]): number {
-  const place = nodeOrder.indexOf(version.stamp.session.split('.', 1)[0] as string);
+function rankOf({ stamp }: Rank, nodeOrder: readonly string[]): number {
+  const place = nodeOrder.indexOf(stamp.session.split('.', 1)[0] as string);
   return place < 0 ? nodeOrder.length : place;
 }
 
 /** lww and version: the whole row, delete or not. */
 function joinWhole(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   const [winner, loser] = outranks(x.row.version, y.row.version, rules) ? [x, y] : [y, x];
-  const row = withVector(winner.row, x, y);
+  const taken = takeUnsaid(winner.row, loser.row, rules);
+  const row = withVector(taken, x, y);
   const lost = loser.row.version.stamp;
-  if (sideKnows(winner, lost) || isSameImage(winner.row.image, loser.row.image)) return { row, conflict: null };
+  if (sideKnows(winner, lost) || isSameImage(row.image, loser.row.image)) return { row, conflict: null };
   const conflict: JoinConflict = {
     kind: wholeRowKind(x, y, rules),
-    winner: winner.row,
+    winner: taken,
     loser: loser.row,
     winnerStamp: winner.row.version.stamp,
     loserStamp: lost,
     stamps: [winner.row.version.stamp, lost],
-    columns: differingColumns(winner.row, loser.row, rules),
+    columns: differingColumns(taken, loser.row, rules),
   };
   return { row, conflict };
+}
+
+/**
+ * The row with what the other has in columns of which its own writer says nothing, if that was written later. Each column
+ * is joined by the order of whole rows: by the write that its value is from, where the row's own says nothing of it.
+ */
+export function takeUnsaid(row: VersionedRow, other: VersionedRow, rules: JoinRules): VersionedRow {
+  const { version } = row;
+  const emptied = laterRank(emptiedBy(version), emptiedBy(other.version), rules);
+  if (row.image === null || (version.unsaid === undefined && emptied === null)) return row;
+  const image = [...row.image];
+  const unsaid = new Map(version.unsaid);
+  if (emptied !== null) unsaid.set(OTHER_COLUMNS, emptied);
+  for (const [place, id] of rules.columnIds.entries()) {
+    const { stamp, edits } = columnRankOf(other.version, id);
+    if (!unsaid.has(id) || !outranks({ stamp, edits }, columnRankOf(version, id), rules)) continue;
+    // What is settled has no session that could be told.
+    unsaid.set(id, stamp.session === SETTLED_SESSION ? null : { stamp, edits });
+    const isWritten = other.image !== null && other.version.unsaid?.get(id) !== null;
+    image[place] = isWritten ? (other.image[place] as SqlValue) : rules.defaultOf(place);
+  }
+  return { image, version: { ...version, unsaid } };
+}
+
+function laterRank(p: Rank | null, q: Rank | null, rules: JoinRules): Rank | null {
+  if (p === null || q === null) return p ?? q;
+  return outranks(p, q, rules) ? p : q;
 }
 
 function differingColumns(x: VersionedRow, y: VersionedRow, rules: JoinRules): number[] {

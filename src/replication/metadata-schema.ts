@@ -273,5 +273,5 @@ export function createMetadata(tableId: number, identity: TableIdentity): string
       : `${keyColumn(i)} NOT NULL COLLATE ${quoteIdentifier(column.collation)}`,
   );
   const names = identity.columns.map((_, i) => keyColumn(i)).join(', ');
-  return `CREATE TABLE ${name}(arrival INTEGER PRIMARY KEY, ${keys.join(', ')}, alive INTEGER NOT NULL, hlc INTEGER NOT NULL, session INTEGER NOT NULL, life_hlc INTEGER, life_session INTEGER, edits INTEGER NOT NULL, vector TEXT, cols TEXT, UNIQUE(${names}))`;
+  return `CREATE TABLE ${name}(arrival INTEGER PRIMARY KEY, ${keys.join(', ')}, alive INTEGER NOT NULL, hlc INTEGER NOT NULL, session INTEGER NOT NULL, life_hlc INTEGER, life_session INTEGER, edits INTEGER NOT NULL, vector TEXT, cols TEXT, unsaid TEXT, UNIQUE(${names}))`;
 }

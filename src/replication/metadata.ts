@@ -6,7 +6,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { ExactStatement, exactSql, takeExact } from './exact-values.js';
 import { keyColumn, metadataTable, PREFIX } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
-import type { RowVersion, SqlValue } from './row-version.js';
+import type { Rank, RowVersion, SqlValue } from './row-version.js';
 import type { Stamp } from './stamp.js';
 import type { CapturedTable } from './table-schema.js';
 
@@ -20,6 +20,7 @@ export const VERSION_COLUMNS = [
   'edits',
   'vector',
   'cols',
+  'unsaid',
 ] as const;
 
 /** A version as its columns read, with safe integers or without. */
@@ -32,11 +33,12 @@ export type VersionColumns = readonly [
   edits: number | bigint,
   vector: string | null,
   columns: string | null,
+  unsaid: string | null,
 ];
 
 /** Makes a version of its columns. */
 export function versionFromColumns(columns: VersionColumns, state: NodeState): RowVersion {
-  const [alive, hlc, session, lifeHlc, lifeSession, edits, vector, cols] = columns;
+  const [alive, hlc, session, lifeHlc, lifeSession, edits, vector, cols, unsaid] = columns;
   const stamp: Stamp = { hlc: Number(hlc), session: state.sessionNameOf(Number(session)) };
   const life = lifeHlc === null ? stamp : { hlc: Number(lifeHlc), session: state.sessionNameOf(Number(lifeSession)) };
   return {
@@ -46,6 +48,7 @@ export function versionFromColumns(columns: VersionColumns, state: NodeState): R
     vector: vector === null ? null : parseVector(vector, state),
     columnStamps: cols === null ? null : parseColumnStamps(cols, state),
     edits: Number(edits),
+    ...(unsaid === null ? {} : { unsaid: parseUnsaid(unsaid, state) }),
   };
 }
 
@@ -59,9 +62,29 @@ function parseColumnStamps(json: string, state: NodeState): Map<number, Stamp> {
   return new Map(entries.map(([column, session, hlc]) => [column, { hlc, session: state.sessionNameOf(session) }]));
 }
 
+/** Of a column that nobody has written, its number alone. */
+type StoredUnsaid = [column: number, edits?: number, session?: number, hlc?: number];
+
+function parseUnsaid(json: string, state: NodeState): Map<number, Rank | null> {
+  const entries = JSON.parse(json) as StoredUnsaid[];
+  return new Map(
+    entries.map(([column, edits, session, hlc]) => {
+      if (edits === undefined || session === undefined || hlc === undefined) return [column, null];
+      return [column, { edits, stamp: { hlc, session: state.sessionNameOf(session) } }];
+    }),
+  );
+}
+
+function storedUnsaid(unsaid: ReadonlyMap<number, Rank | null>, state: NodeState): string {
+  const entries = [...unsaid].map(([column, rank]): StoredUnsaid => {
+    return rank === null ? [column] : [column, rank.edits, state.sessionId(rank.stamp.session), rank.stamp.hlc];
+  });
+  return JSON.stringify(entries);
+}
+
 /** The columns of a version, as they are stored: their INTEGER affinity makes integers of what is bound as REAL. */
 export function columnsFromVersion(version: RowVersion, state: NodeState): (number | string | null)[] {
-  const { stamp, life, vector, columnStamps } = version;
+  const { stamp, life, vector, columnStamps, unsaid } = version;
   const sameLife = life.hlc === stamp.hlc && life.session === stamp.session;
   return [
     version.alive ? 1 : 0,
@@ -76,6 +99,7 @@ export function columnsFromVersion(version: RowVersion, state: NodeState): (numb
     columnStamps === null || columnStamps.size === 0
       ? null
       : JSON.stringify([...columnStamps].map(([column, s]) => [column, state.sessionId(s.session), s.hlc])),
+    unsaid === undefined || unsaid.size === 0 ? null : storedUnsaid(unsaid, state),
   ];
 }
 
@@ -333,18 +357,26 @@ export function forEachSessionOf(db: Database, tableId: number, visit: (id: numb
   visitSessions(selectSessionsOf(db, tableId), visit);
 }
 
-type SessionColumns = [session: number, life: number | null, vector: string | null, columns: string | null];
+type SessionColumns = [
+  session: number,
+  life: number | null,
+  vector: string | null,
+  columns: string | null,
+  unsaid: string | null,
+];
 
 function selectSessionsOf(db: Database, tableId: number): Statement<[], SessionColumns> {
-  const sql = `SELECT session, life_session, vector, cols FROM ${metadataTable(tableId)}`;
+  const sql = `SELECT session, life_session, vector, cols, unsaid FROM ${metadataTable(tableId)}`;
   return db.prepare(sql).raw() as unknown as Statement<[], SessionColumns>;
 }
 
 function visitSessions(rows: Statement<[], SessionColumns>, visit: (id: number) => void): void {
-  for (const [session, life, vector, columns] of rows.iterate()) {
+  for (const [session, life, vector, columns, unsaid] of rows.iterate()) {
     visit(session);
     if (life !== null) visit(life);
     for (const [id] of vector === null ? [] : (JSON.parse(vector) as StoredEntry[])) visit(id);
     for (const [, id] of columns === null ? [] : (JSON.parse(columns) as [number, number, number][])) visit(id);
+    for (const [, , id] of unsaid === null ? [] : (JSON.parse(unsaid) as StoredUnsaid[]))
+      if (id !== undefined) visit(id);
   }
 }

@@ -69,6 +69,7 @@ export class ReplicatedTable {
       strategy: rules.strategy,
       keysAllocated: schema.identity.source === 'integer-primary-key',
       columnIds: this.columnIds,
+      defaultOf: (place) => this.defaultOf(place),
       nodeOrder: rules.nodeOrder,
     };
   }

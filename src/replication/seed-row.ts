@@ -1,7 +1,7 @@
 /** A row of a file that is about to be replaced, and the same row in the seed that replaces it, in one shape. */
 import type { LeftRow } from './left-behind.js';
 import type { ReplicatedTable } from './replicated-table.js';
-import { columnStampOf, type RowVersion, type SqlValue, type VersionedRow } from './row-version.js';
+import { columnStampOf, type RowVersion, type SqlValue, type VersionedRow, withColumnIds } from './row-version.js';
 import type { SeedKnowledge } from './seed-knowledge.js';
 import { type Stamp, settledStamp } from './stamp.js';
 
@@ -25,14 +25,10 @@ export function asInSeed(
 ): RowOfFile {
   const places = table.definition.columns.map((name) => before.definition.columns.indexOf(name));
   const ids = places.map((place) => before.columnIds[place]);
-  const own = table.columnIds.flatMap((id, i) => {
-    const idBefore = ids[i];
-    const stamp = idBefore === undefined ? undefined : version.columnStamps?.get(idBefore);
-    return stamp === undefined ? [] : [[id, stamp] as const];
-  });
+  const idOf = new Map(ids.flatMap((id, i) => (id === undefined ? [] : [[id, table.columnIds[i] as number] as const])));
   const gone = before.columnIds.filter((_, place) => !places.includes(place));
   return {
-    version: { ...version, columnStamps: version.columnStamps === null ? null : new Map(own) },
+    version: withColumnIds(version, (id) => idOf.get(id)),
     image: image === null ? null : places.map((place) => (place < 0 ? undefined : (image[place] as SqlValue))),
     stamps: ids.map((id) => (id === undefined ? version.life : columnStampOf(version, id))),
     lost: image !== null && gone.some((id) => knowledge.whereabouts(columnStampOf(version, id)) === 'only-here'),

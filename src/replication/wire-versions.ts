@@ -7,7 +7,7 @@
  * not a batch that is damaged for ever there.
  */
 import { SqlsyncError } from '../errors.js';
-import type { RowVersion } from './row-version.js';
+import { OTHER_COLUMNS, type Rank, type RowVersion } from './row-version.js';
 import { SETTLED_SESSION, type Stamp } from './stamp.js';
 import type { StreamNames } from './stream-names.js';
 import { isSessionName, type VersionVector } from './version-vector.js';
@@ -15,8 +15,8 @@ import type { WireReader } from './wire-reader.js';
 import type { WireWriter } from './wire-writer.js';
 
 /** Bits of a row's first byte. */
-const FLAG = { alive: 1, life: 2, vector: 4, columnStamps: 8, settledLife: 16 } as const;
-const FLAGS_END = 32;
+const FLAG = { alive: 1, life: 2, vector: 4, columnStamps: 8, settledLife: 16, unsaid: 32 } as const;
+const FLAGS_END = 64;
 
 /** The stamp of the column at a place in the definition. */
 interface PlacedStamp {
@@ -24,6 +24,13 @@ interface PlacedStamp {
   readonly stamp: Stamp;
 }
 const NO_STAMPS: readonly PlacedStamp[] = [];
+
+/** A column of which the row's writer says nothing, and whose write it holds. */
+interface PlacedRank {
+  readonly place: number;
+  readonly rank: Rank | null;
+}
+const NO_RANKS: readonly PlacedRank[] = [];
 
 /** Writes the versions of a stream's rows, and numbers the sessions in the order in which it meets them. */
 export class VersionWriter {
@@ -50,16 +57,20 @@ export class VersionWriter {
     const ownLife = life.hlc !== stamp.hlc || life.session !== stamp.session;
     const settledLife = life.session === SETTLED_SESSION;
     const vector = isStampAlone(version) ? null : version.vector;
-    const columnStamps = this.placedStamps(definitionColumnIds, version);
+    const places = this.placesIn(definitionColumnIds);
+    const columnStamps = placedStamps(places, version);
+    const unsaid = placedRanks(places, version);
     if (life.hlc > stamp.hlc) throw new SqlsyncError('bug', 'a life is later than its row’s stamp');
     if (edits < 1) throw new SqlsyncError('bug', 'a row has had no edits');
     if (columnStamps.length > 0 && !alive) throw new SqlsyncError('bug', 'a tombstone has column stamps');
+    if (unsaid.length > 0 && !alive) throw new SqlsyncError('bug', 'a tombstone leaves columns unsaid');
     this.writer.byte(
       (alive ? FLAG.alive : 0) |
         (ownLife ? FLAG.life : 0) |
         (vector === null ? 0 : FLAG.vector) |
         (columnStamps.length === 0 ? 0 : FLAG.columnStamps) |
-        (settledLife ? FLAG.settledLife : 0),
+        (settledLife ? FLAG.settledLife : 0) |
+        (unsaid.length === 0 ? 0 : FLAG.unsaid),
     );
     this.writer.varint(tableIndex);
     this.hlc(stamp.hlc);
@@ -71,6 +82,7 @@ export class VersionWriter {
     this.writer.varint(edits);
     if (vector !== null) this.vector(vector, stamp);
     if (columnStamps.length > 0) this.columnStamps(columnStamps, stamp);
+    if (unsaid.length > 0) this.unsaid(unsaid);
   }
 
   private vector(vector: VersionVector, stamp: Stamp): void {
@@ -93,19 +105,24 @@ export class VersionWriter {
     }
   }
 
-  /** The stamps of columns that are sent: a column that was dropped may have left one behind. */
-  private placedStamps(definitionColumnIds: readonly number[], { columnStamps }: RowVersion): readonly PlacedStamp[] {
-    if (columnStamps === null) return NO_STAMPS;
+  /** Of the other columns the place is 0, of those that are sent one too high; its lowest bit says whether a write follows. */
+  private unsaid(ranks: readonly PlacedRank[]): void {
+    this.writer.varint(ranks.length);
+    for (const { place, rank } of ranks) {
+      this.writer.varint(2 * (place + 1) + (rank === null ? 0 : 1));
+      if (rank === null) continue;
+      this.writer.varint(rank.edits);
+      this.session(rank.stamp.session);
+      this.hlc(rank.stamp.hlc);
+    }
+  }
+
+  private placesIn(definitionColumnIds: readonly number[]): ReadonlyMap<number, number> {
     if (this.placesOf !== definitionColumnIds) {
       this.placesOf = definitionColumnIds;
       this.places = new Map(definitionColumnIds.map((id, place) => [id, place]));
     }
-    const placed: PlacedStamp[] = [];
-    for (const [id, stamp] of columnStamps) {
-      const place = this.places.get(id);
-      if (place !== undefined) placed.push({ place, stamp });
-    }
-    return placed;
+    return this.places;
   }
 
   private hlc(hlc: number): void {
@@ -124,6 +141,25 @@ export class VersionWriter {
     }
     this.writer.varint(index);
   }
+}
+
+/** The stamps of columns that are sent: a column that was dropped may have left one behind. */
+function placedStamps(places: ReadonlyMap<number, number>, { columnStamps }: RowVersion): readonly PlacedStamp[] {
+  if (columnStamps === null) return NO_STAMPS;
+  const placed: PlacedStamp[] = [];
+  for (const [id, stamp] of columnStamps) {
+    const place = places.get(id);
+    if (place !== undefined) placed.push({ place, stamp });
+  }
+  return placed;
+}
+
+function placedRanks(places: ReadonlyMap<number, number>, { unsaid }: RowVersion): readonly PlacedRank[] {
+  if (unsaid === undefined) return NO_RANKS;
+  return [...unsaid].flatMap(([id, rank]) => {
+    const place = id === OTHER_COLUMNS ? OTHER_COLUMNS : places.get(id);
+    return place === undefined ? [] : [{ place, rank }];
+  });
 }
 
 /** Does the vector say no more than the stamp? Then it is not sent. */
@@ -149,6 +185,8 @@ export class VersionReader {
       throw this.reader.damaged('a settled life is announced and left out', start);
     if ((flags & FLAG.columnStamps) !== 0 && (flags & FLAG.alive) === 0)
       throw this.reader.damaged('a tombstone has column stamps', start);
+    if ((flags & FLAG.unsaid) !== 0 && (flags & FLAG.alive) === 0)
+      throw this.reader.damaged('a tombstone leaves columns unsaid', start);
     return flags;
   }
 
@@ -161,7 +199,8 @@ export class VersionReader {
     if (edits === 0) throw this.reader.damaged('a row has had no edits', start);
     const vector = (flags & FLAG.vector) === 0 ? null : this.vector(stamp);
     const columnStamps = (flags & FLAG.columnStamps) === 0 ? null : this.columnStamps(columnCount, stamp);
-    return { alive: (flags & FLAG.alive) !== 0, life, stamp, vector, columnStamps, edits };
+    const version = { alive: (flags & FLAG.alive) !== 0, life, stamp, vector, columnStamps, edits };
+    return (flags & FLAG.unsaid) === 0 ? version : { ...version, unsaid: this.unsaid(columnCount) };
   }
 
   private life(flags: number, stamp: Stamp): Stamp {
@@ -195,8 +234,7 @@ export class VersionReader {
     const stamps = new Map<number, Stamp>();
     for (let i = 0; i < count; i++) {
       const at = this.reader.at;
-      const place = this.reader.varint();
-      if (place >= columnCount) throw this.reader.damaged(`a stamp is for column ${place} of ${columnCount}`, at);
+      const place = this.place(columnCount);
       const session = this.session();
       const hlc = this.hlc();
       if (hlc > stamp.hlc) throw this.reader.damaged('a column’s stamp is later than its row’s', at);
@@ -204,6 +242,32 @@ export class VersionReader {
     }
     if (stamps.size !== count) throw this.reader.damaged('a column is stamped twice', start);
     return stamps;
+  }
+
+  private unsaid(columnCount: number): Map<number, Rank | null> {
+    const start = this.reader.at;
+    const count = this.count(columnCount + 1);
+    const ranks = new Map<number, Rank | null>();
+    for (let i = 0; i < count; i++) {
+      const at = this.place(2 * (columnCount + 1));
+      const place = Math.floor(at / 2) - 1;
+      ranks.set(place, at % 2 === 0 ? null : this.rank());
+    }
+    if (ranks.size !== count) throw this.reader.damaged('a column is left unsaid twice', start);
+    return ranks;
+  }
+
+  private rank(): Rank {
+    const edits = this.reader.varint();
+    const session = this.session();
+    return { edits, stamp: { session, hlc: this.hlc() } };
+  }
+
+  private place(end: number): number {
+    const start = this.reader.at;
+    const place = this.reader.varint();
+    if (place >= end) throw this.reader.damaged(`a column has the place ${place} of ${end}`, start);
+    return place;
   }
 
   /** A number of entries, which is at least 1: none is a flag that is not set. */

@@ -9,8 +9,8 @@ const SCHEMA = `CREATE TABLE item(k TEXT PRIMARY KEY, a, b TEXT); CREATE TABLE o
 let cluster: EngineCluster;
 afterEach(() => cluster.close());
 
-function makeNodes(count: number): EngineNode[] {
-  cluster = new EngineCluster(SCHEMA, count);
+function makeNodes(count: number, strategy = 'merge'): EngineNode[] {
+  cluster = new EngineCluster(SCHEMA, count, { strategies: { '*': strategy } });
   return cluster.nodes;
 }
 
@@ -80,6 +80,59 @@ describe('a column that one node has and the other not yet', () => {
     expect(rows(a)).toEqual(rows(b));
     expect(held(a).rows).toBe(0);
   });
+
+  test.each(['lww', 'version', 'manual'])(
+    'a whole row without it wins, and what was written to it stays (%s)',
+    (strategy) => {
+      const [a, b, c] = makeNodes(3, strategy) as [EngineNode, EngineNode, EngineNode];
+      a.app.exec(`INSERT INTO item VALUES('x', 1, 'one'), ('y', 2, 'two')`);
+      settleAll();
+      for (const node of [a, c]) migrate(node, 'ALTER TABLE item ADD COLUMN c DEFAULT 7');
+      a.app.exec(`UPDATE item SET c = 'written'`);
+      a.foldAll();
+      b.app.exec(
+        `UPDATE item SET a = 5; UPDATE item SET a = 6; DELETE FROM item WHERE k = 'y'; INSERT INTO item VALUES('y', 8, 'new')`,
+      );
+      b.foldAll();
+      // One has the column's write before the row that wins, the other after it.
+      a.pull(b);
+      c.pull(b);
+      c.pull(a);
+      expect(rows(c)).toEqual(rows(a));
+      expect(rows(a)).toEqual([
+        { k: 'x', a: 6, b: 'one', c: 'written' },
+        { k: 'y', a: 8, b: 'new', c: 7 },
+      ]);
+      migrate(b, 'ALTER TABLE item ADD COLUMN c DEFAULT 7');
+      settleAll();
+      expect(rows(b)).toEqual(rows(a));
+      expect(cluster.nodes.map((node) => held(node).rows)).toEqual([0, 0, 0]);
+      const lost = a.app.prepare("SELECT count(*) FROM _sqlsync_conflict WHERE loser LIKE '%written%'").pluck().get();
+      expect(lost).toBe(2);
+    },
+  );
+
+  test.each(['lww', 'version'])(
+    'who migrates before a row comes by way of one that has not says no more of it (%s)',
+    (strategy) => {
+      const [a, b, c] = makeNodes(3, strategy) as [EngineNode, EngineNode, EngineNode];
+      a.app.exec(`INSERT INTO item VALUES('x', 1, 'one')`);
+      settleAll();
+      migrate(a, 'ALTER TABLE item ADD COLUMN c');
+      a.app.exec(`UPDATE item SET c = 'written'`);
+      a.foldAll();
+      c.app.exec('UPDATE item SET a = 5; UPDATE item SET a = 6');
+      c.foldAll();
+      b.pull(c);
+      migrate(c, 'ALTER TABLE item ADD COLUMN c');
+      a.pull(b);
+      c.pull(a);
+      expect(rows(c)).toEqual([{ k: 'x', a: 6, b: 'one', c: 'written' }]);
+      migrate(b, 'ALTER TABLE item ADD COLUMN c');
+      settleAll();
+      for (const node of [a, b]) expect(rows(node)).toEqual(rows(c));
+    },
+  );
 
   test('nothing that waits is settled: what all acknowledge lies below it', () => {
     const [a, b] = makeNodes(2) as [EngineNode, EngineNode];

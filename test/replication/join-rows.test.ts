@@ -17,7 +17,7 @@ interface Case {
 }
 
 function rules({ strategy, nodeOrder }: Case): JoinRules {
-  return { strategy, keysAllocated: false, columnIds: COLUMNS, nodeOrder };
+  return { strategy, keysAllocated: false, defaultOf: () => null, columnIds: COLUMNS, nodeOrder };
 }
 
 const MERGE: Case = { strategy: 'merge', nodeOrder: [] };

@@ -2,7 +2,7 @@ import { deepStrictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SqlsyncError } from '../../src/errors.js';
-import type { RowVersion } from '../../src/replication/row-version.js';
+import { OTHER_COLUMNS, type RowVersion, withColumnIds } from '../../src/replication/row-version.js';
 import { SETTLED_SESSION } from '../../src/replication/stamp.js';
 import { PAYLOAD } from '../../src/replication/wire-frames.js';
 import { type OutgoingRow, ROWS_PER_FRAME_MAX, RowsDecoder, RowsEncoder } from '../../src/replication/wire-rows.js';
@@ -29,9 +29,7 @@ const anyRow = fc.oneof(
 /** What is to come out for what went in: column stamps by place instead of id. */
 function expected({ tableIndex, row }: { tableIndex: number; row: OutgoingRow }) {
   const ids = tableIndex === 0 ? ITEM_IDS : NOTE_IDS;
-  const stamps = row.version.columnStamps;
-  const columnStamps = stamps && new Map([...stamps].map(([id, stamp]) => [ids.indexOf(id), stamp]));
-  return { tableIndex, key: row.key, version: { ...row.version, columnStamps }, image: row.image };
+  return { tableIndex, key: row.key, version: withColumnIds(row.version, (id) => ids.indexOf(id)), image: row.image };
 }
 
 function decoderOf(sessions: readonly string[] = []): RowsDecoder {
@@ -143,6 +141,7 @@ describe('a row that a peer would refuse is a bug of this node', () => {
     ['a vector without the stamp', note({ vector: new Map([[B, 9]]) })],
     ['a vector short of the stamp', note({ vector: new Map([[A, 8]]) })],
     ['a column stamped later than the row', note({ columnStamps: new Map([[1, { hlc: 10, session: A }]]) })],
+    ['a tombstone that leaves columns unsaid', note({ alive: false, unsaid: new Map([[OTHER_COLUMNS, null]]) })],
     ['a tombstone with column stamps', note({ alive: false, columnStamps: new Map([[1, stamp]]) })],
     ['a settled stamp', note({ stamp: { hlc: 9, session: SETTLED_SESSION } })],
     ['a fraction of a clock', note({ stamp: { hlc: 9.5, session: A } })],

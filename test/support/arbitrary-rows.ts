@@ -1,6 +1,6 @@
 /** fast-check's idea of values and of rows with their versions, as wide as the wire must carry them. */
 import fc from 'fast-check';
-import { RawText, type RowVersion, type SqlValue } from '../../src/replication/row-version.js';
+import { OTHER_COLUMNS, RawText, type RowVersion, type SqlValue } from '../../src/replication/row-version.js';
 import { SETTLED_SESSION, type Stamp } from '../../src/replication/stamp.js';
 import type { OutgoingRow } from '../../src/replication/wire-rows.js';
 
@@ -94,25 +94,43 @@ function columnStampsUntil(latest: number, columnIds: readonly number[]) {
   );
 }
 
+function unsaidOf(columnIds: readonly number[]): fc.Arbitrary<Pick<RowVersion, 'unsaid'>> {
+  const rank = fc.record(
+    { edits: fc.oneof(fc.nat(200), fc.constant(Number.MAX_SAFE_INTEGER)), stamp: stampUntil(Number.MAX_SAFE_INTEGER) },
+    PLAIN,
+  );
+  const id = fc.constantFrom(OTHER_COLUMNS, ...columnIds);
+  const entries = fc.uniqueArray(fc.tuple(id, fc.option(rank)), { selector: ([column]) => column, minLength: 1 });
+  return fc.oneof(
+    fc.constant({}),
+    entries.map((list) => ({ unsaid: new Map(list) })),
+  );
+}
+
 /** A version whose column stamps are keyed by some of `columnIds`. */
 export function rowVersion(columnIds: readonly number[]): fc.Arbitrary<RowVersion> {
   return fc.record({ hlc, session }, PLAIN).chain((stamp) =>
     fc.boolean().chain((alive) =>
-      fc.record(
-        {
-          alive: fc.constant(alive),
-          stamp: fc.constant(stamp),
-          life: fc.oneof(
-            fc.constant(stamp),
-            stampUntil(stamp.hlc),
-            until(stamp.hlc).map((horizon) => ({ hlc: horizon, session: SETTLED_SESSION })),
+      fc
+        .tuple(
+          fc.record(
+            {
+              alive: fc.constant(alive),
+              stamp: fc.constant(stamp),
+              life: fc.oneof(
+                fc.constant(stamp),
+                stampUntil(stamp.hlc),
+                until(stamp.hlc).map((horizon) => ({ hlc: horizon, session: SETTLED_SESSION })),
+              ),
+              vector: vectorOver(stamp),
+              columnStamps: alive ? columnStampsUntil(stamp.hlc, columnIds) : fc.constant(null),
+              edits: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constant(Number.MAX_SAFE_INTEGER)),
+            },
+            PLAIN,
           ),
-          vector: vectorOver(stamp),
-          columnStamps: alive ? columnStampsUntil(stamp.hlc, columnIds) : fc.constant(null),
-          edits: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constant(Number.MAX_SAFE_INTEGER)),
-        },
-        PLAIN,
-      ),
+          alive ? unsaidOf(columnIds) : fc.constant({}),
+        )
+        .map(([version, unsaid]) => ({ ...version, ...unsaid })),
     ),
   );
 }

@@ -98,9 +98,8 @@ class MemberHistory {
     this.exchanges = new MemberExchanges(random, this.ledger, this.counts);
     for (let i = 0; i < 8; i += 1) this.skews.push((random.next() - 0.5) * SKEW_MS_MAX);
     this.cluster = new EngineCluster(SCHEMA, 2 + random.int(3), {
-      // A row that lacks a column and one in which it was written meet column by column only in a merge.
       strategies: {
-        '*': this.does.migrate ? 'merge' : (STRATEGIES[seed % STRATEGIES.length] as string),
+        '*': STRATEGIES[seed % STRATEGIES.length] as string,
         span: 'merge',
       },
       // Small limits make catch-ups of many parts out of short streams.
