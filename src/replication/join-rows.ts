@@ -121,7 +121,7 @@ function joinColumns(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   const columnStamps = new Map<number, Stamp>();
   const colliding: number[] = [];
   for (const [place, id] of rules.columnIds.entries()) {
-    const [p, q] = [columnStampOf(v, id), columnStampOf(w, id)];
+    const [p, q] = [ownStampOf(v, id), ownStampOf(w, id)];
     const [a, b] = [x.row.image?.[place] ?? null, y.row.image?.[place] ?? null];
     const xWins = isAfter(p, q);
     const stamp = xWins ? p : q;
@@ -139,6 +139,12 @@ function joinColumns(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   };
   const row = { version, image: v.alive ? image : null };
   return { row, conflict: colliding.length === 0 ? null : columnConflict(x, y, colliding) };
+}
+
+/** No later than the row's own, as the stamp of an unsaid column may be from when rows were joined whole. */
+function ownStampOf(version: RowVersion, id: number): Stamp {
+  const stamp = columnStampOf(version, id);
+  return isAfter(stamp, version.stamp) ? version.stamp : stamp;
 }
 
 /** Is this what columnStampOf gives a column without a stamp of its own? */

@@ -93,6 +93,22 @@ function spelled({ version, image }: VersionedRow): string {
   return JSON.stringify([version.stamp, version.edits, vector, rank?.stamp, rank?.edits, image?.map(String) ?? null]);
 }
 
+test('once rows merge by columns no column is later than its row', () => {
+  const rank = { stamp: { hlc: 9, session: sessionOf(A) }, edits: 1 };
+  const life = { hlc: 1, session: sessionOf(C) };
+  const rowBy = (node: number, unsaid: boolean): VersionedRow => {
+    const stamp = { hlc: 5 + node, session: sessionOf(node) };
+    const vector = new Map([[stamp.session, stamp.hlc]]);
+    const version = { alive: true, life, stamp, vector, columnStamps: null, edits: 3 };
+    return { version: unsaid ? { ...version, unsaid: new Map([[NEW_COLUMN, rank]]) } : version, image: [1n, 2n, 3n] };
+  };
+  const merge: JoinRules = { ...(RULES[0] as JoinRules), strategy: 'merge' };
+  const { version } = joinRows({ row: rowBy(C, true), horizon: 0 }, { row: rowBy(B, false), horizon: 0 }, merge).row;
+  for (const { hlc } of version.columnStamps?.values() ?? []) expect(hlc).toBeLessThanOrEqual(version.stamp.hlc);
+  expect(version.unsaid).toBeUndefined();
+  expect(version.columnStamps?.size).toBe(1);
+});
+
 describe.each(RULES)('$strategy', (rules) => {
   const versions = acts.map((history) => {
     const row = new Row(rules);
