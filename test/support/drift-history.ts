@@ -4,12 +4,11 @@
  * nodes with equal vectors and the same columns hold the same rows; once all have migrated nobody keeps a row aside, all
  * hold the same, and every value that was written is there, or was overwritten where it could be seen, or is in a record.
  */
-import { EngineCluster, type EngineNode } from './engine-node.js';
+import { EngineCluster, type EngineNode, steppingClock } from './engine-node.js';
 import { type Random, seededRandom } from './seeded-random.js';
 import { ValueLedger } from './value-ledger.js';
 
 const STEPS = 80;
-const START_MS = Date.UTC(2026, 0, 1);
 const STRATEGIES = ['lww', 'version', 'manual', 'merge'] as const;
 const MIGRATIONS = { x: 'ALTER TABLE t ADD COLUMN x', y: "ALTER TABLE t ADD COLUMN y DEFAULT 'none'" } as const;
 type NewColumn = keyof typeof MIGRATIONS;
@@ -33,18 +32,11 @@ class DriftHistory {
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
-    let nowMs = START_MS;
-    const clock = {
-      nowMs: () => {
-        nowMs += 1;
-        return nowMs;
-      },
-    };
-    const hex = (bytes: number) => Array.from({ length: bytes * 2 }, () => this.random.int(16).toString(16)).join('');
+    const clock = steppingClock();
     this.cluster = new EngineCluster('CREATE TABLE t(k TEXT PRIMARY KEY, a, b)', 2 + this.random.int(3), {
       strategies: { '*': STRATEGIES[seed % STRATEGIES.length] as string },
       clockOf: () => clock,
-      random: { hex },
+      random: this.random,
     });
     this.cluster.settleDown();
   }

@@ -38,6 +38,19 @@ export interface TestClock {
 }
 
 const wallClock: TestClock = { nowMs: () => Date.now() };
+const START_MS = Date.UTC(2026, 0, 1);
+
+/** A clock that is a millisecond later whenever it is looked at. */
+export function steppingClock(): TestClock {
+  let nowMs = START_MS;
+  return {
+    nowMs: () => {
+      nowMs += 1;
+      return nowMs;
+    },
+  };
+}
+
 const UNIX_EPOCH_JULIAN = 2440587.5;
 const DAY_MS = 86_400_000;
 

@@ -45,7 +45,7 @@ class GapHistory {
     const skews = [0, 1, 2].map(() => random.int(200));
     this.cluster = new EngineCluster(SCHEMA, random.pick([2, 2, 3]), {
       strategies: { '*': random.pick(STRATEGIES) },
-      random: { hex: (bytes) => Array.from({ length: 2 * bytes }, () => random.int(16).toString(16)).join('') },
+      random,
       clockOf: (node) => ({ nowMs: () => this.nowMs + (skews[node] as number) }),
     });
     this.nodes = this.cluster.nodes;

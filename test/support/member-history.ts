@@ -106,7 +106,7 @@ class MemberHistory {
       limits: this.does.parts ? { applyTransactionRowsMax: 1, lockHoldMsMax: 0, foldEntriesMax: 3 } : {},
       journalMode: random.chance(0.2) ? 'delete' : 'wal',
       exclude: ['own'],
-      random: { hex: (bytes) => Array.from({ length: 2 * bytes }, () => random.int(16).toString(16)).join('') },
+      random,
       clockOf: (node) => ({ nowMs: () => Math.round(this.nowMs + (this.skews[node] as number)) }),
     });
     this.shape = random.pick(SHAPES);

@@ -5,6 +5,8 @@ export interface Random {
   int(below: number): number;
   chance(probability: number): boolean;
   pick<Item>(items: readonly Item[]): Item;
+  /** Lower-case hexadecimal digits of so many bytes. */
+  hex(bytes: number): string;
 }
 
 export function seededRandom(seed: number): Random {
@@ -22,5 +24,6 @@ export function seededRandom(seed: number): Random {
     int,
     chance: (probability) => next() < probability,
     pick: (items) => items[int(items.length)] as never,
+    hex: (bytes) => Array.from({ length: 2 * bytes }, () => int(16).toString(16)).join(''),
   };
 }

@@ -7,12 +7,11 @@
  */
 import { inspectCapture } from '../../src/replication/inspect-capture.js';
 import { answersOf } from './compare-engines.js';
-import { EngineCluster, type EngineNode } from './engine-node.js';
+import { EngineCluster, type EngineNode, steppingClock } from './engine-node.js';
 import { closeGapWith } from './gap.js';
 import { type Random, seededRandom } from './seeded-random.js';
 
 const STEPS = 60;
-const START_MS = Date.UTC(2026, 0, 1);
 const NAMES = ['t', 'u'] as const;
 const SCHEMA = 'CREATE TABLE t(k TEXT PRIMARY KEY, v); CREATE TABLE other(k TEXT PRIMARY KEY, v)';
 
@@ -34,15 +33,8 @@ class TableHistory {
     private readonly hasRenames: boolean,
   ) {
     this.random = seededRandom(seed);
-    let nowMs = START_MS;
-    const clock = {
-      nowMs: () => {
-        nowMs += 1;
-        return nowMs;
-      },
-    };
-    const hex = (bytes: number) => Array.from({ length: bytes * 2 }, () => this.random.int(16).toString(16)).join('');
-    this.cluster = new EngineCluster(SCHEMA, 2 + (seed % 2), { clockOf: () => clock, random: { hex } });
+    const clock = steppingClock();
+    this.cluster = new EngineCluster(SCHEMA, 2 + (seed % 2), { clockOf: () => clock, random: this.random });
     this.cluster.settleDown();
   }
 
