@@ -1,5 +1,6 @@
 /**
- * A random history of a table that gets two more columns, on each node at another time and in another order, while
+ * A random history of a table that gets two more columns, and in some loses one or has one renamed, on each node at
+ * another time and in another order, while
  * applications write, rows cross in every state of that and engines are killed. Checked at every step and at the end:
  * nodes with equal vectors and the same columns hold the same rows; once all have migrated nobody keeps a row aside, all
  * hold the same, and every value that was written is there, or was overwritten where it could be seen, or is in a record.
@@ -9,10 +10,21 @@ import { type Random, seededRandom } from './seeded-random.js';
 import { ValueLedger } from './value-ledger.js';
 
 const STEPS = 80;
+const REST_ROUNDS = 4;
+const OFFER_AGAIN_MS = 61_000;
 const STRATEGIES = ['lww', 'version', 'manual', 'merge'] as const;
-const MIGRATIONS = { x: 'ALTER TABLE t ADD COLUMN x', y: "ALTER TABLE t ADD COLUMN y DEFAULT 'none'" } as const;
-type NewColumn = keyof typeof MIGRATIONS;
-const NEW_COLUMNS = Object.keys(MIGRATIONS) as NewColumn[];
+
+/** What an application's migrations do to the table, and by which column one can tell that it has been run. */
+interface Migration {
+  readonly sql: string;
+  readonly isDone: (columns: readonly string[]) => boolean;
+}
+const MIGRATIONS: readonly Migration[] = [
+  { sql: 'ALTER TABLE t ADD COLUMN x', isDone: (columns) => columns.includes('x') },
+  { sql: "ALTER TABLE t ADD COLUMN y DEFAULT 'none'", isDone: (columns) => columns.includes('y') },
+];
+const DROP: Migration = { sql: 'ALTER TABLE t DROP COLUMN b', isDone: (columns) => !columns.includes('b') };
+const RENAME: Migration = { sql: 'ALTER TABLE t RENAME COLUMN a TO a2', isDone: (columns) => columns.includes('a2') };
 
 export interface DriftHistoryResult {
   readonly writes: number;
@@ -28,11 +40,14 @@ class DriftHistory {
   private readonly random: Random;
   private readonly cluster: EngineCluster;
   private readonly ledger = new ValueLedger();
+  private readonly migrations: readonly Migration[];
   private readonly counts = { writes: 0, migrations: 0, held: 0, unsaid: 0 };
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
     const clock = steppingClock();
+    const others = [[], [DROP], [RENAME]][Math.floor(seed / 4) % 3] as Migration[];
+    this.migrations = [...MIGRATIONS, ...others];
     this.cluster = new EngineCluster('CREATE TABLE t(k TEXT PRIMARY KEY, a, b)', 2 + this.random.int(3), {
       strategies: { '*': STRATEGIES[seed % STRATEGIES.length] as string },
       clockOf: () => clock,
@@ -47,12 +62,20 @@ class DriftHistory {
         this.step(this.random.pick(this.cluster.nodes));
         this.look();
       }
-      for (const node of this.cluster.nodes) for (const column of NEW_COLUMNS) this.migrate(node, column);
-      this.cluster.settleDown();
+      for (const node of this.cluster.nodes) for (const migration of this.migrations) this.migrate(node, migration);
+      this.comeToRest();
       this.checkEnd();
       return { ...this.counts, conflicts: recordsOf(this.cluster.nodes[0] as EngineNode).length };
     } finally {
       this.cluster.close();
+    }
+  }
+
+  /** Rows that one keeps are offered by others once they have migrated, and again after a while. */
+  private comeToRest(): void {
+    for (let round = 0; round < REST_ROUNDS; round += 1) {
+      this.cluster.settleDown();
+      for (const node of this.cluster.nodes) node.advance(OFFER_AGAIN_MS);
     }
   }
 
@@ -66,7 +89,7 @@ class DriftHistory {
     else if (chance < 94) {
       node.kill();
       node.open();
-    } else this.migrate(node, random.pick(NEW_COLUMNS));
+    } else this.migrate(node, random.pick(this.migrations));
   }
 
   private write({ app, name }: EngineNode): void {
@@ -75,13 +98,15 @@ class DriftHistory {
     const columns = columnsOf(app);
     const key = `k${random.int(4)}`;
     const one = random.pick(columns);
-    const value = () => this.ledger.next();
+    // What is written to a column that is dropped goes with it.
+    const value = (column: string) => (column === 'b' ? `b${random.int(1000)}` : this.ledger.next());
+    const [first] = columns.filter((column) => column.startsWith('a'));
     const places = columns.map(() => '?').join(', ');
     const [sql, parameters] = random.pick<[string, string[]]>([
       [`REPLACE INTO t(k, ${columns.join(', ')}) VALUES(?, ${places})`, [key, ...columns.map(value)]],
-      ['REPLACE INTO t(k, a) VALUES(?, ?)', [key, value()]],
-      [`UPDATE t SET ${one} = ? WHERE k = ?`, [value(), key]],
-      [`UPDATE t SET ${one} = ? WHERE k = ?`, [value(), key]],
+      [`REPLACE INTO t(k, ${first}) VALUES(?, ?)`, [key, value('a')]],
+      [`UPDATE t SET ${one} = ? WHERE k = ?`, [value(one), key]],
+      [`UPDATE t SET ${one} = ? WHERE k = ?`, [value(one), key]],
       ['DELETE FROM t WHERE k = ?', [key]],
     ]);
     app.prepare(sql).run(...parameters);
@@ -89,9 +114,9 @@ class DriftHistory {
     this.counts.writes += 1;
   }
 
-  private migrate({ app }: EngineNode, column: NewColumn): void {
-    if (columnsOf(app).includes(column)) return;
-    app.exec(MIGRATIONS[column]);
+  private migrate({ app }: EngineNode, { sql, isDone }: Migration): void {
+    if (isDone(columnsOf(app))) return;
+    app.exec(sql);
     this.counts.migrations += 1;
   }
 
@@ -113,7 +138,8 @@ class DriftHistory {
 
   private checkEnd(): void {
     const { nodes } = this.cluster;
-    const rowsOf = ({ app }: EngineNode) => JSON.stringify(app.prepare('SELECT k, a, b, x, y FROM t ORDER BY k').all());
+    const rowsOf = ({ app }: EngineNode) =>
+      JSON.stringify(app.prepare(`SELECT k, ${columnsOf(app).sort().join(', ')} FROM t ORDER BY k`).all());
     const [first, ...rest] = nodes.map(rowsOf);
     if (rest.some((rows) => rows !== first)) throw new Error(`the nodes differ:\n${[first, ...rest].join('\n')}`);
     const keeping = nodes.find((node) => node.replica.status().held.rows > 0);
