@@ -99,7 +99,11 @@ export const ERROR_WORDS = {
   },
   'format-newer': {
     meaning: 'A newer sqlsync has written this file.',
-    remedy: 'Upgrade sqlsync on this machine.',
+    remedy: 'Upgrade sqlsync on this machine, or [go back](operations.md#upgrade) to a backup from before.',
+  },
+  'format-older': {
+    meaning: 'An older sqlsync has written this file, and nobody has upgraded it yet.',
+    remedy: '`sqlsync start`, or a restart of the daemon, backs the file up and upgrades it.',
   },
   'private-schema-unavailable': {
     meaning: 'This build of SQLite does not behave as applying changes needs.',

@@ -42,6 +42,7 @@ export const ERROR_CODES = {
   'already-running': EXIT.tryAgain,
   'table-refused': EXIT.data,
   'format-newer': EXIT.data,
+  'format-older': EXIT.data,
   'private-schema-unavailable': EXIT.bug,
   'config-missing': EXIT.configuration,
   'config-invalid': EXIT.configuration,

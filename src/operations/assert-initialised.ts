@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { DatabaseConfig } from '../config.js';
 import { SqlsyncError } from '../errors.js';
 import { type NodeIdentity, readNodeIdentity } from '../replication/file-contents.js';
-import { FORMAT_VERSION } from '../replication/metadata-schema.js';
+import { assertCurrentFormat } from '../replication/upgrade-format.js';
 import type { DatabaseFiles } from './database-files.js';
 
 /** Throws what keeps one of the files from being read, or database-not-initialised. */
@@ -27,16 +27,10 @@ export function notInitialised(path: string): SqlsyncError {
   });
 }
 
-/** Whose file this is. Throws database-not-initialised, or format-newer. */
+/** Whose file this is. Throws database-not-initialised, format-newer or format-older. */
 export function identityIn(db: Database, path: string): NodeIdentity {
   const identity = readNodeIdentity(db);
   if (identity === null) throw notInitialised(path);
-  if (identity.formatVersion <= FORMAT_VERSION) return identity;
-  throw new SqlsyncError(
-    'format-newer',
-    `${path} has format ${identity.formatVersion}, this version knows ${FORMAT_VERSION}`,
-    {
-      hint: 'use the newer sqlsync that wrote the file',
-    },
-  );
+  assertCurrentFormat(identity.formatVersion, path);
+  return identity;
 }

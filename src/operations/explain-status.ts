@@ -52,6 +52,7 @@ const HOLDS_UP_DATABASE: readonly ErrorCode[] = [
   'database-permission',
   'database-read-only',
   'database-locked',
+  'format-older',
   'disk-full',
   'disk-io',
   'disk-low',

@@ -169,6 +169,7 @@ function fromFailure(
 
 function commandFor(code: ErrorBody['code'], path: string): string | null {
   if (code === 'database-not-initialised') return `sqlsync init ${path}`;
+  if (code === 'format-older') return 'sqlsync start';
   // Without an answer it explains the three there are.
   return code === 'identity-unknown' ? `sqlsync identity ${path}` : null;
 }

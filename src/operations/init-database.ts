@@ -15,6 +15,7 @@ import { assertNotWatching } from '../replication/migration-watch.js';
 import { assertNoneRefused, type CaptureOptions, type CapturePlan, planCapture } from '../replication/plan-capture.js';
 import { ALL_TABLES, type Rule, readRules, undecided } from '../replication/rules.js';
 import type { TableRules } from '../replication/table-schema.js';
+import { assertCurrentFormat } from '../replication/upgrade-format.js';
 import { createSecretFile } from '../secrets.js';
 import {
   additionsFor,
@@ -89,6 +90,7 @@ export function planInit(
   const readings = paths.map((path) =>
     files.withSnapshot(path, (db) => {
       const identity = readNodeIdentity(db);
+      if (identity !== null) assertCurrentFormat(identity.formatVersion, path);
       if (identity !== null) refuseOtherRule(db, path, request.keyCollision);
       return { path, identity, plan: planCapture(db, request) };
     }),

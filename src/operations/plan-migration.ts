@@ -2,8 +2,7 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config.js';
 import { readMigrationStart } from '../replication/application-migration.js';
-import { readNodeIdentity } from '../replication/file-contents.js';
-import { notInitialised } from './assert-initialised.js';
+import { identityIn } from './assert-initialised.js';
 import { configuredDatabase } from './configuration-target.js';
 import type { DatabaseFiles } from './database-files.js';
 import { databaseNameFromPath } from './default-names.js';
@@ -19,7 +18,7 @@ export interface MigrationPlan {
   readonly tables: readonly string[];
 }
 
-/** Throws database-not-initialised, `migrating` and `coverage-partial`. */
+/** Throws database-not-initialised, format-older, `migrating` and `coverage-partial`. */
 export function planMigration(
   nameOrPath: string,
   config: Config | null,
@@ -29,8 +28,7 @@ export function planMigration(
   const path = named?.path ?? resolve(nameOrPath);
   const configured = named ?? (config && configuredDatabase({ file: config.file, existing: config }, path));
   return files.withSnapshot(path, (db) => {
-    const identity = readNodeIdentity(db);
-    if (identity === null) throw notInitialised(path);
+    const identity = identityIn(db, path);
     return {
       database: configured?.name ?? databaseNameFromPath(path),
       path,

@@ -27,6 +27,7 @@ import { readRules } from './rules.js';
 import type { CapturedTable, TableSchema } from './table-schema.js';
 import { existingTriggers, triggerDrift } from './trigger-drift.js';
 import { createTables } from './write-tables.js';
+import { assertCurrentFormat, formatOf } from './upgrade-format.js';
 import { type TriggerOnTable, writeTriggers } from './write-triggers.js';
 
 export interface InstallOptions {
@@ -62,6 +63,8 @@ export function installCapture(db: Database, plan: CapturePlan, options: Install
 function install(db: Database, plan: CapturePlan, options: InstallOptions): InstallResult {
   const before = fingerprint(db);
   const wasInstalled = hasCapture(db);
+  // Metadata that is not as this version writes it would be taken for another key's.
+  if (wasInstalled) assertCurrentFormat(formatOf(db), db.name);
   if (wasInstalled) followRenames(db);
   else for (const sql of [...LOCAL_TABLES, ...INTERNAL_TABLES.map((table) => table.create)]) db.exec(sql);
   const schema = readSchema(db);

@@ -7,8 +7,8 @@ import type { TableIdentity } from './table-schema.js';
 
 export const PREFIX = '_sqlsync_';
 
-/** The format of everything below. A file of a newer format is refused. */
-export const FORMAT_VERSION = 1;
+/** The format of everything below. A file of a newer format is refused, one of an older upgraded: upgrade-format.ts. */
+export const FORMAT_VERSION = 2;
 
 /** What a log entry says happened to the row. */
 export const OP = { insert: 1, update: 2, delete: 3, check: 4, marker: 5 } as const;
@@ -263,6 +263,7 @@ export const metadataTable = (tableId: number): string => `${PREFIX}meta_${table
  *   edits                       how many writes the row has had
  *   vector                      JSON [[session id, hlc], …] of all that went into it; NULL: the stamp alone
  *   cols                        JSON [[column id, session id, hlc], …] of columns written later than the life; NULL: none
+ *   unsaid                      of columns of which the row's own writer says nothing; NULL: there are none
  */
 export function createMetadata(tableId: number, identity: TableIdentity): string {
   const name = metadataTable(tableId);

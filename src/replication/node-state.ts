@@ -8,6 +8,7 @@ import { SqlsyncError } from '../errors.js';
 import { type CaptureGap, parseGap } from './capture-gap.js';
 import { FORMAT_VERSION, PREFIX } from './metadata-schema.js';
 import { SETTLED_SESSION } from './stamp.js';
+import { assertCurrentFormat } from './upgrade-format.js';
 import { birthOf, nodeOf, sessionName } from './version-vector.js';
 
 /** A source of randomness: `bytes` random bytes as lower-case hex. */
@@ -117,22 +118,14 @@ export class NodeState {
     this.insertSession = db.prepare(`INSERT INTO ${PREFIX}session(name) VALUES(?)`);
     this.updateEntry = db.prepare(`UPDATE ${PREFIX}session SET hlc = ? WHERE id = ?`);
     this.deleteSession = db.prepare(`DELETE FROM ${PREFIX}session WHERE id = ?`);
-    this.load();
+    this.load(db);
   }
 
   /** Reads everything, at the start. */
-  private load(): void {
+  private load(db: Database): void {
     const rows = this.selectFacts.all();
     this.facts = Object.fromEntries(rows.map(({ name, value }) => [name, value])) as unknown as StateFacts;
-    if (this.facts.format > FORMAT_VERSION) {
-      throw new SqlsyncError(
-        'format-newer',
-        `the file's format is ${this.facts.format}, this version knows ${FORMAT_VERSION}`,
-        {
-          hint: 'use the newer sqlsync that wrote the file',
-        },
-      );
-    }
+    assertCurrentFormat(this.facts.format, db.name);
     this.vectorEntries = new Map();
     this.idByName = new Map([[SETTLED_SESSION, SETTLED_SESSION_ID]]);
     this.nameById = new Map([[SETTLED_SESSION_ID, SETTLED_SESSION]]);

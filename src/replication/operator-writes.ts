@@ -19,6 +19,7 @@ import { readReplicatedSchema } from './replicated-schema.js';
 import type { SqlValue } from './row-version.js';
 import type { CapturedTable } from './table-schema.js';
 import { triggerDrift } from './trigger-drift.js';
+import { assertCurrentFormat, formatOf } from './upgrade-format.js';
 
 const SCHEMA_TRIES_MAX = 20;
 
@@ -120,6 +121,7 @@ function begin(db: Database): readonly CapturedTable[] {
   const schemaVersion = () => db.pragma('schema_version', { simple: true });
   for (let tries = 0; tries < SCHEMA_TRIES_MAX; tries += 1) {
     const before = schemaVersion();
+    assertCurrentFormat(formatOf(db), db.name);
     const { tables, localTriggers } = readReplicatedSchema(db);
     assertCaptured(db, tables);
     const own = tables.filter((table) => !table.internal).flatMap((table) => captureTriggers(table));

@@ -15,6 +15,7 @@ import { OperatorWrites } from './operator-writes.js';
 import { SeedKnowledge } from './seed-knowledge.js';
 import { prepareSnapshot } from './snapshot.js';
 import { rejoinHint } from './staleness.js';
+import { upgradeFormat } from './upgrade-format.js';
 import { WriteAgain, type WrittenAgain } from './write-again.js';
 
 export interface RejoinOptions {
@@ -47,6 +48,7 @@ export function rejoinOn(seed: Database, engine: Engine, options: RejoinOptions)
     // Deletions that triggers have not seen are this process's writes, found while the file is being read.
     engine.state.ensureSession();
   });
+  upgradeFormat(seed, 'the snapshot');
   const { state, log, clock } = engine;
   const node = state.get('node');
   const nowMs = clock.nowMs();

@@ -7,7 +7,8 @@ import { SqlsyncError } from '../errors.js';
 import { ChangeLog } from './change-log.js';
 import { writePlace } from './file-place.js';
 import { nextHlc } from './hlc.js';
-import { FORMAT_VERSION, PREFIX } from './metadata-schema.js';
+import { PREFIX } from './metadata-schema.js';
+import { upgradeFormat } from './upgrade-format.js';
 
 export interface NewcomerIdentity {
   readonly node: string;
@@ -17,18 +18,13 @@ export interface NewcomerIdentity {
   readonly afterHlc?: number;
 }
 
-/** Gives a snapshot its new identity, in one transaction. The copy is nobody else's: no daemon and no application has it open. */
+/**
+ * Gives a snapshot its new identity, in one transaction, after upgrading what comes from a node of an older version. The
+ * copy is nobody else's: no daemon and no application has it open. Throws format-newer, catching-up.
+ */
 export function prepareSnapshot(db: Database, identity: NewcomerIdentity): void {
   const fact = (name: string) => db.prepare(`SELECT value FROM ${PREFIX}state WHERE name = ?`).pluck().get(name);
-  if (Number(fact('format')) > FORMAT_VERSION) {
-    throw new SqlsyncError(
-      'format-newer',
-      `the snapshot’s format is ${fact('format')}, this version knows ${FORMAT_VERSION}`,
-      {
-        hint: 'upgrade sqlsync on this machine first',
-      },
-    );
-  }
+  upgradeFormat(db, 'the snapshot');
   if (fact('catch_up') !== '') {
     throw new SqlsyncError('catching-up', 'the snapshot was made in the middle of a catch-up', { hint: 'try again' });
   }

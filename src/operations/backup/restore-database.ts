@@ -16,6 +16,7 @@ import { enterOperation } from '../../replication/operation-record.js';
 import { beginNewDataset, settleRejoining } from '../../replication/restored-file.js';
 import { readRowsAside } from '../../replication/rows-aside.js';
 import { uninstallCapture } from '../../replication/uninstall-capture.js';
+import { upgradeFormat } from '../../replication/upgrade-format.js';
 import { configuredDatabase } from '../configuration-target.js';
 import type { FileLock } from '../database-files.js';
 import type { Machine } from '../machine.js';
@@ -182,6 +183,8 @@ function becomeNode(
   machine: Machine,
 ): Draft {
   const nowMs = machine.now().getTime();
+  // The backup itself stays as it is.
+  upgradeFormat(db, 'the backup');
   const dataset = as === 'rejoin' ? manifest.dataset : machine.random.hex(16);
   let mustJoin: string[] = [];
   if (as === 'rejoin') settleRejoining(db, place);

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { SqlsyncError } from '../../errors.js';
-import { FORMAT_VERSION } from '../../replication/metadata-schema.js';
+import { assertNotNewer } from '../../replication/upgrade-format.js';
 import type { Machine } from '../machine.js';
 import type { BackupKey } from './backup-key.js';
 import type { ManifestContents } from './backup-manifest.js';
@@ -78,15 +78,7 @@ export async function checkUnpacked(
   { files }: Pick<Machine, 'files'>,
   signal: AbortSignal,
 ): Promise<{ problems: readonly string[]; foreignKeyViolations: number }> {
-  if (manifest.formatVersion > FORMAT_VERSION) {
-    throw new SqlsyncError(
-      'format-newer',
-      `the backup’s format is ${manifest.formatVersion}, this version knows ${FORMAT_VERSION}`,
-      {
-        hint: 'upgrade sqlsync on this machine first',
-      },
-    );
-  }
+  assertNotNewer(manifest.formatVersion, 'the backup');
   const { damage, foreignKeyViolations } = await checkSoundness(copyPath, signal);
   if (damage.length > 0) return { problems: damage, foreignKeyViolations };
   const { facts, rows } = await inspectCopy(copyPath, files, signal);
