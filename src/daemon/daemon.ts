@@ -18,7 +18,7 @@ import type { ControlProgress, ControlRequest, SyncProgress } from './control/co
 import { ControlServer } from './control/control-server.js';
 import type { DaemonSettings } from './daemon-settings.js';
 import { type DaemonStatus, statusOf } from './daemon-status.js';
-import { DatabaseService, type DatabaseServiceOptions } from './database/database-service.js';
+import type { DatabaseService } from './database/database-service.js';
 import { decideKept } from './database/decide-kept.js';
 import { holdDatabase } from './database/hold-database.js';
 import { Presence } from './database/presence.js';
@@ -30,6 +30,7 @@ import type { Job } from './jobs/job.js';
 import { ScheduledJobs } from './jobs/scheduled-jobs.js';
 import { logFatal } from './log-fatal.js';
 import { Metrics } from './metrics/metrics.js';
+import { openServices } from './open-services.js';
 import type { PeerAddress } from './peer/peer-address.js';
 import { PeerBook } from './peer/peer-book.js';
 import { credentialsFor } from './peer/peer-credentials.js';
@@ -356,33 +357,4 @@ export class Daemon {
     const eviction = { silentMsMax: prune.peerTimeoutMs, listeningSinceMs: presence.sinceMs };
     return { keep: { ...prune, keepLogMs: keepLogMs ?? prune.keepLogMs }, eviction };
   }
-}
-
-/** Opens all files, or none. */
-async function openServices(
-  { node, databases, limits }: DaemonSettings,
-  common: Pick<DatabaseServiceOptions, 'logger' | 'signal' | 'onFatal'>,
-): Promise<DatabaseService[]> {
-  const services: DatabaseService[] = [];
-  try {
-    for (const { name, path, identity } of databases) {
-      const service = await DatabaseService.open({ name, path, identity, limits, ...common });
-      services.push(service);
-      if (service.replica.node !== node) throw otherNode(path, service.replica.node, node);
-    }
-  } catch (error) {
-    await Promise.all(services.map((service) => service.stop()));
-    throw error;
-  }
-  return services;
-}
-
-function otherNode(path: string, inFile: string, configured: string): SqlsyncError {
-  return new SqlsyncError(
-    'config-invalid',
-    `${path} belongs to node ${inFile}, the configuration is node ${configured}’s`,
-    {
-      hint: `set node: ${inFile}, or name the file that is meant`,
-    },
-  );
 }

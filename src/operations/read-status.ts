@@ -11,10 +11,12 @@ import type { CaptureGap } from '../replication/capture-gap.js';
 import { readNodeIdentity } from '../replication/file-contents.js';
 import { isOtherPlace, readPlace } from '../replication/file-place.js';
 import { type CaptureInspection, inspectCapture } from '../replication/inspect-capture.js';
+import { FORMAT_VERSION } from '../replication/metadata-schema.js';
 import { isWatching } from '../replication/migration-watch.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
 import { readRetainedBytes } from '../replication/retained-bytes.js';
 import { allAtOnce } from '../replication/slices.js';
+import { olderFormat } from '../replication/upgrade-format.js';
 import type { VerifiedPeers } from '../replication/verified-peers.js';
 import { WIRE_VERSION } from '../replication/wire-messages.js';
 import { notInitialised } from './assert-initialised.js';
@@ -98,6 +100,7 @@ interface DatabaseReading {
 
 /** What a look into the file itself tells, whether a daemon runs or not. */
 interface FileReading {
+  readonly formatVersion: number;
   /** Are triggers lifted for a migration, or were they, and is it not known yet what was written? */
   readonly isMigrating: boolean;
   readonly inspection: CaptureInspection;
@@ -106,7 +109,7 @@ interface FileReading {
   readonly jobs: JobRecords;
   /** What may be a copy is not served before it is known what it is. */
   readonly mayBeCopy: boolean;
-  /** Null: a daemon serves the file, and knows better. */
+  /** Null: a daemon serves the file, and knows better; or it is of an older format. */
   readonly replica: ReplicaStatus | null;
 }
 
@@ -122,6 +125,8 @@ function readDatabase(
   const failures: Failure[] = 'error' in read ? [read.error] : [];
   if (identity === 'ask' && file?.mayBeCopy) failures.push(mayBeCopy(path));
   if (served === null && file?.isMigrating) failures.push(MIGRATING);
+  if (served === null && file !== null && isOlder(file.formatVersion))
+    failures.push(olderFormat(file.formatVersion, path));
   const replica = served?.replica ?? file?.replica ?? null;
   const paused = 'value' in read ? read.value.paused : [];
   const peers = peersOf({ database: name, config, served, replica, paused, now: deps.now() });
@@ -130,6 +135,7 @@ function readDatabase(
       name,
       path,
       ...figuresOf(replica),
+      formatVersion: replica?.formatVersion ?? file?.formatVersion ?? null,
       schemaBehind: nodesBehind(replica, served),
       coverage: coverageIn(file, replica),
       tableCoverage: file === null || replica === null ? [] : tableCoverageOf(file.inspection, replica),
@@ -156,18 +162,24 @@ function onePerCode(failures: readonly Failure[]): Failure[] {
 
 function readFile(path: string, served: ServedFigures | null, deps: StatusDeps): FileReading {
   return deps.files.withSnapshot(path, (db) => {
-    if (readNodeIdentity(db) === null) throw notInitialised(path);
+    const identity = readNodeIdentity(db);
+    if (identity === null) throw notInitialised(path);
+    const { formatVersion } = identity;
     return {
+      formatVersion,
       isMigrating: isWatching(db),
       inspection: inspectCapture(db),
       retainedBytes: allAtOnce(readRetainedBytes(db)),
       paused: deps.paused.read(deps.files.locate(path)),
       jobs: deps.jobs.read(deps.files.locate(path)),
       mayBeCopy: served === null && isOtherPlace(readPlace(db), placeOf(path, deps)),
-      replica: served === null ? readReplicaStatus(db, deps) : null,
+      replica: served === null && !isOlder(formatVersion) ? readReplicaStatus(db, deps) : null,
     };
   });
 }
+
+/** Only a daemon upgrades it, since it makes a backup first. */
+const isOlder = (formatVersion: number): boolean => formatVersion < FORMAT_VERSION;
 
 function ruleChangeOf({ rules, members, node }: ReplicaStatus): RuleChangeFacts | null {
   const { underWay } = rules;
@@ -195,7 +207,6 @@ function figuresOf(replica: ReplicaStatus | null) {
     dataset: replica?.dataset ?? null,
     nodeId: replica?.nodeId ?? null,
     session: replica?.session ?? null,
-    formatVersion: replica?.formatVersion ?? null,
     tables: replica?.tables ?? null,
     excludedTables: replica?.excludedTables ?? [],
     pendingChanges: replica?.pendingChanges ?? null,

@@ -26,8 +26,8 @@ import { highestTableId, releaseTables } from './release-tables.js';
 import { readRules } from './rules.js';
 import type { CapturedTable, TableSchema } from './table-schema.js';
 import { existingTriggers, triggerDrift } from './trigger-drift.js';
-import { createTables } from './write-tables.js';
 import { assertCurrentFormat, formatOf } from './upgrade-format.js';
+import { createTables } from './write-tables.js';
 import { type TriggerOnTable, writeTriggers } from './write-triggers.js';
 
 export interface InstallOptions {

@@ -10,6 +10,7 @@ import { enterPrivateSchema, leavePrivateSchema } from './private-schema.js';
 import { Quarantine, type QuarantinedRow } from './quarantine.js';
 import { readReplicatedSchema } from './replicated-schema.js';
 import { ReplicatedTables } from './replicated-table.js';
+import { upgradeFormat } from './upgrade-format.js';
 
 export interface TableAside {
   readonly table: string;
@@ -52,6 +53,8 @@ export function readRowsAside(db: Database): RowsAside {
  * @returns table → how many rows are in again
  */
 export function putParkedBack(db: Database): Map<string, number> {
+  // Of an older format there is no use for a backup: all that is upgraded goes at once, or the transaction is rolled back.
+  upgradeFormat(db, db.name);
   const { tables: captured, localTriggers } = readReplicatedSchema(db);
   const state = new NodeState(db, NO_RANDOM);
   const quarantine = new Quarantine(db, state, new ReplicatedTables(db, captured, state));

@@ -91,7 +91,9 @@ function rewriteTables(db: Database, tables: readonly StoredTable[]): void {
   db.unsafeMode(true);
   try {
     db.pragma('writable_schema = ON');
-    const update = db.prepare<[string, string]>(`UPDATE main.sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?`);
+    const update = db.prepare<[string, string]>(
+      `UPDATE main.sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?`,
+    );
     for (const { name, sql } of tables) update.run(sql, name);
     // Other connections load the schema anew when its number has changed; this one is made to.
     db.pragma(`schema_version = ${Number(db.pragma('schema_version', { simple: true })) + 1}`);

@@ -8,15 +8,12 @@ import { SqlsyncError } from '../../errors.js';
 import type { BackupKey } from '../../operations/backup/backup-key.js';
 import type { BackupProgress, BackupReport } from '../../operations/backup/backup-report.js';
 import type { BackupStore } from '../../operations/backup/backup-store.js';
-import { inspectCopy } from '../../operations/backup/inspect-copy.js';
-import { packBackup } from '../../operations/backup/pack-backup.js';
-import { storeError } from '../../operations/backup/store-errors.js';
-import { PROGRAM_VERSION } from '../../program-version.js';
 import { hasUnfoldedEntries } from '../../replication/backup-facts.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { JobHistory } from '../file/job-history.js';
 import { OnlineCopy } from '../file/online-copy.js';
 import { localFiles } from '../local-files.js';
+import { packCopy } from './pack-copy.js';
 
 export interface BackUpOptions {
   readonly store: BackupStore;
@@ -41,7 +38,7 @@ export async function backUpService(service: DatabaseService, options: BackUpOpt
   underWay.add(service);
   const startedAt = new Date();
   try {
-    const report = await makeBackup(service, startedAt, {
+    const report = await makeBackup(service, {
       ...options,
       signal: AbortSignal.any([options.signal, service.stopSignal]),
     });
@@ -53,36 +50,14 @@ export async function backUpService(service: DatabaseService, options: BackUpOpt
   }
 }
 
-async function makeBackup(service: DatabaseService, startedAt: Date, options: BackUpOptions): Promise<BackupReport> {
-  const { store, key, onProgress, signal } = options;
+async function makeBackup(service: DatabaseService, options: BackUpOptions): Promise<BackupReport> {
+  const { store } = options;
   const copyPath = service.side.snapshotPath(`backup-${randomBytes(8).toString('hex')}`);
   await store.removeLeftovers({ database: service.name, node: service.replica.node });
   await service.fold();
-  try {
-    const { at, bytes } = await copyFolded(service, copyPath, options);
-    const contents = await inspectCopy(copyPath, localFiles, signal);
-    const {
-      path,
-      bytes: packedBytes,
-      sha256,
-    } = await packBackup({
-      copyPath,
-      contents,
-      database: service.name,
-      at,
-      sqlsyncVersion: PROGRAM_VERSION,
-      store,
-      key,
-      onBytes: (done) => onProgress({ phase: 'pack', done, total: bytes }),
-      signal,
-    });
-    const durationMs = Date.now() - startedAt.getTime();
-    return { path, bytes: packedBytes, sha256, rows: contents.rowsTotal, durationMs };
-  } catch (error) {
-    throw storeError(error, copyPath);
-  } finally {
-    for (const ending of ['', '-wal', '-shm', '-journal']) await rm(copyPath + ending, { force: true });
-  }
+  const copy = () => copyFolded(service, copyPath, options);
+  const { name: _, ...report } = await packCopy({ ...options, database: service.name, copyPath, copy });
+  return report;
 }
 
 async function copyFolded(

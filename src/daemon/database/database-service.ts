@@ -5,8 +5,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Limits } from '../../config-limits.js';
-import type { DatabaseConfig } from '../../config-schema.js';
 import { SqlsyncError } from '../../errors.js';
 import type { VerifiedPeer } from '../../operations/verify-report.js';
 import { Replica, type Surplus } from '../../replication/replica.js';
@@ -34,23 +32,10 @@ import { Greetings } from './greetings.js';
 import { MigrationHold } from './migration-hold.js';
 import { runSlices, type SlicedReading } from './run-slices.js';
 import { CATCH_UP_LOST, eventsLost, ownTrouble, STAGE_LOST } from './service-errors.js';
+import type { DatabaseServiceOptions } from './service-options.js';
 import { settlePlace } from './settle-place.js';
 import { ShippingGate } from './shipping-gate.js';
 import { type OpenProblem, Upkeep } from './upkeep.js';
-
-export interface DatabaseServiceOptions {
-  /** The database's name in the data set's configuration. */
-  readonly name: string;
-  readonly path: string;
-  /** What to do about a file that may be a copy: ask the operator, or take it for the original that has moved. */
-  readonly identity: DatabaseConfig['identity'];
-  readonly limits: Limits;
-  readonly logger: Logger;
-  /** Ends the wait for a lock that keeps the file from being opened. */
-  readonly signal: AbortSignal;
-  /** A bug, or a file that is no longer the one that was opened: the daemon must stop. */
-  readonly onFatal: (error: unknown) => void;
-}
 
 /** How long a lock of the application's may keep an answer back. */
 const STATUS_WAIT_MS = 1_000;
@@ -122,7 +107,7 @@ export class DatabaseService {
 
   /**
    * Takes the file's lock and opens it, waiting for commands and applications up to limits.lockWaitMsMax. Throws the
-   * registry's errors: database-in-use, database-missing …, database-locked, database-not-initialised, format-newer,
+   * registry's errors: database-in-use, database-missing …, database-locked, database-not-initialised, format-newer, format-older,
    * private-schema-unavailable, identity-unknown, and the signal's reason.
    */
   static async open(options: DatabaseServiceOptions): Promise<DatabaseService> {
@@ -132,6 +117,7 @@ export class DatabaseService {
     const waiting = { waitMsMax: limits.lockWaitMsMax, signal, onWait };
     const lock = await DatabaseLock.takeAfterCommands(side, new Date(), waiting);
     try {
+      await options.upgrade?.(side, waiting);
       return await retryWhileLocked(() => DatabaseService.openNow(options, side, lock), waiting);
     } catch (error) {
       lock.release();

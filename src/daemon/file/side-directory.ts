@@ -72,6 +72,11 @@ export class SideDirectory {
     return join(this.path, 'jobs.json');
   }
 
+  /** The backup that was made for an upgrade which is under way: JSON. */
+  get upgradePath(): string {
+    return join(this.path, 'upgrade.json');
+  }
+
   stagePath(id: string): string {
     return join(this.path, `${STAGE_PREFIX}${id}`);
   }
