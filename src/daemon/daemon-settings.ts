@@ -3,6 +3,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Config } from '../config.js';
 import { SqlsyncError } from '../errors.js';
+import type { WireVersions } from '../replication/older-wire.js';
 import { readSecrets } from '../secrets.js';
 import { readMemberKey } from './file/member-key-file.js';
 import { SideDirectory } from './file/side-directory.js';
@@ -18,6 +19,8 @@ export interface DaemonSettings
   readonly secrets: readonly string[];
   readonly serverTls: ServerTls | null;
   readonly clientTls: ClientTls | null;
+  /** What is spoken with peers, where it is not all that this version can: no configuration says so. */
+  readonly wire?: WireVersions;
 }
 
 /** Throws secret-missing, secret-exposed, or config-invalid for a file of `tls` that cannot be read. */

@@ -7,6 +7,7 @@ import { SqlsyncError } from '../errors.js';
 import type { Engine, Snapshot } from './engine.js';
 import type { HeldRow } from './held-rows.js';
 import { OP } from './metadata-schema.js';
+import { sharedVersion, spokenBy, versionIn } from './older-wire.js';
 import { ownStanding } from './read-only.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { type RowVersion, type SqlValue, vectorOf } from './row-version.js';
@@ -34,6 +35,9 @@ interface TablePosition {
   index: number | null;
 }
 
+/** `columnIds`: by which the versions of its rows know the definition's columns. */
+type SentTable = Pick<ReplicatedTable, 'definition' | 'columnIds'>;
+
 /** What one slice has come to. */
 interface Slice {
   rows: number;
@@ -51,18 +55,24 @@ export class Cut {
   private readonly defined = new Map<string, number>();
   private generation = -1;
   private isClosed = false;
-  private readonly encoder = new RowsEncoder();
+  /** What the peer speaks, and this node too. */
+  readonly wireVersion: number;
+  private readonly encoder: RowsEncoder;
+  private readonly isSameSchema: boolean;
   private payloads: Buffer[] = [];
   private rowCount = 0;
   private marker: EndMarker | null = null;
 
   constructor(
     private readonly engine: Engine,
-    peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors'>,
+    peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors' | 'wireVersion' | 'schemaHash'>,
     /** Names of tables whose unsettled rows are sent, whether or not the peer knows them. */
     private readonly offered: ReadonlySet<string> = new Set(),
   ) {
     this.peer = standingOf(peer);
+    this.wireVersion = sharedVersion(spokenBy(engine.options), peer);
+    this.encoder = new RowsEncoder(this.wireVersion);
+    this.isSameSchema = peer.schemaHash === engine.schema.schemaHash;
     const { session } = engine.state;
     this.startAfter = session === null ? 0 : (peer.cursors[session] ?? 0);
     this.quarantineAfter = this.startAfter;
@@ -163,7 +173,7 @@ export class Cut {
 
   private add(position: TablePosition, row: OutgoingRow, slice: Slice): void {
     position.index ??= this.define(position.table.definition);
-    this.encode(position.index, position.table.columnIds, row, slice);
+    this.encode(position.index, position.table, row, slice);
   }
 
   /** The definition's place in the stream. */
@@ -176,9 +186,16 @@ export class Cut {
     return this.defined.size - 1;
   }
 
-  private encode(index: number, columnIds: readonly number[], row: OutgoingRow, slice: Slice): void {
+  private encode(index: number, table: SentTable, row: OutgoingRow, slice: Slice): void {
     const before = this.encoder.size;
-    this.encoder.add(index, columnIds, row);
+    const { columnIds, definition } = table;
+    const { name } = definition;
+    const version = versionIn(this.wireVersion, row.version, {
+      table: name,
+      columnIds,
+      isSameSchema: this.isSameSchema,
+    });
+    this.encoder.add(index, columnIds, { ...row, version });
     slice.bytes += this.encoder.size - before;
     slice.rows += 1;
     this.rowCount += 1;
@@ -214,8 +231,8 @@ export class Cut {
   }
 
   private addHeld({ definition, key, row, horizon }: HeldRow, slice: Slice): void {
-    const places = definition.columns.map((_, place) => place);
-    this.encode(this.define({ ...definition, horizon }), places, { ...row, key }, slice);
+    const columnIds = definition.columns.map((_, place) => place);
+    this.encode(this.define({ ...definition, horizon }), { definition, columnIds }, { ...row, key }, slice);
   }
 
   /** Live versions whose rows are gone without a trace: triggers were off when they were deleted. A write of this node's. */

@@ -1,6 +1,7 @@
 /** What an engine is given, and how much it may do at once. */
 import type { Database } from 'better-sqlite3';
 import type { Clock, RandomSource } from './node-state.js';
+import type { WireVersions } from './older-wire.js';
 
 /** Bounds on the engine's single pieces of work. */
 export interface EngineLimits {
@@ -24,4 +25,6 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly limits: EngineLimits;
+  /** What it speaks with peers; what this version does if it is left out. */
+  readonly wire?: WireVersions;
 }

@@ -23,6 +23,7 @@ import type { NewMember } from './member-table.js';
 import { type EvictionRequest, Members, type Rejoining } from './members.js';
 import { belonging } from './membership.js';
 import { OP } from './metadata-schema.js';
+import { spokenBy } from './older-wire.js';
 import { insertOperation, OPERATION_TABLE, type OperationRecord } from './operation-record.js';
 import { type PeerFacts, refusalOf, refusalOfStranger } from './peer-check.js';
 import { refuseIfAhead } from './peer-claims.js';
@@ -41,7 +42,13 @@ import type { Stage } from './stage.js';
 import { standingOf } from './staleness.js';
 import { unsentChanges } from './unsent-changes.js';
 import { noteVerification } from './verified-peers.js';
-import { CAPABILITIES, type Hello, WIRE_VERSION, WIRE_VERSION_MIN } from './wire-messages.js';
+import { CAPABILITIES, type Hello } from './wire-messages.js';
+
+/** What is to be known of a peer for all that it lacks to be read. */
+type CutReceiver = Pick<
+  Hello,
+  'vector' | 'horizon' | 'dropped' | 'cursors' | 'nodeId' | 'behind' | 'schemaHash' | 'wireVersion'
+>;
 
 /** What a node has that a peer lacks: rows, only entries of the vector (markers), or nothing. */
 export type Surplus = 'rows' | 'vector' | 'nothing';
@@ -121,8 +128,7 @@ export class Replica {
     this.members.all();
     const { state, schema, acknowledgements, cursors, clock } = this.engine;
     return {
-      wireVersion: WIRE_VERSION,
-      wireVersionMin: WIRE_VERSION_MIN,
+      ...spokenBy(this.engine.options),
       capabilities: [...CAPABILITIES],
       database,
       dataset: this.dataset,
@@ -237,7 +243,7 @@ export class Replica {
   }
 
   /** Begins to read all that a peer lacks. Any number of cuts may be open at once. */
-  openCut(peer: Pick<Hello, 'vector' | 'horizon' | 'dropped' | 'cursors' | 'nodeId' | 'behind' | 'schemaHash'>): Cut {
+  openCut(peer: CutReceiver): Cut {
     const offered = this.offers.due(peer);
     if (offered.length > 0) this.offers.note(peer);
     return new Cut(this.engine, peer, new Set(offered));

@@ -63,7 +63,8 @@ const KIND_OF: ReadonlyMap<number, PayloadKind> = new Map(
 
 export class StreamReader {
   private readonly hasher = new StreamHasher();
-  private readonly decoder = new RowsDecoder();
+  /** Of the version that the stream's head says it is written in. */
+  private decoder = new RowsDecoder();
   private state: StreamState;
   private tableCount = 0;
   private rowCount = 0;
@@ -103,7 +104,11 @@ export class StreamReader {
   }
 
   private readonly read: Record<PayloadKind, (payload: Buffer, what: string) => StreamEvent> = {
-    hello: (payload, what) => ({ kind: 'hello', hello: readHello(payload, what) }),
+    hello: (payload, what) => {
+      const hello = parseHello(readJson(payload, what), what);
+      if (this.options.carries !== 'snapshot') this.decoder = new RowsDecoder(writtenIn(hello));
+      return { kind: 'hello', hello };
+    },
     table: (payload, what) => {
       const definition = validated(tableDefinitionSchema, readJson(payload, what), what);
       this.decoder.addTable(definition);
@@ -157,8 +162,16 @@ function readJson(payload: Buffer, what: string): unknown {
   }
 }
 
-function readHello(payload: Buffer, what: string): Hello {
-  return parseHello(readJson(payload, what), what);
+/** The wire version of a stream that has this head. Throws wire-version. */
+function writtenIn({ wireVersion, node }: Hello): number {
+  if (wireVersion <= WIRE_VERSION) return wireVersion;
+  throw new SqlsyncError(
+    'wire-version',
+    `${node} sends wire version ${wireVersion}, this node speaks ${WIRE_VERSION}`,
+    {
+      hint: 'upgrade sqlsync on this node',
+    },
+  );
 }
 
 /** A hello of a later version may look different: say so by version, not by its first unknown field. */

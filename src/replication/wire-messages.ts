@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { isSessionName } from './version-vector.js';
 
-/** The wire version this code speaks, and the oldest it still understands. */
-export const WIRE_VERSION = 1;
+/** The wire version this code speaks, and the oldest it still does: always the one before, so that nodes can be upgraded one by one. */
+export const WIRE_VERSION = 2;
 export const WIRE_VERSION_MIN = 1;
 
 /** Optional abilities; both sides use what both have. */
@@ -51,6 +51,7 @@ export const standingSchema = z.strictObject({ vector, horizon: hlc, dropped: hl
 
 /** What a node says of itself at the start of every exchange. */
 export const helloSchema = z.strictObject({
+  /** The highest that it speaks; at the head of a stream of changes the one that the stream is written in. */
   wireVersion: z.number().int(),
   wireVersionMin: z.number().int(),
   capabilities: z.array(z.string().max(64)).max(64),

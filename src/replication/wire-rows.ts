@@ -8,7 +8,7 @@ import { SqlsyncError } from '../errors.js';
 import type { RowVersion, SqlValue } from './row-version.js';
 import { StreamNames } from './stream-names.js';
 import { PAYLOAD } from './wire-frames.js';
-import type { TableDefinition } from './wire-messages.js';
+import { type TableDefinition, WIRE_VERSION } from './wire-messages.js';
 import { WireReader } from './wire-reader.js';
 import { VersionReader, VersionWriter } from './wire-versions.js';
 import { WireWriter } from './wire-writer.js';
@@ -40,8 +40,13 @@ export interface IncomingRow {
 /** Packs rows into payloads. What it cannot pack is a bug, and ends its use. */
 export class RowsEncoder {
   private readonly writer = new WireWriter();
-  private readonly versions = new VersionWriter(this.writer);
+  private readonly versions: VersionWriter;
   private rowCount = 0;
+
+  /** @param wireVersion that the peer speaks; what is kept on this node's disk is written in the newest */
+  constructor(wireVersion = WIRE_VERSION) {
+    this.versions = new VersionWriter(this.writer, wireVersion);
+  }
 
   /** Bytes of rows since the last take(). */
   get size(): number {
@@ -83,6 +88,9 @@ export class RowsEncoder {
 export class RowsDecoder {
   private readonly names = new StreamNames();
 
+  /** @param wireVersion that the rows are written in; the newest reads what those before it wrote, too */
+  constructor(private readonly wireVersion = WIRE_VERSION) {}
+
   addTable(definition: TableDefinition): void {
     this.names.addTable(definition);
   }
@@ -95,7 +103,7 @@ export class RowsDecoder {
   *decode(payload: Buffer, what = 'rows'): Generator<IncomingRow, void, undefined> {
     const reader = new WireReader(payload, what);
     if (reader.byte() !== PAYLOAD.rows) throw reader.damaged('this is no payload of rows', 0);
-    const versions = new VersionReader(reader, this.names);
+    const versions = new VersionReader(reader, this.names, this.wireVersion);
     for (let count = 0; !reader.done; count++) {
       if (count === ROWS_PER_FRAME_MAX)
         throw new SqlsyncError('batch-oversized', `${what}: more than ${ROWS_PER_FRAME_MAX} rows`);

@@ -7,6 +7,7 @@
  * not a batch that is damaged for ever there.
  */
 import { SqlsyncError } from '../errors.js';
+import { UNSAID_SINCE } from './older-wire.js';
 import { OTHER_COLUMNS, type Rank, type RowVersion } from './row-version.js';
 import { SETTLED_SESSION, type Stamp } from './stamp.js';
 import type { StreamNames } from './stream-names.js';
@@ -16,7 +17,8 @@ import type { WireWriter } from './wire-writer.js';
 
 /** Bits of a row's first byte. */
 const FLAG = { alive: 1, life: 2, vector: 4, columnStamps: 8, settledLife: 16, unsaid: 32 } as const;
-const FLAGS_END = 64;
+/** Of the wire version before and of this one. */
+const flagsEnd = (wireVersion: number): number => (wireVersion < UNSAID_SINCE ? 32 : 64);
 
 /** The stamp of the column at a place in the definition. */
 interface PlacedStamp {
@@ -41,7 +43,10 @@ export class VersionWriter {
   private places: ReadonlyMap<number, number> = new Map();
   private placesOf: readonly number[] = [];
 
-  constructor(private readonly writer: WireWriter) {}
+  constructor(
+    private readonly writer: WireWriter,
+    private readonly wireVersion: number,
+  ) {}
 
   /** Begins a new payload. Returns the sessions first met in the one before, which must be sent ahead of it. */
   takeNewSessions(): string[] {
@@ -63,6 +68,8 @@ export class VersionWriter {
     if (life.hlc > stamp.hlc) throw new SqlsyncError('bug', 'a life is later than its row’s stamp');
     if (edits < 1) throw new SqlsyncError('bug', 'a row has had no edits');
     if (columnStamps.length > 0 && !alive) throw new SqlsyncError('bug', 'a tombstone has column stamps');
+    if (unsaid.length > 0 && this.wireVersion < UNSAID_SINCE)
+      throw new SqlsyncError('bug', `wire version ${this.wireVersion} tells nothing of unsaid columns`);
     if (unsaid.length > 0 && !alive) throw new SqlsyncError('bug', 'a tombstone leaves columns unsaid');
     this.writer.byte(
       (alive ? FLAG.alive : 0) |
@@ -174,13 +181,14 @@ export class VersionReader {
   constructor(
     private readonly reader: WireReader,
     private readonly names: StreamNames,
+    private readonly wireVersion: number,
   ) {}
 
   /** The first byte of a row: how the rest is to be read. */
   flags(): number {
     const start = this.reader.at;
     const flags = this.reader.byte();
-    if (flags >= FLAGS_END) throw this.reader.damaged(`flags ${flags} are unknown`, start);
+    if (flags >= flagsEnd(this.wireVersion)) throw this.reader.damaged(`flags ${flags} are unknown`, start);
     if ((flags & FLAG.settledLife) !== 0 && (flags & FLAG.life) === 0)
       throw this.reader.damaged('a settled life is announced and left out', start);
     if ((flags & FLAG.columnStamps) !== 0 && (flags & FLAG.alive) === 0)

@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline';
 import Sqlite from 'better-sqlite3';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { NodeStatus } from '../../src/operations/status-report.js';
+import { FORMAT_VERSION } from '../../src/replication/metadata-schema.js';
+import { WIRE_VERSION } from '../../src/replication/wire-messages.js';
 import { makeFolder } from '../support/make-folder.js';
 import { ProcessNode } from '../support/process-node.js';
 import { RUN_JS, runCli } from '../support/run-cli.js';
@@ -30,7 +32,7 @@ const DATABASE_FIELDS = {
   name: 'shop',
   dataset: expect.stringMatching(/^[0-9a-f]{32}$/),
   nodeId: expect.stringMatching(/^[0-9a-f]{32}$/),
-  formatVersion: 1,
+  formatVersion: FORMAT_VERSION,
   tables: 2,
   excludedTables: [],
   coverage: 'complete',
@@ -68,7 +70,7 @@ test('the document has every field of the contract, with a daemon and without on
   expect(stopped).toEqual({
     node: 'lyon',
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
-    wireVersion: 1,
+    wireVersion: WIRE_VERSION,
     running: false,
     pid: null,
     uptimeSeconds: null,

@@ -1,4 +1,5 @@
 /** Nodes with real daemons in this process: real files, real sockets. The application is an ordinary connection. */
+
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
@@ -18,6 +19,7 @@ import { planCapture } from '../../src/replication/plan-capture.js';
 import { Replica } from '../../src/replication/replica.js';
 import { prepareSnapshot } from '../../src/replication/snapshot.js';
 import type { Hello } from '../../src/replication/wire-messages.js';
+import { WIRE_VERSION, WIRE_VERSION_MIN } from '../../src/replication/wire-messages.js';
 
 export const SECRET = 'a secret of some length';
 export const SCHEMA = 'CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, data BLOB)';
@@ -95,8 +97,8 @@ export class TestNode {
     const nodeId = hex(16);
     const client = sponsor.client();
     const request = {
-      wireVersion: 1,
-      wireVersionMin: 1,
+      wireVersion: WIRE_VERSION,
+      wireVersionMin: WIRE_VERSION_MIN,
       database: 'shop',
       node: name,
       nodeId,

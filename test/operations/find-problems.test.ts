@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { findProblems, type ProblemFacts } from '../../src/operations/find-problems.js';
 import type { JobKind } from '../../src/operations/job-record.js';
 import type { DatabaseStatus, PeerStatus } from '../../src/operations/status-report.js';
+import { FORMAT_VERSION } from '../../src/replication/metadata-schema.js';
 import { shellWord } from '../../src/shell-word.js';
 
 const NOW = new Date('2026-01-02T12:00:00Z');
@@ -26,7 +27,7 @@ const DATABASE: DatabaseStatus = {
   dataset: 'd',
   nodeId: 'n',
   session: null,
-  formatVersion: 1,
+  formatVersion: FORMAT_VERSION,
   tables: 2,
   excludedTables: [],
   coverage: 'complete',

@@ -32,7 +32,16 @@ function migrate(node: EngineNode, sql: string): void {
   node.app.exec(sql);
   node.foldAll();
   node.replica
-    .openCut({ vector: {}, horizon: 0, dropped: 0, cursors: {}, nodeId: '', behind: [], schemaHash: '' })
+    .openCut({
+      ...node.hello(),
+      vector: {},
+      horizon: 0,
+      dropped: 0,
+      cursors: {},
+      nodeId: '',
+      behind: [],
+      schemaHash: '',
+    })
     .next();
 }
 

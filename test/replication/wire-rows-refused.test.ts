@@ -64,6 +64,11 @@ const live = (flags = 0) =>
     .hlc(100)
     .varints(0);
 
+test('a row of wire version 1 that leaves columns unsaid is refused', () => {
+  const old = new RowsDecoder(1);
+  expect(() => [...old.decode(Buffer.of(PAYLOAD.rows, 33))]).toThrow(/byte 1: flags 33/);
+});
+
 describe('a payload of rows is refused', () => {
   test.each<[string, Forger, RegExp]>([
     ['with a table that has not been defined', forged().bytes(1).varints(2), /byte 2: table 2 is not among the 2/],

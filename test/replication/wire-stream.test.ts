@@ -172,8 +172,14 @@ describe('a message', () => {
   });
 
   test('of a later version is refused by its version', async () => {
-    const later = { ...HELLO, wireVersion: 3, wireVersionMin: 2, news: true };
-    await refused('wire-version', /wire versions 2 to 3, this node 1 to 1/, message('hello', later));
+    const later = { ...HELLO, wireVersion: 4, wireVersionMin: 3, news: true };
+    await refused('wire-version', /wire versions 3 to 4, this node 1 to 2/, message('hello', later));
+  });
+
+  test('is refused at the head of changes that are written in a later version', async () => {
+    const later = message('hello', { ...HELLO, wireVersion: 3 });
+    await refused('wire-version', /sends wire version 3, this node speaks 2/, later);
+    expect(await accept(new StreamReader({ carries: 'snapshot' }), later)).toMatchObject([{ kind: 'hello' }]);
   });
 
   test.each([

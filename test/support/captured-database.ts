@@ -1,7 +1,7 @@
 /** Databases with capture installed, and their change log in words. */
 import Database from 'better-sqlite3';
 import { type InstallResult, installCapture } from '../../src/replication/install-capture.js';
-import { MASK_BITS, maskColumn, OP, PREFIX } from '../../src/replication/metadata-schema.js';
+import { FORMAT_VERSION, MASK_BITS, maskColumn, OP, PREFIX } from '../../src/replication/metadata-schema.js';
 import { type CaptureOptions, planCapture } from '../../src/replication/plan-capture.js';
 import { readRegistry } from '../../src/replication/registry.js';
 import type { CapturedTable } from '../../src/replication/table-schema.js';
@@ -11,7 +11,7 @@ const OP_NAMES = new Map<number, string>(Object.entries(OP).map(([name, op]) => 
 
 export function install(db: Database.Database, options: Partial<CaptureOptions> = {}): InstallResult {
   const plan = planCapture(db, { include: [], exclude: [], ...options });
-  return installCapture(db, plan, { nowMs: NOW_MS, facts: { node: 'test', folded: 0 } });
+  return installCapture(db, plan, { nowMs: NOW_MS, facts: { format: FORMAT_VERSION, node: 'test', folded: 0 } });
 }
 
 /** A captured database of this schema, in memory unless a path says otherwise. */

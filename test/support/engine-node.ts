@@ -13,6 +13,7 @@ import type { EngineLimits } from '../../src/replication/engine-options.js';
 import { initialiseNode } from '../../src/replication/initialise.js';
 import { updateMember } from '../../src/replication/member-table.js';
 import type { RandomSource } from '../../src/replication/node-state.js';
+import type { WireVersions } from '../../src/replication/older-wire.js';
 import { OperatorWrites } from '../../src/replication/operator-writes.js';
 import { planCapture } from '../../src/replication/plan-capture.js';
 import type { RejoinOutcome } from '../../src/replication/rejoin.js';
@@ -63,6 +64,8 @@ export class EngineNode {
   private handles: Database[] = [];
   private aheadMs = 0;
   replica!: Replica;
+  /** What it speaks from the next `open` on, if not all that this version can. */
+  wire: WireVersions | undefined;
   /** The engine's own connection. */
   writer!: Database;
 
@@ -109,6 +112,7 @@ export class EngineNode {
       clock: { nowMs: () => this.clock.nowMs() + this.aheadMs },
       random: this.random,
       limits: this.limits,
+      ...(this.wire && { wire: this.wire }),
     });
   }
 
@@ -258,8 +262,9 @@ function rowsOf(db: Database, table: string): string[] {
 }
 
 export function stageOf(from: EngineNode, receiver: Hello): Stage {
-  const sender = from.hello();
   const cut = from.replica.openCut(receiver);
+  const { wireVersion } = cut;
+  const sender = { ...from.hello(), wireVersion };
   const payloads: Buffer[] = [];
   for (let payload = cut.next(); payload !== null; payload = cut.next()) payloads.push(payload);
   const end: EndMarker = cut.end();
@@ -270,12 +275,12 @@ export function stageOf(from: EngineNode, receiver: Hello): Stage {
     end,
     rows: end.rows,
     bytes: payloads.reduce((sum, payload) => sum + payload.length, 0),
-    batches: () => decode(payloads),
+    batches: () => decode(payloads, wireVersion),
   };
 }
 
-function* decode(payloads: readonly Buffer[]): Generator<DecodedRows> {
-  const decoder = new RowsDecoder();
+function* decode(payloads: readonly Buffer[], wireVersion: number): Generator<DecodedRows> {
+  const decoder = new RowsDecoder(wireVersion);
   const tables: TableDefinition[] = [];
   for (const payload of payloads) {
     const message = () => JSON.parse(payload.toString('utf8', 1));

@@ -1,5 +1,6 @@
 /** One small stream with a bit of everything, and ways to take streams apart and read them. */
-import { RawText, type SqlValue } from '../../src/replication/row-version.js';
+import { UNSAID_SINCE } from '../../src/replication/older-wire.js';
+import { OTHER_COLUMNS, RawText, type SqlValue } from '../../src/replication/row-version.js';
 import { SETTLED_SESSION } from '../../src/replication/stamp.js';
 import { type StreamEvent, StreamReader, type StreamReaderOptions } from '../../src/replication/stream-reader.js';
 import {
@@ -10,7 +11,7 @@ import {
   StreamHasher,
   unpackFrameSync,
 } from '../../src/replication/wire-frames.js';
-import type { EndMarker, Hello } from '../../src/replication/wire-messages.js';
+import { type EndMarker, type Hello, WIRE_VERSION, WIRE_VERSION_MIN } from '../../src/replication/wire-messages.js';
 import { type OutgoingRow, RowsEncoder } from '../../src/replication/wire-rows.js';
 
 export const LIMITS = { frameBytesMax: 1024 * 1024, frameUnpackedBytesMax: 1024 * 1024 };
@@ -21,8 +22,8 @@ const OSLO = 'oslo.fedcba9876543210@3580000000000000';
 const OSLO_ID = '0123456789abcdef0123456789abcdef';
 
 export const HELLO: Hello = {
-  wireVersion: 1,
-  wireVersionMin: 1,
+  wireVersion: WIRE_VERSION,
+  wireVersionMin: WIRE_VERSION_MIN,
   capabilities: ['gzip'],
   database: 'shop',
   dataset: '00112233445566778899aabbccddeeff',
@@ -113,6 +114,19 @@ export const ITEM_ROWS: readonly OutgoingRow[] = [
     key: ['k'],
     image: ['k', null, 1, null, 'é'],
   },
+  {
+    version: {
+      ...plain,
+      edits: 4,
+      unsaid: new Map([
+        [8, null],
+        [2, { stamp: earlier, edits: 3 }],
+        [OTHER_COLUMNS, { stamp: { hlc: HELLO.horizon, session: OSLO }, edits: 2 }],
+      ]),
+    },
+    key: ['u'],
+    image: ['u', 'unsaid', 2, null, null],
+  },
 ];
 
 /** Rows of `we"ird links`: a tombstone, and a live row whose life is settled. */
@@ -125,18 +139,19 @@ export function message(kind: PayloadKind, json: unknown): Buffer {
   return Buffer.concat([Buffer.of(PAYLOAD[kind]), Buffer.from(JSON.stringify(json))]);
 }
 
-/** The stream's frames. */
-export async function sampleFrames(): Promise<Buffer[]> {
-  const encoder = new RowsEncoder();
-  const payloads = [message('hello', HELLO), message('table', ITEMS)];
-  for (const row of ITEM_ROWS) encoder.add(0, ITEM_IDS, row);
+/** The stream's frames, in a wire version: without what that has no words for. */
+export async function sampleFrames(wireVersion = WIRE_VERSION): Promise<Buffer[]> {
+  const encoder = new RowsEncoder(wireVersion);
+  const payloads = [message('hello', { ...HELLO, wireVersion }), message('table', ITEMS)];
+  const itemRows = ITEM_ROWS.filter(({ version }) => version.unsaid === undefined || wireVersion >= UNSAID_SINCE);
+  for (const row of itemRows) encoder.add(0, ITEM_IDS, row);
   payloads.push(...encoder.take(), message('table', LINKS));
   for (const row of LINK_ROWS) encoder.add(1, LINK_IDS, row);
   payloads.push(...encoder.take());
   const hasher = new StreamHasher();
   const frames = await Promise.all(payloads.map((payload) => encodeFrame(payload)));
   for (const frame of frames) hasher.add(frame);
-  const end = { ...MARKER, rows: ITEM_ROWS.length + LINK_ROWS.length, sha256: hasher.digest() };
+  const end = { ...MARKER, rows: itemRows.length + LINK_ROWS.length, sha256: hasher.digest() };
   return [...frames, await encodeFrame(message('end', end))];
 }
 

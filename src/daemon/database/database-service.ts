@@ -73,11 +73,11 @@ export class DatabaseService {
     readonly lock: DatabaseLock,
     private readonly handles: DatabaseHandles,
   ) {
-    const { limits } = options;
+    const { limits, wire } = options;
     this.name = options.name;
     this.logger = options.logger.child({ database: options.name });
     const { writer, reader, install } = handles;
-    this.replica = Replica.open({ writer, reader, install, clock, random, limits });
+    this.replica = Replica.open({ writer, reader, install, clock, random, limits, ...(wire && { wire }) });
     this.stages = new StageStore(side, limits, random);
     this.file = new LockedFile(handles.path, limits, (error) => options.onFatal(error));
     this.queue = new ApplyQueue({
@@ -239,6 +239,7 @@ export class DatabaseService {
     this.migration.assertNotHeld();
     const cut = this.replica.openCut(peer);
     return this.gate.track({
+      wireVersion: cut.wireVersion,
       next: () => this.file.run(() => cut.next()),
       end: () => cut.end(),
       close: () => cut.close(),

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Limits } from '../../config-limits.js';
 import type { DatabaseConfig } from '../../config-schema.js';
+import type { WireVersions } from '../../replication/older-wire.js';
 import type { RetryOptions } from '../file/retry-while-locked.js';
 import type { SideDirectory } from '../file/side-directory.js';
 
@@ -12,6 +13,8 @@ export interface DatabaseServiceOptions {
   /** What to do about a file that may be a copy: ask the operator, or take it for the original that has moved. */
   readonly identity: DatabaseConfig['identity'];
   readonly limits: Limits;
+  /** What it speaks with peers; what this version does if it is left out. */
+  readonly wire?: WireVersions | undefined;
   readonly logger: Logger;
   /** Brings a file of an older format up to date, once its lock is taken. Without it such a file is refused. */
   readonly upgrade?: (side: SideDirectory, waiting: RetryOptions) => Promise<void>;

@@ -25,7 +25,7 @@ export class ShippingGate {
       this.cuts.delete(cut);
       cut.close();
     };
-    return { next: () => cut.next(), end: () => cut.end(), close };
+    return { wireVersion: cut.wireVersion, next: () => cut.next(), end: () => cut.end(), close };
   }
 
   /** Lets the cuts under way end; those that take longer than waitMsMax go on. */

@@ -1,6 +1,8 @@
 /** `/v1/snapshot`: makes a node a member of the data set, and sends it the whole file to begin with. */
 import type { FastifyInstance } from 'fastify';
 import { SqlsyncError } from '../../errors.js';
+import { FORMAT_VERSION } from '../../replication/metadata-schema.js';
+import { FORMAT_KNOWN_SINCE } from '../../replication/older-wire.js';
 import { WIRE_VERSION, WIRE_VERSION_MIN } from '../../replication/wire-messages.js';
 import { assertNotRevoked } from '../database/revocation.js';
 import { STREAM_TYPE } from '../peer/http-peer.js';
@@ -45,6 +47,8 @@ function tooMany(node: string): SqlsyncError {
 function parseRequest(body: unknown): SnapshotRequest {
   const asked = validated(snapshotRequestSchema, body, 'the request');
   const { wireVersion, wireVersionMin } = asked;
+  // Before it has become a member: it could do nothing with the file.
+  if (wireVersion >= WIRE_VERSION_MIN && wireVersion < FORMAT_KNOWN_SINCE) throw knowsNoSuchFormat(asked);
   if (wireVersionMin <= WIRE_VERSION && wireVersion >= WIRE_VERSION_MIN) return asked;
   const here = `${WIRE_VERSION_MIN} to ${WIRE_VERSION}`;
   throw new SqlsyncError(
@@ -54,4 +58,9 @@ function parseRequest(body: unknown): SnapshotRequest {
       hint: 'upgrade the older of the two',
     },
   );
+}
+
+function knowsNoSuchFormat({ node, wireVersion }: SnapshotRequest): SqlsyncError {
+  const message = `the snapshot has format ${FORMAT_VERSION}, and ${node}, which speaks wire version ${wireVersion}, is too old for it`;
+  return new SqlsyncError('format-newer', message, { hint: `upgrade sqlsync on ${node}, and try again` });
 }

@@ -10,6 +10,8 @@ import { type StreamSink, writableSink } from './writable-sink.js';
 
 /** A cut whose reading waits for the file's lock where it must. */
 export interface LockedCut {
+  /** That the stream is written in. */
+  readonly wireVersion: number;
   /** The next payload, or null after the last. */
   next(): Promise<Buffer | null>;
   end(): EndMarker;
@@ -38,7 +40,7 @@ const TURN_BYTES = 64 * 1024;
 export async function sendCut(cut: LockedCut, sink: StreamSink, options: SendOptions): Promise<SentStream> {
   const frames = new FrameSender(sink, options);
   try {
-    await frames.send(messagePayload('hello', options.hello));
+    await frames.send(messagePayload('hello', { ...options.hello, wireVersion: cut.wireVersion }));
     for (let payload = await cut.next(); payload !== null; payload = await cut.next()) {
       await frames.send(payload);
       if (payload.length > TURN_BYTES) await turn();
@@ -60,7 +62,7 @@ export async function primeCut(cut: LockedCut): Promise<LockedCut> {
     first = null;
     return payload;
   };
-  return { next, end: () => cut.end(), close: () => cut.close() };
+  return { wireVersion: cut.wireVersion, next, end: () => cut.end(), close: () => cut.close() };
 }
 
 /** The cut as a body of HTTP: read it to have the stream sent. `sent` tells how that ended. */

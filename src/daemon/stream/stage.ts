@@ -43,7 +43,7 @@ export class StreamStage implements Stage {
 
   *batches(): Generator<DecodedRows, void, undefined> {
     const parser = new FrameParser(this.limits.frameBytesMax);
-    const decoder = new RowsDecoder();
+    const decoder = new RowsDecoder(this.sender.wireVersion);
     const tables: TableDefinition[] = [];
     for (const piece of piecesOf(this.source)) {
       for (const frame of parser.feed(piece)) {

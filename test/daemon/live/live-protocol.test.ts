@@ -35,7 +35,12 @@ async function dial(node: TestNode) {
 /** A stream without rows. */
 async function streamOf(hello: Hello): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  const cut = { next: async () => null, end: () => ({ ...MARKER, rows: 0 }), close: () => {} };
+  const cut = {
+    wireVersion: hello.wireVersion,
+    next: async () => null,
+    end: () => ({ ...MARKER, rows: 0 }),
+    close: () => {},
+  };
   await sendCut(cut, { write: async (bytes) => void pieces.push(bytes) }, { hello });
   return Buffer.concat(pieces);
 }

@@ -76,7 +76,7 @@ async function push(forged: Forged = {}): Promise<string> {
   };
   const said = { ...known, session: stamp.session, ...forged.hello };
   await sendCut(
-    { next, end: () => end, close: () => {} },
+    { wireVersion: said.wireVersion, next, end: () => end, close: () => {} },
     { write: async (piece) => void pieces.push(piece) },
     { hello: said },
   );

@@ -8,6 +8,7 @@ import { PeerProofs } from '../../../src/daemon/peer/peer-proofs.js';
 import { MEMBER_CONNECTIONS_MAX } from '../../../src/daemon/server/connection-guard.js';
 import { memberKeys } from '../../../src/daemon/this-machine.js';
 import { type MemberKey, makeMemberKey, memberProof } from '../../../src/member-key.js';
+import { WIRE_VERSION, WIRE_VERSION_MIN } from '../../../src/replication/wire-messages.js';
 import { fingerprintOfPem, makeCertificate } from '../../../src/self-made-certificate.js';
 import { makeFolder } from '../../support/make-folder.js';
 import { invite, joinBy, revoke } from '../invitations.js';
@@ -124,7 +125,7 @@ describe('an invitation', () => {
     const sponsor = await paris();
     await joinBy(invite(sponsor, 'lyon', { access: 'read' }), sponsor.folder);
     const key = memberKeys.read(join(sponsor.folder, 'lyon.db'), 'lyon') as MemberKey;
-    const versions = { wireVersion: 1, wireVersionMin: 1 };
+    const versions = { wireVersion: WIRE_VERSION, wireVersionMin: WIRE_VERSION_MIN };
     const asked = {
       ...versions,
       database: 'shop',
@@ -176,7 +177,7 @@ describe('a member with a key of its own', () => {
     for (const path of ['/v1/hello', '/v1/pull']) {
       expect(await ask(sponsor, key, path, asNice)).toEqual({ status: 403, code: 'peer-refused' });
     }
-    const versions = { wireVersion: 1, wireVersionMin: 1 };
+    const versions = { wireVersion: WIRE_VERSION, wireVersionMin: WIRE_VERSION_MIN };
     const asked = {
       ...versions,
       database: 'shop',
@@ -224,7 +225,7 @@ describe('a member with a key of its own', () => {
     ).resolves.toBeDefined();
     await others.close();
     for (const socket of sockets) socket.terminate();
-    const versions = { wireVersion: 1, wireVersionMin: 1 };
+    const versions = { wireVersion: WIRE_VERSION, wireVersionMin: WIRE_VERSION_MIN };
     const asked = {
       ...versions,
       database: 'shop',

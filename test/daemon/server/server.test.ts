@@ -35,7 +35,12 @@ async function streamFor(node: TestNode): Promise<Buffer> {
   ];
   const end = { ...MARKER, vector: { ...hello.vector, [stamp.session]: now }, horizon: 0, rows: 1 };
   const pieces: Buffer[] = [];
-  const cut = { next: async () => payloads.shift() ?? null, end: () => end, close: () => {} };
+  const cut = {
+    wireVersion: hello.wireVersion,
+    next: async () => payloads.shift() ?? null,
+    end: () => end,
+    close: () => {},
+  };
   await sendCut(cut, { write: async (bytes) => void pieces.push(bytes) }, { hello });
   return Buffer.concat(pieces);
 }

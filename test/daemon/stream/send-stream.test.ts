@@ -2,18 +2,19 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { cutBody, type LockedCut, primeCut, sendCut } from '../../../src/daemon/stream/send-stream.js';
 import { writableSink } from '../../../src/daemon/stream/writable-sink.js';
-import { HELLO, MARKER, payloadsOf, sampleFrames } from '../../support/sample-stream.js';
+import { HELLO, ITEM_ROWS, LINK_ROWS, MARKER, payloadsOf, sampleFrames } from '../../support/sample-stream.js';
 
 const sample = Buffer.concat(await sampleFrames());
 const [, ...inner] = payloadsOf(sample);
 const payloads = inner.slice(0, -1);
-const end = { ...MARKER, rows: 7 };
+const end = { ...MARKER, rows: ITEM_ROWS.length + LINK_ROWS.length };
 
 /** A cut whose payloads are given; it counts how often it was read and closed. */
 function cutOf(given: readonly (Buffer | Error)[]): LockedCut & { closed: number } {
   const rest = [...given];
   return {
     closed: 0,
+    wireVersion: HELLO.wireVersion,
     async next() {
       const payload = rest.shift() ?? null;
       if (payload instanceof Error) throw payload;

@@ -6,12 +6,13 @@ import Sqlite from 'better-sqlite3';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { receiveSnapshot } from '../../../src/daemon/stream/receive-snapshot.js';
 import type { SnapshotRequest } from '../../../src/daemon/stream/snapshot-request.js';
+import { WIRE_VERSION, WIRE_VERSION_MIN } from '../../../src/replication/wire-messages.js';
 import { makeFolder } from '../../support/make-folder.js';
 import { LIMITS, TestNode } from '../node.js';
 
 const REQUEST: SnapshotRequest = {
-  wireVersion: 1,
-  wireVersionMin: 1,
+  wireVersion: WIRE_VERSION,
+  wireVersionMin: WIRE_VERSION_MIN,
   database: 'shop',
   node: 'lyon',
   nodeId: 'ab'.repeat(16),
