@@ -60,6 +60,7 @@ export interface NodeOptions {
   readonly optimise?: DaemonSettings['optimise'];
   readonly serverTls?: DaemonSettings['serverTls'];
   readonly clientTls?: DaemonSettings['clientTls'];
+  readonly wire?: DaemonSettings['wire'];
 }
 
 export class TestNode {
@@ -148,6 +149,7 @@ export class TestNode {
       secrets,
       serverTls: options.serverTls ?? null,
       clientTls: options.clientTls ?? null,
+      ...(options.wire && { wire: options.wire }),
     };
   }
 
