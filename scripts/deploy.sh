@@ -118,7 +118,7 @@ if [[ $was_active ]]; then
     use "$previous"
     systemctl restart "$service" || true
     if until_as_well_as "$before"; then fail 1 "went back to $previous, which serves"; fi
-    fail 1 "went back to $previous, which does not serve either; see journalctl -u $service"
+    fail 1 "went back to $previous, which does not serve either; see journalctl -u $service (format-newer: the files have been upgraded, and go back as docs/operations.md says under Upgrade)"
   fi
 fi
 

@@ -43,6 +43,7 @@ export async function runDaemon(options: RunDaemonOptions): Promise<void> {
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
   try {
     const settings = readSettings();
+    supervision.starting();
     daemon = await Daemon.start(settings, logger, asked.signal);
     daemon.onStopping = () => supervision.stopping();
     supervision.ready(daemon, settings.limits.lockWaitMsMax);

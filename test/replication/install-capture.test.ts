@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { inspectCapture } from '../../src/replication/inspect-capture.js';
+import { FORMAT_VERSION } from '../../src/replication/metadata-schema.js';
 import { assertNoneRefused, planCapture } from '../../src/replication/plan-capture.js';
 import { readRegistry } from '../../src/replication/registry.js';
 import { uninstallCapture } from '../../src/replication/uninstall-capture.js';
@@ -130,7 +131,7 @@ describe('installCapture', () => {
     const facts = Object.fromEntries(
       db.prepare<[], [string, unknown]>('SELECT name, value FROM _sqlsync_state').raw().all(),
     );
-    expect(facts).toEqual({ node: 'test', folded: 1_700_000_000_000 * 2048 });
+    expect(facts).toEqual({ format: FORMAT_VERSION, node: 'test', folded: 1_700_000_000_000 * 2048 });
   });
 
   test('a rule of the data set decides the strategy', () => {

@@ -182,7 +182,7 @@ async function upgrade(
 
 function notBackedUp(path: string, { code, message, hint }: SqlsyncError): SqlsyncError {
   return new SqlsyncError(code, `${path} is not upgraded, since it cannot be backed up before: ${message}`, {
-    hint: `${hint === null ? '' : `${hint}; `}the file is as it was. backup.to in sqlsync.yml names another place. Then \`sqlsync start\``,
+    hint: `${hint === null ? '' : `${hint}; `}the file is as it was. Backups go where backup.to in sqlsync.yml says. Then \`sqlsync start\` again`,
   });
 }
 

@@ -62,5 +62,5 @@ function parseRequest(body: unknown): SnapshotRequest {
 
 function knowsNoSuchFormat({ node, wireVersion }: SnapshotRequest): SqlsyncError {
   const message = `the snapshot has format ${FORMAT_VERSION}, and ${node}, which speaks wire version ${wireVersion}, is too old for it`;
-  return new SqlsyncError('format-newer', message, { hint: `upgrade sqlsync on ${node}, and try again` });
+  return new SqlsyncError('wire-version', message, { hint: `upgrade sqlsync on ${node}, and try again` });
 }

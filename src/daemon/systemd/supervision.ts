@@ -26,6 +26,8 @@ export interface SupervisedDaemon {
 
 /** Without a watchdog: how often the line of status is brought up to date. */
 const STATUS_EVERY_MS = 30_000;
+/** A start gets so much more time, again and again. */
+const START_EXTENDED_MS = 30_000;
 /** Signs of life in the time after which systemd would miss one. sd_watchdog_enabled(3) asks for two. */
 const SIGNS_PER_TIMEOUT = 3;
 
@@ -45,9 +47,21 @@ export class Supervision {
     this.watchdogMs = watchdogMs(environment, pid);
   }
 
+  /**
+   * The daemon is on its way. A file may have to be backed up first, which takes as long as it is large: for as long as the
+   * event loop turns, systemd is asked for more time. All else that a start waits for has bounds of its own.
+   */
+  starting(): void {
+    if (this.socket === null) return;
+    const ask = () => this.socket?.tell(`EXTEND_TIMEOUT_USEC=${START_EXTENDED_MS * 1000}`);
+    this.timer = setInterval(ask, START_EXTENDED_MS / SIGNS_PER_TIMEOUT);
+    this.timer.unref();
+  }
+
   /** @param lockWaitMsMax how long a step may wait for a lock before it begins */
   ready(daemon: SupervisedDaemon, lockWaitMsMax: number): void {
     if (this.socket === null) return;
+    this.close();
     this.tellStatus(this.statusOf(daemon), 'READY=1');
     const { watchdogMs } = this;
     const stillMsMax = watchdogMs === null ? Number.POSITIVE_INFINITY : lockWaitMsMax + watchdogMs;

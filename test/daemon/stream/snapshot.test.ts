@@ -84,6 +84,7 @@ describe('a snapshot', () => {
     ['a name that is taken', { node: 'paris' }, 'node-name-taken'],
     ['a database that is not served', { database: 'other' }, 'database-unknown'],
     ['another wire version', { wireVersion: 9, wireVersionMin: 9 }, 'wire-version'],
+    ['a program that knows no file of this format', { wireVersion: 1, wireVersionMin: 1 }, 'wire-version'],
   ])('is refused for %s, and leaves no file', async (_what, change, code) => {
     const paris = await TestNode.first(makeFolder(), 'paris').start();
     const path = join(paris.folder, 'copy.db');
@@ -95,6 +96,7 @@ describe('a snapshot', () => {
     });
     await expect(receiving).rejects.toThrow(expect.objectContaining({ code }));
     expect(existsSync(path)).toBe(false);
+    expect((await paris.daemon?.status())?.databases[0]?.replica?.members).toEqual(['paris']);
   });
 
   it('that breaks off leaves no file, and nothing at the sponsor', async () => {
