@@ -2,9 +2,9 @@
  * From a definition's columns to the table's own: rows come with their columns in the sender's order, and with column
  * stamps by place.
  */
-import { withUnsaid } from './complete-image.js';
 import type { ReplicatedTable } from './replicated-table.js';
-import { type SqlValue, type VersionedRow, withColumnIds } from './row-version.js';
+import { type RowVersion, type SqlValue, type VersionedRow, withColumnIds } from './row-version.js';
+import type { TableRules } from './table-schema.js';
 import type { TableDefinition } from './wire-messages.js';
 
 /** How rows of a definition go into the table that bears its name here. */
@@ -74,4 +74,15 @@ export function mapKeptColumns(
     image:
       image === null ? null : places.map((place, i) => (place < 0 ? table.defaultOf(i) : (image[place] as SqlValue))),
   });
+}
+
+/** The version without a word of these columns. A merge goes by their own stamps. */
+export function withUnsaid(
+  version: RowVersion,
+  columns: readonly number[],
+  { strategy }: Pick<TableRules, 'strategy'>,
+): RowVersion {
+  if (strategy === 'merge' || columns.length === 0 || !version.alive) return version;
+  const none = columns.map((id) => [id, null] as const);
+  return { ...version, unsaid: new Map([...none, ...(version.unsaid ?? [])]) };
 }

@@ -4,11 +4,11 @@
  * begins with the defaults. Where rows are joined whole, the version says which columns its writer does not have.
  */
 import type { IncomingVersion } from './apply-row.js';
+import { withUnsaid } from './column-mapping.js';
 import type { NodeState } from './node-state.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import type { RowVersion, SqlValue } from './row-version.js';
 import { isSameLife, SETTLED_SESSION } from './stamp.js';
-import type { TableRules } from './table-schema.js';
 
 /** @param lacking places of the columns that the sender does not have */
 export function completeImage(
@@ -30,17 +30,6 @@ export function completeImage(
   }
   const unsaid = lacking.map((place) => table.columnIds[place] as number);
   return { key, row: { version: withUnsaid(row.version, unsaid, rules), image } };
-}
-
-/** The version without a word of these columns. A merge goes by their own stamps. */
-export function withUnsaid(
-  version: RowVersion,
-  columns: readonly number[],
-  { strategy }: Pick<TableRules, 'strategy'>,
-): RowVersion {
-  if (strategy === 'merge' || columns.length === 0 || !version.alive) return version;
-  const none = columns.map((id) => [id, null] as const);
-  return { ...version, unsaid: new Map([...none, ...(version.unsaid ?? [])]) };
 }
 
 /** Is the row that is here, of which nothing is known when it is settled, in the life that the incoming version is in? */

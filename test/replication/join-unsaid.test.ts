@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { withUnsaid } from '../../src/replication/complete-image.js';
+import { withUnsaid } from '../../src/replication/column-mapping.js';
 import { foldRow } from '../../src/replication/fold-row.js';
 import { type JoinRules, joinRows, takeUnsaid } from '../../src/replication/join-rows.js';
 import { OP } from '../../src/replication/metadata-schema.js';
