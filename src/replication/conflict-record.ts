@@ -71,8 +71,13 @@ export interface ConflictDetail {
   readonly kept?: string;
 }
 
+/** What a record tells of a table, which may be gone. */
+export type RecordedTable = Pick<CapturedTable, 'name' | 'columns' | 'rules'> & {
+  readonly schema: { readonly identity: { readonly columns: readonly { name: string; collation: string }[] } };
+};
+
 export interface DetectedConflict {
-  readonly table: CapturedTable;
+  readonly table: RecordedTable;
   /** The key of the row that lost, or of the row both wrote. */
   readonly key: readonly SqlValue[];
   readonly kind: ConflictKind;
@@ -84,7 +89,7 @@ export interface DetectedConflict {
   /** Every stamp among what collided, of both sides, in any order. */
   readonly stamps: readonly Stamp[];
   /** The table of the winner's row, where it is another. */
-  readonly winnerTable?: CapturedTable;
+  readonly winnerTable?: RecordedTable;
   readonly detail?: ConflictDetail;
 }
 
@@ -106,7 +111,7 @@ function columnNames({ table, columns }: DetectedConflict): string[] {
   return table.columns.filter(({ id }) => columns.includes(id)).map(({ name }) => name);
 }
 
-function recordedSide(table: CapturedTable, row: VersionedRow, stamp: Stamp): RecordedSide {
+function recordedSide(table: RecordedTable, row: VersionedRow, stamp: Stamp): RecordedSide {
   const settled = stamp.session === SETTLED_SESSION;
   return {
     node: settled ? null : nodeOf(stamp.session),

@@ -281,10 +281,15 @@ export class NodeState {
   /** This process's session, made at its first fold: its birth is the last entry folded before. */
   ensureSession(): string {
     if (this.ownSession === null) {
-      this.ownSession = sessionName(this.facts.node, this.random.hex(8), this.facts.folded);
+      this.ownSession = this.newSession();
       this.sessionId(this.ownSession);
     }
     return this.ownSession;
+  }
+
+  /** The name of a session that nobody has had yet. */
+  newSession(): string {
+    return sessionName(this.facts.node, this.random.hex(8), this.facts.folded);
   }
 
   /** The number of a session in this file's metadata, given at first sight. */

@@ -7,7 +7,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { mapKeptColumns } from './column-mapping.js';
 import { PREFIX } from './metadata-schema.js';
 import type { NodeState } from './node-state.js';
-import { packRow, unpackRow } from './packed-row.js';
+import { packRow, type UnpackedRow, unpackRow } from './packed-row.js';
 import type { ReplicatedTable, ReplicatedTables } from './replicated-table.js';
 import { canonicalKey } from './row-key.js';
 import { lowestUnsettled, type RowVersion, type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
@@ -156,6 +156,13 @@ export class Quarantine {
       if (table !== undefined) names.push({ table, key: unpackRow(version).key });
     }
     return names;
+  }
+
+  /** Versions of tables that are gone, parked ones too. */
+  *withoutTable(): Generator<UnpackedRow, void, undefined> {
+    if (!this.mayHold) return;
+    for (const { tbl, version } of this.selectVersions.iterate())
+      if (this.tables.withId(tbl) === undefined) yield unpackRow(version);
   }
 
   /** The stored version with its columns as the table has them now; undefined when the table is gone. */

@@ -65,6 +65,15 @@ export class RejoinRecords {
     this.enter({ table: table.captured, key, kind: 'update-delete', columns: [], winner, loser: { version, image } });
   }
 
+  /** The seed's table cannot hold all that the row has: it is kept whole beside what stands there. */
+  incomplete({ table: before, key, version, image }: LeftRow, table: ReplicatedTable): void {
+    this.refused += 1;
+    const winner = rowOfSeed(table, key, this.horizon) ?? nothingThere(this.horizon);
+    const kind = winner.image === null ? 'update-delete' : 'update-update';
+    const [loser, winnerTable] = [{ version, image }, table.captured];
+    this.enter({ table: before.captured, key, kind, columns: [], winner, winnerTable, loser });
+  }
+
   private enter(conflict: Omit<DetectedConflict, 'winnerStamp' | 'loserStamp' | 'stamps'>): void {
     const { winner, loser, columns } = conflict;
     const [winnerStamp, loserStamp] = [collidingStamp(winner, columns), collidingStamp(loser, columns)];

@@ -19,7 +19,7 @@ import { ownStanding, SentWrites, WRITES } from './read-only.js';
 import type { Familiarity, Whereabouts } from './rejoin-row.js';
 import { covers, type Standing } from './staleness.js';
 import { SETTLED_SESSION, type Stamp } from './stamp.js';
-import { birthOf, nodeOf } from './version-vector.js';
+import { birthOf, nodeOf, type VersionVector } from './version-vector.js';
 import type { Acknowledgement } from './wire-messages.js';
 
 type Word = Pick<Acknowledgement, 'vector' | 'horizon' | 'atMs'>;
@@ -100,6 +100,21 @@ export class SeedKnowledge {
   private whereaboutsOfReader(stamp: Stamp): Whereabouts {
     const isThere = (this.seed.vector.get(stamp.session) ?? 0) >= stamp.hlc;
     return isThere || this.sent?.isUnsent(stamp) === false ? 'in-seed' : 'only-here';
+  }
+
+  /** Of a vector of the file's, what the seed has. */
+  within(vector: VersionVector): Map<string, number> {
+    const known = new Map<string, number>();
+    for (const [session, hlc] of vector) {
+      const entry = this.seed.vector.get(session);
+      if (entry !== undefined) known.set(session, Math.min(hlc, entry));
+    }
+    return known;
+  }
+
+  /** Up to where all that the seed knows to be settled is known to a version of the file's that has seen so much. */
+  horizonOf(seenUpTo: number | null): number {
+    return this.isSeedBehind ? 0 : (seenUpTo ?? this.file.horizon);
   }
 
   /** Does the file have a write of the seed? */

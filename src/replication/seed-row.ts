@@ -1,5 +1,5 @@
 /** A row of a file that is about to be replaced, and the same row in the seed that replaces it, in one shape. */
-import type { LeftRow } from './left-behind.js';
+import type { LeftRow, TableOfFile } from './left-behind.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { columnStampOf, type RowVersion, type SqlValue, type VersionedRow, withColumnIds } from './row-version.js';
 import type { SeedKnowledge } from './seed-knowledge.js';
@@ -13,7 +13,7 @@ export interface RowOfFile {
   /** Null: a deletion. */
   readonly image: PartialImage | null;
   readonly stamps: readonly Stamp[];
-  /** Has a write of this node's no column in the seed any more? */
+  /** Has a write of this node's no column in the seed, or one of another type? Then the seed's table cannot hold it as it is. */
   readonly lost: boolean;
 }
 
@@ -26,13 +26,24 @@ export function asInSeed(
   const places = table.definition.columns.map((name) => before.definition.columns.indexOf(name));
   const ids = places.map((place) => before.columnIds[place]);
   const idOf = new Map(ids.flatMap((id, i) => (id === undefined ? [] : [[id, table.columnIds[i] as number] as const])));
-  const gone = before.columnIds.filter((_, place) => !places.includes(place));
+  const isOwn = (id: number) => knowledge.whereabouts(columnStampOf(version, id)) === 'only-here';
+  const isLost = (id: number, place: number) => {
+    // A new row says nothing with a NULL.
+    const isSaid = image?.[place] !== null || columnStampOf(version, id) !== version.life;
+    return isSaid && !isHeldBy(table, before, place) && isOwn(id);
+  };
   return {
     version: withColumnIds(version, (id) => idOf.get(id)),
     image: image === null ? null : places.map((place) => (place < 0 ? undefined : (image[place] as SqlValue))),
     stamps: ids.map((id) => (id === undefined ? version.life : columnStampOf(version, id))),
-    lost: image !== null && gone.some((id) => knowledge.whereabouts(columnStampOf(version, id)) === 'only-here'),
+    lost: image !== null && before.columnIds.some(isLost),
   };
+}
+
+/** Can the seed's table hold what is at this place of the file's? */
+function isHeldBy({ definition: there }: ReplicatedTable, { definition: here }: TableOfFile, place: number): boolean {
+  const at = there.columns.indexOf(here.columns[place] as string);
+  return at >= 0 && there.affinities[at] === here.affinities[place];
 }
 
 /** What the seed has of a row; null: neither the row nor metadata of it. */

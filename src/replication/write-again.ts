@@ -4,9 +4,10 @@
  * arrived, is kept whole in a conflict record.
  */
 import { constraintOf } from './apply-context.js';
+import { HeldAgain } from './held-again.js';
 import { isSameValue } from './join-rows.js';
 import type { LeftRow } from './left-behind.js';
-import { FIRST_TABLE_ID, INTERNAL_TABLES } from './metadata-schema.js';
+import { INTERNAL_TABLES } from './metadata-schema.js';
 import { homeOf, type NewHome, underNewKey } from './new-home.js';
 import { NewKeys } from './new-keys.js';
 import type { NodeState } from './node-state.js';
@@ -19,14 +20,15 @@ import { type SqlValue, type VersionedRow, vectorOf } from './row-version.js';
 import type { SeedKnowledge } from './seed-knowledge.js';
 import { asInSeed, type RowOfFile, rowOfSeed, wholeImage } from './seed-row.js';
 import { SETTLED_SESSION, type Stamp } from './stamp.js';
+import { StandingRows } from './standing-rows.js';
 import { writeTogether } from './write-together.js';
 
 const [, , CONFLICT_TABLE, RESOLUTION_TABLE, OPERATION_TABLE] = INTERNAL_TABLES;
 /** Of sqlsync's own tables those whose rows are only ever added to. Memberships and rules are the data set's to keep. */
-const RECORD_TABLES: readonly number[] = [CONFLICT_TABLE.id, RESOLUTION_TABLE.id, OPERATION_TABLE.id];
+const RECORD_TABLES: readonly string[] = [CONFLICT_TABLE.name, RESOLUTION_TABLE.name, OPERATION_TABLE.name];
 
 export interface WrittenAgain {
-  /** Rows that were written or deleted again, by table. */
+  /** Rows that were written or deleted again, by table; among them those that wait in the seed for a migration. */
   readonly rows: Readonly<Record<string, number>>;
   /** Conflict records that came of it. */
   readonly conflicts: number;
@@ -36,10 +38,15 @@ export interface WrittenAgain {
   readonly rekeyed: number;
 }
 
-/** A row whose values a UNIQUE index has refused so far. */
-interface WaitingRow extends RejoiningRow {
+interface WrittenRow extends RejoiningRow {
   readonly image: readonly SqlValue[];
   readonly conflict: RejoinConflict | null;
+}
+
+/** A row that a UNIQUE index has refused so far. */
+interface WaitingRow extends WrittenRow {
+  /** No other version of it has been counted. */
+  readonly isFirst: boolean;
 }
 
 /** A row of the file with its place in the seed. */
@@ -54,7 +61,9 @@ export class WriteAgain {
   private readonly tables: ReplicatedTables;
   private readonly records: RejoinRecords;
   private readonly newKeys = new NewKeys();
-  private readonly waiting: WaitingRow[] = [];
+  private readonly held: HeldAgain;
+  private readonly standing: StandingRows;
+  private waiting: WaitingRow[] = [];
   private readonly rekeyed: { readonly row: RejoiningRow; readonly home: NewHome }[] = [];
   private readonly rows: Record<string, number> = {};
 
@@ -67,6 +76,8 @@ export class WriteAgain {
   ) {
     this.tables = new ReplicatedTables(writes.db, writes.tables, state);
     this.records = new RejoinRecords(writes, knowledge.horizon, nowMs);
+    this.held = new HeldAgain(writes, state, this.tables, knowledge, nowMs);
+    this.standing = new StandingRows(knowledge.horizon);
   }
 
   /** All rows that are left; they are gone through once, and before that as often as one of them makes others get new keys. */
@@ -106,8 +117,8 @@ export class WriteAgain {
 
   /** Null: the seed has no place for it, or keeps it itself. */
   private place(row: LeftRow): PlacedRow | null {
-    const { id, name } = row.table.captured;
-    const table = id < FIRST_TABLE_ID ? undefined : this.tables.named(name);
+    const { internal, name } = row.table.captured;
+    const table = internal ? undefined : this.tables.named(name);
     if (table === undefined) return null;
     if (JSON.stringify(table.definition.key) !== JSON.stringify(row.table.definition.key)) return null;
     const mine = asInSeed(row, table, this.knowledge);
@@ -120,30 +131,44 @@ export class WriteAgain {
   }
 
   private take(row: LeftRow): void {
-    const { id } = row.table.captured;
-    if (id < FIRST_TABLE_ID) {
-      if (RECORD_TABLES.includes(id)) this.takeRecord(row);
+    const { internal, name } = row.table.captured;
+    if (internal) {
+      if (RECORD_TABLES.includes(name)) this.takeRecord(row);
       return;
     }
     const placed = this.place(row);
-    if (placed === null) this.records.homeless(row);
+    if (this.belongsAside(row, placed) && this.held.take(row)) this.count(name);
+    else if (placed === null) this.records.homeless(row);
     else this.takeRow(placed);
   }
 
+  /** Has the seed nothing of the row but what waits in it, or only the file something that waits? */
+  private belongsAside(row: LeftRow, placed: PlacedRow | null): boolean {
+    if (placed === null) return row.isAside || this.held.waits(row);
+    return this.theirs(placed.table, row.key) === null && this.held.waits(row);
+  }
+
+  /** The row as it stands in the seed. */
+  private theirs(table: ReplicatedTable, key: readonly SqlValue[]): VersionedRow | null {
+    return this.standing.of(table, key) ?? rowOfSeed(table, key, this.knowledge.horizon);
+  }
+
   private takeRecord({ table: { captured }, key, image }: LeftRow): void {
-    const table = this.tables.withId(captured.id);
+    const table = this.tables.named(captured.name);
     if (table === undefined || image === null || table.rows.exists(key)) return;
     table.rows.write(image);
-    this.writes.enterInsert(captured.id, key);
+    this.writes.enterInsert(table.captured.id, key);
   }
 
   private takeRow({ row, table, mine, followed }: PlacedRow): void {
     const { key } = row;
     this.newKeys.noteFollowed(followed);
-    const theirs = rowOfSeed(table, key, this.knowledge.horizon);
+    const theirs = this.theirs(table, key);
     const home = this.newKeys.of(table, key);
-    if (home !== undefined && mine.image !== null) this.takeHome({ table, key, mine: plain(mine), theirs }, home, mine);
-    else if (row.isSettled && theirs === null) {
+    if (home !== undefined && mine.image !== null) {
+      if (!this.takeHome({ table, key, mine: plain(mine), theirs }, home, mine) && row.seenUpTo !== null)
+        this.records.homeless(row);
+    } else if (row.isSettled && theirs === null) {
       this.write({
         table,
         key,
@@ -154,47 +179,52 @@ export class WriteAgain {
       });
       return;
     } else {
+      const whereabouts = (stamp: Stamp) =>
+        this.standing.has(table, key, stamp) ? 'in-seed' : this.knowledge.whereabouts(stamp);
       const decision = decideRow({
         strategy: table.captured.rules.strategy,
         keysAllocated: table.joinRules.keysAllocated,
         columnIds: table.columnIds,
         mine,
         theirs,
-        whereabouts: (stamp) => this.knowledge.whereabouts(stamp),
+        whereabouts,
         familiarity: (stamp) => (hasSeen(row, stamp) ? this.knowledge.familiarity(stamp) : 'unknown'),
       });
-      this.carryOut(decision, { table, key, mine: plain(mine), theirs });
+      const isIn = this.carryOut(decision, { table, key, mine: plain(mine), theirs });
+      const isOwn = (stamp: Stamp) => whereabouts(stamp) === 'only-here';
+      if (isIn && row.seenUpTo !== null) this.standing.note(table, key, { mine, theirs, act: decision.act }, isOwn);
     }
-    if (mine.lost) this.records.homeless(row);
+    if (mine.lost) this.records.incomplete(row, table);
   }
 
-  /** The row lives on under another key; another node may have given it that already. */
-  private takeHome(row: RejoiningRow, home: NewHome, { image }: RowOfFile): void {
+  /** The row lives on under another key. Says no where it has that already, from another node or by another version. */
+  private takeHome(row: RejoiningRow, home: NewHome, { image }: RowOfFile): boolean {
     const { table, mine } = row;
     const whole = wholeImage(table, image ?? [], null);
     const isByCollision = table.isRekeyed && compareKeys(table.rows.keyOf(whole), home.key, table.collations) === 0;
     if (isByCollision) this.rekeyed.push({ row, home });
     const { newKey } = home;
     const there = rowOfSeed(table, newKey, this.knowledge.horizon);
-    if (there !== null) return;
+    if (there !== null) return false;
     const moved = isByCollision ? underNewKey(home, whole) : whole;
     this.write({ table, key: newKey, image: moved, theirs: there, mine, conflict: null });
+    return true;
   }
 
-  private carryOut({ act, conflict }: RejoinDecision, row: RejoiningRow): void {
+  /** Says whether the row is in, or will be once others have made room for it. */
+  private carryOut({ act, conflict }: RejoinDecision, row: RejoiningRow): boolean {
     const { table, key, theirs } = row;
-    if (act.act === 'write') {
-      this.write({ ...row, image: wholeImage(table, act.image, theirs), conflict });
-      return;
-    }
+    if (act.act === 'write') return this.write({ ...row, image: wholeImage(table, act.image, theirs), conflict });
     if (act.act === 'delete') {
       table.rows.delete(key);
-      this.count(table);
+      if (this.standing.of(table, key) === undefined) this.count(table.captured.name);
     }
     if (conflict !== null) this.records.collided(row, conflict);
+    return true;
   }
 
-  private write(row: WaitingRow): void {
+  private write(written: WrittenRow): boolean {
+    const row = { ...written, isFirst: this.isFirst(written) };
     try {
       row.table.rows.write(row.image);
     } catch (error) {
@@ -202,21 +232,34 @@ export class WriteAgain {
       if (constraint === null) throw error;
       if (constraint === 'unique') this.waiting.push(row);
       else this.records.keptOut(row, row.image);
-      return;
+      return constraint === 'unique';
     }
     this.noteWritten(row);
+    return true;
+  }
+
+  /** A row is counted once, however many of its versions come along; one that still waits for room is taken in by this. */
+  private isFirst({ table, key }: RejoiningRow): boolean {
+    if (this.standing.of(table, key) === undefined) return true;
+    const isSame = (row: WaitingRow) => row.table === table && compareKeys(row.key, key, table.collations) === 0;
+    const earlier = this.waiting.find(isSame);
+    if (earlier === undefined) return false;
+    this.waiting = this.waiting.filter((row) => row !== earlier);
+    if (earlier.conflict !== null) this.records.collided(earlier, earlier.conflict);
+    return earlier.isFirst;
   }
 
   private noteWritten(row: WaitingRow): void {
-    this.count(row.table);
+    if (row.isFirst) this.count(row.table.captured.name);
     if (row.conflict !== null) this.records.collided(row, row.conflict);
   }
 
-  private count({ captured: { name } }: ReplicatedTable): void {
+  private count(name: string): void {
     this.rows[name] = (this.rows[name] ?? 0) + 1;
   }
 
   private finish(): WrittenAgain {
+    this.held.finish();
     const { written, refused } = writeTogether(this.writes.db, this.waiting);
     for (const row of written) this.noteWritten(row);
     for (const row of refused) this.records.keptOut(row, row.image);
