@@ -1,5 +1,6 @@
 /** What the histories of members write, and what they look at. */
 import type { Database } from 'better-sqlite3';
+import { unpackRow } from '../../src/replication/packed-row.js';
 import type { EngineNode } from './engine-node.js';
 import type { Random } from './seeded-random.js';
 
@@ -117,10 +118,18 @@ export function recordedValues(db: Database): Set<string> {
   return new Set(JSON.stringify(records).match(/\bv\d+\.(\d\.)?/g) ?? []);
 }
 
-/** Every value that a node has in its tables or in a record. */
+/** Every value that a node has in its tables, in a record, or aside. */
 export function heldBy({ app }: EngineNode): string[] {
-  return [...valuesIn(app), ...recordedValues(app)];
+  return [...valuesIn(app), ...recordedValues(app), ...valuesAside(app)];
 }
+
+function valuesAside(db: Database): string[] {
+  const sql = 'SELECT version FROM _sqlsync_quarantine UNION ALL SELECT version FROM _sqlsync_held';
+  const versions = db.prepare<[], Buffer>(sql).pluck().all();
+  return versions.flatMap((version) => unpackRow(version).row.image ?? []).filter((value) => isValue(value));
+}
+
+const isValue = (value: unknown): value is string => typeof value === 'string' && /^v\d+\./.test(value);
 
 /** What to print when nodes are not as they should be. */
 export function describeNodes(nodes: readonly EngineNode[]): string {
