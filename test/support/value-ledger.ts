@@ -51,7 +51,9 @@ export class ValueLedger {
         const table = tables[tableIndex];
         if (table === undefined || image === null || version.life.session === '~') continue;
         table.columns.forEach((column, place) => {
-          const stamp = version.columnStamps?.get(place) ?? version.life;
+          // Of what a row's writer does not say another's write tells.
+        if (version.unsaid?.has(place)) return;
+        const stamp = version.columnStamps?.get(place) ?? version.life;
           this.noteStamp(`${table.name} ${String(key)} ${column} ${stamp.session}:${stamp.hlc}`, String(image[place]));
         });
       }
