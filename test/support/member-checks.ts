@@ -1,6 +1,8 @@
 /** What the histories of members write, and what they look at. */
 import type { Database } from 'better-sqlite3';
 import { unpackRow } from '../../src/replication/packed-row.js';
+import { holdSame, type Standing, standingOf } from '../../src/replication/staleness.js';
+import { nodeOf } from '../../src/replication/version-vector.js';
 import type { EngineNode } from './engine-node.js';
 import type { Random } from './seeded-random.js';
 
@@ -82,6 +84,12 @@ export function endPresentMembership(node: EngineNode, name: string): void {
   node.foldAll();
 }
 
+/** Sessions that the node's vector names, but for those of nodes that are no more. */
+export function sessionsOf(node: EngineNode, nodes: readonly EngineNode[]): number {
+  const names = new Set(nodes.map(({ name }) => name));
+  return Object.keys(node.hello().vector).filter((session) => names.has(nodeOf(session))).length;
+}
+
 export function ownRows({ app }: EngineNode): string {
   return JSON.stringify(app.prepare('SELECT rowid, n FROM own').raw().all());
 }
@@ -130,6 +138,24 @@ function valuesAside(db: Database): string[] {
 }
 
 const isValue = (value: unknown): value is string => typeof value === 'string' && /^v\d+\./.test(value);
+
+/** Nodes that hold the same vector, and keep nothing aside, hold the same data. */
+export function checkEqualStandings(nodes: readonly EngineNode[]): void {
+  const seen = nodes.map((node) => ({
+    node,
+    standing: standingOf(node.hello()) as Standing,
+    schemaHash: node.hello().schemaHash,
+    isWhole: !node.replica.hasUnfolded() && !node.replica.isCatchingUp && keptAside(node) === 0,
+  }));
+  for (const [i, x] of seen.entries()) {
+    for (const y of seen.slice(0, i)) {
+      if (!x.isWhole || !y.isWhole || !holdSame(x.standing, y.standing)) continue;
+      if (x.schemaHash !== y.schemaHash || x.node.refusalBetween(y.node) !== null) continue;
+      const [a, b] = [replicated(x.node), replicated(y.node)];
+      if (a !== b) throw new Error(`equal vectors, different data: ${x.node.name} ${y.node.name}\n${a}\n${b}`);
+    }
+  }
+}
 
 /** What to print when nodes are not as they should be. */
 export function describeNodes(nodes: readonly EngineNode[]): string {

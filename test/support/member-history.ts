@@ -1,6 +1,6 @@
 /**
  * One seed, one random history of who belongs: nodes join late, are removed, fall behind, have old copies put back, and
- * come back by rejoin, while all of them write and everything that can be settled is, and sessions leave the vectors.
+ * come back by rejoin, or never, while all of them write and everything that can be settled is, and sessions leave the vectors.
  * Clocks are skewed, and jump. Streams take time and go in by parts; a CHECK keeps versions out, and applications migrate
  * one after the other, so that rows wait in quarantine and for columns. Checked, after design.md's model:
  *   M1  nodes that have exchanged everything hold equal data
@@ -12,10 +12,10 @@
  *       of what had reached only one that had to rejoin, since it is for its author to bring
  *   M6  at rest nothing is left of the metadata, nor of rows kept aside, and of every node one session
  */
-import { holdSame, type Standing, standingOf } from '../../src/replication/staleness.js';
 import { EngineCluster, type EngineNode } from './engine-node.js';
 import {
   belongs,
+  checkEqualStandings,
   describeNodes,
   endPresentMembership,
   heldBy,
@@ -25,6 +25,7 @@ import {
   ownRows,
   recordedValues,
   replicated,
+  sessionsOf,
   valuesIn,
   writeSomething,
 } from './member-checks.js';
@@ -51,6 +52,7 @@ const NO_COUNTS = {
   rowsCrossed: 0,
   conflicts: 0,
   removed: 0,
+  gone: 0,
   rejoined: 0,
   compared: 0,
   restores: 0,
@@ -66,7 +68,7 @@ const NO_COUNTS = {
 };
 
 export type MemberHistoryResult = Readonly<typeof NO_COUNTS>;
-type Deed = 'settle' | 'restore' | 'remove' | 'split' | 'join' | 'jump' | 'lag' | 'parts' | 'span' | 'migrate';
+type Deed = 'settle' | 'restore' | 'remove' | 'lose' | 'split' | 'join' | 'jump' | 'lag' | 'parts' | 'span' | 'migrate';
 
 class MemberHistory {
   private readonly random: Random;
@@ -87,6 +89,7 @@ class MemberHistory {
       settle: random.chance(0.85),
       restore: random.chance(0.4),
       remove: random.chance(0.5),
+      lose: random.chance(0.4),
       split: random.chance(0.2),
       join: random.chance(0.4),
       jump: random.chance(0.3),
@@ -132,7 +135,7 @@ class MemberHistory {
       for (let step = 0; step < steps; step += 1) {
         this.nowMs += this.random.int(3000);
         this.step(writing);
-        this.checkEqualStandings();
+        checkEqualStandings(this.nodes);
       }
       this.comeToRest();
       this.checkEnd();
@@ -146,7 +149,8 @@ class MemberHistory {
     const { random } = this;
     const dice = random.next();
     if (dice < writing) this.write();
-    else if (dice < 0.85) this.exchange();
+    else if (dice < 0.84) this.exchange();
+    else if (dice < 0.85) this.loseSomebody();
     else if (dice < 0.91) this.upkeep(random.pick(this.nodes));
     else if (dice < 0.92) this.restart(random.pick(this.nodes));
     else if (dice < 0.955) this.backUpOrRestore();
@@ -213,8 +217,7 @@ class MemberHistory {
     if (!this.does.remove) return;
     const node = this.random.pick(this.nodes);
     const other = this.random.pick(this.nodes);
-    const isRemovedSomewhere = this.nodes.some((one) => !belongs(one, other) || !belongs(other, one));
-    if (node === other || !belongs(node, other) || (isRemovedSomewhere && !this.does.split)) return;
+    if (node === other || !belongs(node, other) || (this.isRemovedSomewhere(other) && !this.does.split)) return;
     if (!belongs(node, node)) return;
     // Each may have had its reasons.
     if (this.does.split && belongs(other, node)) other.removeMember(node);
@@ -222,8 +225,30 @@ class MemberHistory {
     this.counts.removed += 1;
   }
 
+  private isRemovedSomewhere(other: EngineNode): boolean {
+    return this.nodes.some((one) => !belongs(one, other) || !belongs(other, one));
+  }
+
+  /** A node is no more, and all others know it. Some of them may be counted out along with it. */
+  private loseSomebody(): void {
+    const { nodes } = this.cluster;
+    const isOrdinary = !nodes.some((one) => one.replica.isCatchingUp || this.isRemovedSomewhere(one));
+    if (!this.does.lose || this.counts.gone > 0 || nodes.length < 3 || !isOrdinary) return;
+    const [lost] = nodes.splice(this.random.int(nodes.length), 1) as [EngineNode];
+    const [first, last] = [nodes[0], nodes.at(-1)] as [EngineNode, EngineNode];
+    if (this.random.chance(0.5)) this.exchanges.pull(last, lost);
+    for (const node of nodes) node.removeMember(lost);
+    if (this.random.chance(0.5)) first.removeMember(last);
+    this.ledger.noteRestore(lost.name, heldBy(lost), new Set(nodes.flatMap(heldBy)));
+    this.exchanges.forgetStages(lost);
+    this.backedUp.clear();
+    lost.close();
+    this.counts.removed += 1;
+    this.counts.gone += 1;
+  }
+
   private rejoinSomebody(): void {
-    if (!this.does.remove && !this.does.restore) return;
+    if (!this.does.remove && !this.does.restore && !this.does.lose) return;
     const i = this.random.int(this.nodes.length);
     const j = this.random.int(this.nodes.length);
     if (this.linked(i, j)) this.rejoin(this.nodes[i] as EngineNode, this.nodes[j] as EngineNode);
@@ -253,7 +278,8 @@ class MemberHistory {
   }
 
   private joinSomebody(): void {
-    if (!this.does.join || this.nodes.length >= this.skews.length - 2) return;
+    // A name is given once.
+    if (!this.does.join || this.counts.gone > 0 || this.nodes.length >= this.skews.length - 2) return;
     // In a ring or a star the links of the others stay what they were.
     const sponsor = this.random.pick(this.nodes);
     if (!belongs(sponsor, sponsor) || sponsor.replica.isCatchingUp) return;
@@ -271,23 +297,6 @@ class MemberHistory {
     const node = this.random.int(this.nodes.length);
     this.skews[node] = (this.random.next() - 0.5) * SKEW_MS_MAX;
     this.counts.jumps += 1;
-  }
-
-  private checkEqualStandings(): void {
-    const seen = this.nodes.map((node) => ({
-      node,
-      standing: standingOf(node.hello()) as Standing,
-      schemaHash: node.hello().schemaHash,
-      isWhole: !node.replica.hasUnfolded() && !node.replica.isCatchingUp && keptAside(node) === 0,
-    }));
-    for (const [i, x] of seen.entries()) {
-      for (const y of seen.slice(0, i)) {
-        if (!x.isWhole || !y.isWhole || !holdSame(x.standing, y.standing)) continue;
-        if (x.schemaHash !== y.schemaHash || x.node.refusalBetween(y.node) !== null) continue;
-        const [a, b] = [replicated(x.node), replicated(y.node)];
-        if (a !== b) throw new Error(`equal vectors, different data: ${x.node.name} ${y.node.name}\n${a}\n${b}`);
-      }
-    }
   }
 
   /** Everybody exchanges; then all applications have migrated, and one puts right what a CHECK keeps out. */
@@ -373,7 +382,7 @@ class MemberHistory {
     for (const node of this.nodes) {
       const rows = metadataRows(node.app);
       if (rows > 0) throw new Error(`${node.name} still keeps metadata of ${rows} rows\n${describeNodes(this.nodes)}`);
-      const sessions = Object.keys(node.hello().vector).length;
+      const sessions = sessionsOf(node, this.nodes);
       if (sessions > this.nodes.length)
         throw new Error(`${node.name} still names ${sessions} sessions\n${describeNodes(this.nodes)}`);
     }

@@ -52,8 +52,8 @@ export class ValueLedger {
         if (table === undefined || image === null || version.life.session === '~') continue;
         table.columns.forEach((column, place) => {
           // Of what a row's writer does not say another's write tells.
-        if (version.unsaid?.has(place)) return;
-        const stamp = version.columnStamps?.get(place) ?? version.life;
+          if (version.unsaid?.has(place)) return;
+          const stamp = version.columnStamps?.get(place) ?? version.life;
           this.noteStamp(`${table.name} ${String(key)} ${column} ${stamp.session}:${stamp.hlc}`, String(image[place]));
         });
       }
