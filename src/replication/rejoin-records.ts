@@ -46,7 +46,10 @@ export class RejoinRecords {
     this.enter({ table: table.captured, key, kind: 'key-collision', columns: [], winner, loser: mine, detail });
   }
 
-  /** A constraint of the seed's keeps the row out. */
+  /**
+   * A constraint of the seed's keeps out what has become of the row there. With it goes what the row had and others have
+   * written over: it is kept as this node had it.
+   */
   keptOut({ table, key, mine, theirs }: RejoiningRow, image: readonly SqlValue[]): void {
     this.refused += 1;
     const [collision] = table.unique.of(image).filter((other) => compareKeys(other.key, key, table.collations) !== 0);
@@ -54,7 +57,7 @@ export class RejoinRecords {
     const winner = holder ?? theirs ?? nothingThere(this.horizon);
     const kind: ConflictKind = holder !== null ? 'unique' : winner.image === null ? 'update-delete' : 'update-update';
     const columns = holder === null ? [] : (collision?.columns ?? []);
-    this.enter({ table: table.captured, key, kind, columns, winner, loser: { version: mine.version, image } });
+    this.enter({ table: table.captured, key, kind, columns, winner, loser: mine });
   }
 
   /** The seed has no such table or column any more, or another key: the row is kept as the file had it. */

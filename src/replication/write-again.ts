@@ -164,19 +164,13 @@ export class WriteAgain {
     const { key } = row;
     this.newKeys.noteFollowed(followed);
     const theirs = this.theirs(table, key);
+    const rejoining = { table, key, mine: wholeRow(table, mine, theirs), theirs };
     const home = this.newKeys.of(table, key);
     if (home !== undefined && mine.image !== null) {
-      if (!this.takeHome({ table, key, mine: plain(mine), theirs }, home, mine) && row.seenUpTo !== null)
-        this.records.homeless(row);
+      const isNew = this.takeHome(rejoining, home, mine);
+      if (!isNew && row.seenUpTo !== null) this.records.homeless(row);
     } else if (row.isSettled && theirs === null) {
-      this.write({
-        table,
-        key,
-        image: wholeImage(table, mine.image ?? [], null),
-        theirs,
-        mine: plain(mine),
-        conflict: null,
-      });
+      this.write({ ...rejoining, image: rejoining.mine.image ?? [], conflict: null });
       return;
     } else {
       const whereabouts = (stamp: Stamp) =>
@@ -190,7 +184,7 @@ export class WriteAgain {
         whereabouts,
         familiarity: (stamp) => (hasSeen(row, stamp) ? this.knowledge.familiarity(stamp) : 'unknown'),
       });
-      const isIn = this.carryOut(decision, { table, key, mine: plain(mine), theirs });
+      const isIn = this.carryOut(decision, rejoining);
       const isOwn = (stamp: Stamp) => whereabouts(stamp) === 'only-here';
       if (isIn && row.seenUpTo !== null) this.standing.note(table, key, { mine, theirs, act: decision.act }, isOwn);
     }
@@ -204,10 +198,10 @@ export class WriteAgain {
     const isByCollision = table.isRekeyed && compareKeys(table.rows.keyOf(whole), home.key, table.collations) === 0;
     if (isByCollision) this.rekeyed.push({ row, home });
     const { newKey } = home;
-    const there = rowOfSeed(table, newKey, this.knowledge.horizon);
-    if (there !== null) return false;
+    if (rowOfSeed(table, newKey, this.knowledge.horizon) !== null) return false;
     const moved = isByCollision ? underNewKey(home, whole) : whole;
-    this.write({ table, key: newKey, image: moved, theirs: there, mine, conflict: null });
+    const there = { table, key: newKey, theirs: null, mine: { ...mine, image: moved } };
+    this.write({ ...there, image: moved, conflict: null });
     return true;
   }
 
@@ -275,6 +269,7 @@ function hasSeen({ seenUpTo, version }: LeftRow, { session, hlc }: Stamp): boole
   return (vectorOf(version).get(session) ?? 0) >= hlc;
 }
 
-function plain({ version, image }: RowOfFile): VersionedRow {
-  return { version, image: image?.map((value) => value ?? null) ?? null };
+/** Whole: what the file did not have of the row is as it is there. */
+function wholeRow(table: ReplicatedTable, { version, image }: RowOfFile, theirs: VersionedRow | null): VersionedRow {
+  return { version, image: image === null ? null : wholeImage(table, image, theirs) };
 }

@@ -132,6 +132,19 @@ test('values of a UNIQUE index that changed hands find room together, and one th
   expect(records(a)).toMatchObject([{ kind: 'unique', loser: { id: 'mine', u: 'wanted' } }]);
 });
 
+test('of a row that a constraint keeps out the record holds what others have written over as well', () => {
+  const { made, nodes } = three();
+  const [a, , c] = nodes;
+  c.app.exec(`UPDATE item SET a = 'mine', u = 'wanted' WHERE id = 'i1'`);
+  c.foldAll();
+  a.app.exec(`INSERT INTO item VALUES('theirs', 0, 0, 'wanted'); UPDATE item SET a = 'later' WHERE id = 'i1'`);
+  a.foldAll();
+  a.removeMember(c);
+  expect(c.rejoin(a)).toMatchObject({ rows: {}, conflicts: 1, refused: 1 });
+  expectSame(made);
+  expect(records(a)).toMatchObject([{ kind: 'unique', loser: { id: 'i1', a: 'mine', u: 'wanted' } }]);
+});
+
 test('tables and columns that the others have no more, and constraints they have added, lose nothing', () => {
   const { made, nodes } = three();
   const [a, b, c] = nodes;
