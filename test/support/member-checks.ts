@@ -6,8 +6,14 @@ import { nodeOf } from '../../src/replication/version-vector.js';
 import type { EngineNode } from './engine-node.js';
 import type { Random } from './seeded-random.js';
 
-/** One statement as an application might write it, with values that never were before. */
-export function writeSomething(app: Database, random: Random, value: () => string, ofSpans: boolean): void {
+/** A transaction as an application might write it, with values that never were before. */
+export function writeSome(app: Database, random: Random, value: () => string, ofSpans: boolean): void {
+  app.exec('BEGIN');
+  for (let n = 1 + random.int(3); n > 0; n -= 1) writeSomething(app, random, value, ofSpans);
+  app.exec('COMMIT');
+}
+
+function writeSomething(app: Database, random: Random, value: () => string, ofSpans: boolean): void {
   if (ofSpans && random.chance(0.5)) {
     writeSpan(app, random, value);
     return;

@@ -27,7 +27,7 @@ import {
   replicated,
   sessionsOf,
   valuesIn,
-  writeSomething,
+  writeSome,
 } from './member-checks.js';
 import { isExpected, MemberExchanges } from './member-exchanges.js';
 import { type Random, seededRandom } from './seeded-random.js';
@@ -161,13 +161,9 @@ class MemberHistory {
     else this.jump();
   }
 
-  private write(): void {
-    const { app, name } = this.random.pick(this.nodes);
+  private write({ app, name } = this.random.pick(this.nodes)): void {
     const before = valuesIn(app);
-    app.exec('BEGIN');
-    for (let n = 1 + this.random.int(3); n > 0; n -= 1)
-      writeSomething(app, this.random, () => this.ledger.next(), this.does.span);
-    app.exec('COMMIT');
+    writeSome(app, this.random, () => this.ledger.next(), this.does.span);
     this.ledger.noteWrite(name, before, valuesIn(app));
     this.counts.writes += 1;
   }
@@ -236,10 +232,12 @@ class MemberHistory {
     if (!this.does.lose || this.counts.gone > 0 || nodes.length < 3 || !isOrdinary) return;
     const [lost] = nodes.splice(this.random.int(nodes.length), 1) as [EngineNode];
     const [first, last] = [nodes[0], nodes.at(-1)] as [EngineNode, EngineNode];
+    if (this.does.migrate) migrate(lost);
+    this.write(lost);
     if (this.random.chance(0.5)) this.exchanges.pull(last, lost);
     for (const node of nodes) node.removeMember(lost);
     if (this.random.chance(0.5)) first.removeMember(last);
-    this.ledger.noteRestore(lost.name, heldBy(lost), new Set(nodes.flatMap(heldBy)));
+    this.ledger.noteLoss(heldBy(lost), new Set(nodes.flatMap(heldBy)));
     this.exchanges.forgetStages(lost);
     this.backedUp.clear();
     lost.close();

@@ -29,8 +29,13 @@ export class ValueLedger {
 
   /** An old copy has taken the place of this node's file, which held these, when others held those. */
   noteRestore(node: string, held: Iterable<string>, elsewhere: ReadonlySet<string>): void {
-    for (const value of held) if (!elsewhere.has(value)) this.gone.add(value);
+    this.noteLoss(held, elsewhere);
     for (const [value, author] of this.issued) if (author === node) this.doubtful.add(value);
+  }
+
+  /** A file that held these is no more, when others held those: what it had sent is there. */
+  noteLoss(held: Iterable<string>, elsewhere: ReadonlySet<string>): void {
+    for (const value of held) if (!elsewhere.has(value)) this.gone.add(value);
   }
 
   /** A node that held these has rejoined, and now all together hold those. What others have written is theirs to bring. */
