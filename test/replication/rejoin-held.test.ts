@@ -163,6 +163,52 @@ test('rows of a table that the seed has dropped go into records', () => {
   expect(records(seed)).toMatchObject([{ table: 'span', loser: { k: 's', lo: 1, hi: 10 } }]);
 });
 
+test('rows of a table that has another name by now come in under that', () => {
+  const { nodes } = three();
+  const [seed, author, late] = nodes;
+  for (const node of [seed, late]) {
+    node.app.exec('ALTER TABLE span RENAME TO stretch');
+    node.foldAll();
+  }
+  author.app.exec(`INSERT INTO span VALUES('new', 1, 2)`);
+  late.pull(author);
+  expect(held(late)).toBe(1);
+  loseAuthor(nodes);
+  expect(late.rejoin(seed)).toMatchObject({ rows: { span: 1 }, conflicts: 0 });
+  late.foldAll();
+  settleTwo(nodes);
+  expect(read(seed, `SELECT * FROM stretch WHERE k = 'new'`)).toEqual([['new', 1, 2]]);
+  expect([held(seed), held(late)]).toEqual([0, 0]);
+});
+
+test('versions of one row that wait side by side have not seen each other when they come in either', () => {
+  const made = new EngineCluster(SCHEMA, 4);
+  onTestFinished(() => made.close());
+  made.settleDown();
+  const [seed, author, late, other] = made.nodes as [...Three, EngineNode];
+  for (const node of [author, other]) {
+    node.app.exec(`${NEW_TABLE}; INSERT INTO note VALUES('n1', 'of ${node.name}')`);
+    node.foldAll();
+    node.advance(2000);
+    late.pull(node);
+  }
+  expect(held(late)).toBe(2);
+  seed.removeMember(other);
+  loseAuthor([seed, author, late]);
+  expect(late.rejoin(seed)).toMatchObject({ conflicts: 0 });
+  settleTwo([seed, author, late]);
+  expect([held(seed), held(late)]).toEqual([2, 2]);
+  for (const node of [seed, late]) {
+    node.app.exec(NEW_TABLE);
+    node.foldAll();
+    node.advance(2000);
+    node.foldAll();
+  }
+  settleTwo([seed, author, late]);
+  const lost = records(seed).map(({ loser }) => (loser as { v: string }).v);
+  expect([...lost, ...read(seed, 'SELECT v FROM note').flat()].sort()).toEqual(['of n1', 'of n3']);
+});
+
 test('what another has written and lost with an older copy since is written again, though it only waits here', () => {
   const { made, nodes } = three();
   const [seed, author, late] = nodes;
