@@ -16,7 +16,7 @@ export function renderRejoin({ path, database, node, peer, bytes, setAside, kept
   if (kept !== null) {
     const total = Object.values(kept.rows).reduce((sum, count) => sum + count, 0);
     const which = total === 0 ? '' : ` (${renderCounts(kept.rows)})`;
-    lines.push(`${renderCount(total, 'row')} that only this node had written are written again${which}`);
+    lines.push(`${renderCount(total, 'row')} that only this node had are written again${which}`);
     if (kept.rekeyed > 0) {
       lines.push(`${renderCount(kept.rekeyed, 'row')} of them under another key, with what refers to them`);
     }
