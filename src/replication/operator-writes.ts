@@ -110,6 +110,11 @@ export class OperatorWrites {
     this.log.append(this.nextHlc(), tableId, OP.insert, key);
   }
 
+  /** The same for a deletion that no trigger sees, since the row is not in its table. */
+  enterDelete(tableId: number, key: readonly SqlValue[]): void {
+    this.log.append(this.nextHlc(), tableId, OP.delete, key);
+  }
+
   recordOperation(record: OperationRecord): void {
     insertOperation(this.db, record, this.nowMs);
     this.enterInsert(OPERATION_TABLE.id, [record.id]);

@@ -12,6 +12,7 @@ import { homeOf, type NewHome, underNewKey } from './new-home.js';
 import { NewKeys } from './new-keys.js';
 import type { NodeState } from './node-state.js';
 import type { OperatorWrites } from './operator-writes.js';
+import { Quarantine } from './quarantine.js';
 import { type RejoiningRow, RejoinRecords } from './rejoin-records.js';
 import { decideRow, type RejoinConflict, type RejoinDecision } from './rejoin-row.js';
 import { type ReplicatedTable, ReplicatedTables } from './replicated-table.js';
@@ -62,6 +63,7 @@ export class WriteAgain {
   private readonly records: RejoinRecords;
   private readonly newKeys = new NewKeys();
   private readonly held: HeldAgain;
+  private readonly quarantine: Quarantine;
   private readonly standing: StandingRows;
   private waiting: WaitingRow[] = [];
   private readonly rekeyed: { readonly row: RejoiningRow; readonly home: NewHome }[] = [];
@@ -76,6 +78,7 @@ export class WriteAgain {
   ) {
     this.tables = new ReplicatedTables(writes.db, writes.tables, state);
     this.records = new RejoinRecords(writes, knowledge.horizon, nowMs);
+    this.quarantine = new Quarantine(writes.db, state, this.tables);
     this.held = new HeldAgain(writes, state, this.tables, knowledge, nowMs);
     this.standing = new StandingRows(knowledge.horizon);
   }
@@ -148,9 +151,10 @@ export class WriteAgain {
     return this.theirs(placed.table, row.key) === null && this.held.waits(row);
   }
 
-  /** The row as it stands in the seed. */
+  /** The row as it stands in the seed; one that a constraint keeps out of its table is known there all the same. */
   private theirs(table: ReplicatedTable, key: readonly SqlValue[]): VersionedRow | null {
-    return this.standing.of(table, key) ?? rowOfSeed(table, key, this.knowledge.horizon);
+    const inTable = this.standing.of(table, key) ?? rowOfSeed(table, key, this.knowledge.horizon);
+    return inTable ?? this.quarantine.get(table, key)?.row ?? null;
   }
 
   private takeRecord({ table: { captured }, key, image }: LeftRow): void {
@@ -210,7 +214,8 @@ export class WriteAgain {
     const { table, key, theirs } = row;
     if (act.act === 'write') return this.write({ ...row, image: wholeImage(table, act.image, theirs), conflict });
     if (act.act === 'delete') {
-      table.rows.delete(key);
+      if (table.rows.exists(key)) table.rows.delete(key);
+      else this.writes.enterDelete(table.captured.id, key);
       if (this.standing.of(table, key) === undefined) this.count(table.captured.name);
     }
     if (conflict !== null) this.records.collided(row, conflict);

@@ -301,6 +301,29 @@ test.each([
   expect(records(seed)).toEqual([]);
 });
 
+test.each([
+  ['a write', `UPDATE span SET hi = 20 WHERE k = 'bad'`, [['bad', 9, 20]]],
+  ['a deletion', `DELETE FROM span WHERE k = 'bad'`, []],
+])('%s to a row that a CHECK keeps out of the seed’s table is not forgotten', (_, sql, outcome) => {
+  const { nodes } = three();
+  const [seed, author, late] = nodes;
+  for (const node of [author, late]) {
+    node.app.exec(`CREATE TABLE anew(k TEXT PRIMARY KEY NOT NULL, lo, hi); INSERT INTO anew SELECT * FROM span;
+      DROP TABLE span; ALTER TABLE anew RENAME TO span`);
+    node.foldAll();
+  }
+  author.app.exec(`INSERT INTO span VALUES('bad', 9, 1)`);
+  seed.pull(author);
+  late.pull(author);
+  expect(seed.replica.status().quarantined).toBe(1);
+  late.app.exec(sql);
+  loseAuthor(nodes);
+  expect(late.rejoin(seed)).toMatchObject({ rows: { span: 1 }, refused: 0 });
+  settleTwo(nodes);
+  expect([seed, late].map((node) => node.replica.status().quarantined)).toEqual([0, 0]);
+  expect(read(seed, `SELECT * FROM span WHERE k = 'bad'`)).toEqual(outcome);
+});
+
 test('a version that a CHECK keeps out goes into a record whole', () => {
   const { nodes } = three();
   const [seed, author, late] = nodes;
