@@ -12,7 +12,7 @@ import { Command, Errors, type Interfaces } from '@oclif/core';
 import { Ansis } from 'ansis';
 import { Cancellation, OUTPUT_CLOSED } from './cancellation.js';
 import { type Config, loadConfig } from './config.js';
-import { configFlag, withConfigFlag } from './config-flag.js';
+import { configFlag, withConfigFlag, withDatabaseFlag } from './config-flag.js';
 import { EXIT, SqlsyncError } from './errors.js';
 import { globalFlags } from './global-flags.js';
 import { isSwitchGiven, reportError } from './report-error.js';
@@ -112,10 +112,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return typedCommand(this.ctor.id, this.argv);
   }
 
-  /** A hint whose commands meet the configuration that this command was given. */
+  /** A hint whose commands meet the configuration, and the database, that this command was given. */
   protected withConfig(hint: string): string {
-    const file = this.flags?.config;
-    return file === undefined ? hint : withConfigFlag(hint, configFlag(resolve(file)));
+    const { config: file, database } = this.flags ?? {};
+    const complete = database === undefined ? hint : withDatabaseFlag(hint, database);
+    return file === undefined ? complete : withConfigFlag(complete, configFlag(resolve(file)));
   }
 
   /** One line of NDJSON: for commands that stream, whose `run` returns nothing. */

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Environment } from './config-document.js';
 import { SqlsyncError } from './errors.js';
+import { shellWord } from './shell-word.js';
 
 export const CONFIG_NAME = 'sqlsync.yml';
 
@@ -57,11 +58,14 @@ function ownerOf(path: string): number | null {
 function assertReadable(path: string): string {
   try {
     accessSync(path, constants.R_OK);
-    return path;
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     const message = missing ? `there is no configuration file ${path}` : `${path} cannot be read`;
     const hint = missing ? '`sqlsync init DB` writes one.' : 'Check its permissions and those of its folder.';
     throw new SqlsyncError('config-missing', message, { hint, cause });
   }
+  if (!statSync(path).isDirectory()) return path;
+  throw new SqlsyncError('config-missing', `${path} is a folder, and no configuration file`, {
+    hint: `Name the file: --config ${shellWord(join(path, CONFIG_NAME))}`,
+  });
 }

@@ -122,8 +122,10 @@ function describeIssue(issue: z.core.$ZodIssue, data: unknown, document: ConfigD
     }));
   }
   const value = valueAt(data, path);
-  const message = value === undefined ? 'is missing' : withValue(value, issue.message);
-  return [{ path: formatPath(path), line: document.lineOf(path), message }];
+  const line = document.lineOf(path);
+  // What is missing has no line where all of the file is empty, and does not come from the environment for that.
+  if (value === undefined) return [{ path: formatPath(path), line: line ?? 1, message: 'is missing' }];
+  return [{ path: formatPath(path), line, message: withValue(value, issue.message) }];
 }
 
 function valueAt(data: unknown, path: ValuePath): unknown {

@@ -1,6 +1,7 @@
 /**
  * The one place where an error becomes words on a terminal, a JSON document and an exit code.
  */
+import { stripVTControlCharacters } from 'node:util';
 import { Errors } from '@oclif/core';
 import { Ansis } from 'ansis';
 import { EXIT, SqlsyncError } from './errors.js';
@@ -62,14 +63,30 @@ export function toSqlsyncError(error: unknown, helpCommand: string): SqlsyncErro
   return toFileError(error) ?? toBug(error, error.message);
 }
 
+interface MissingArgument {
+  readonly name: string;
+  readonly description?: string;
+}
+
 /** oclif puts context and advice around the message of a parser, over several lines. */
-function toUsageError(error: Error, helpCommand: string): SqlsyncError {
-  const message = error.message
-    .replace(/\nSee more help with --help$/, '')
-    .replace(/^Parsing (--\S+) \n\t/, '$1: ')
-    .trimEnd();
+function toUsageError(error: Error & { args?: unknown }, helpCommand: string): SqlsyncError {
+  const message =
+    error.message.startsWith('Missing ') && Array.isArray(error.args)
+      ? missingArguments(error.args)
+      : stripVTControlCharacters(error.message)
+          .replace(/\nSee more help with --help$/, '')
+          .replace(/^Parsing (--\S+) \n\t/, '$1: ')
+          .replace(/^The following errors? occurred:\n\s*/, '')
+          .replaceAll(/^\s*Missing required flag (\S+)$/gm, '--$1 is missing')
+          // What was given with a flag is no part of it, and can be an object by now.
+          .replaceAll(/(--[\w-]+)=.* (cannot also be provided)/g, '$1 $2')
+          .trimEnd();
   const hint = error instanceof SqlsyncError && error.hint !== null ? error.hint : `Type \`${helpCommand}\` for help.`;
   return new SqlsyncError('usage', message, { hint, cause: error });
+}
+
+function missingArguments(missing: readonly MissingArgument[]): string {
+  return missing.map(({ name, description }) => `${name.toUpperCase()} is missing: ${description ?? ''}`).join('\n');
 }
 
 /** A file operation that failed; null for other errors. */

@@ -8,6 +8,7 @@ import { isAbsolute } from 'node:path';
 import type { Environment } from './config-document.js';
 import { SqlsyncError } from './errors.js';
 import { isWithin, mountPointOf } from './mount-points.js';
+import { shellWord } from './shell-word.js';
 
 const SECRET_CHARS_MIN = 16;
 const SECRET_BYTES = 32;
@@ -65,14 +66,18 @@ export function readPrivateFile(path: string, env: Environment = process.env): s
   try {
     descriptor = openSync(path, 'r');
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : 'cannot be read';
-    throw new SqlsyncError('secret-missing', `the secret file ${path} ${reason}`, { hint: `ls -l ${path}`, cause });
+    const isAbsent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const reason = isAbsent ? 'is not there' : 'cannot be read';
+    const hint = isAbsent
+      ? 'Put it there, readable by its owner only, or name in sqlsync.yml the one that is meant.'
+      : `ls -l ${shellWord(path)}`;
+    throw new SqlsyncError('secret-missing', `the secret file ${path} ${reason}`, { hint, cause });
   }
   try {
     const exposed = (fstatSync(descriptor).mode & READABLE_BY_OTHERS) !== 0;
     if (exposed && !isHandedIn(realpathSync(path), env)) {
       throw new SqlsyncError('secret-exposed', `others can read the secret file ${path}`, {
-        hint: `chmod 600 ${path}`,
+        hint: `chmod 600 ${shellWord(path)}`,
       });
     }
     return readFileSync(descriptor, 'utf8');

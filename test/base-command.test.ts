@@ -49,6 +49,12 @@ test('an exposed secret keeps its own exit code', async () => {
 
 test.each([
   [['config', 'check', '--nope'], 'Nonexistent flag: --nope'],
+  [['init'], 'DB is missing: an SQLite file; several can be given'],
+  [['members', 'set', 'lyon'], '--access is missing'],
+  [
+    ['conflicts', 'resolve', 'abcd', '--use', 'winner', '--set', 'a=1'],
+    '--set cannot also be provided when using --use',
+  ],
   [['config', 'check', '--timeout', 'soon'], '--timeout: "soon" is no duration'],
   [['config', 'check', '-q', '-c'], 'Flag --config expects a value'],
   [['confg', 'check'], '"confg check" is no command'],
@@ -60,6 +66,26 @@ test.each([
   const json = await runCli([...args, '--json'], { cwd, env: { SQLSYNC_JSON: '1' } });
   expect(json).toMatchObject({ exitCode: 2, stderr: '' });
   expect(JSON.parse(json.stdout).error).toMatchObject({ code: 'usage', message, hint: expect.any(String) });
+});
+
+test('-h is --help, before a command and behind it', async () => {
+  for (const args of [[], ['conflicts', 'show']]) {
+    const help = await runCli([...args, '--help'], { cwd: makeFolder() });
+    expect(help.stdout).toContain('USAGE');
+    expect(await runCli([...args, '-h'], { cwd: makeFolder() })).toEqual(help);
+  }
+});
+
+test('a configuration that is a folder, or empty, is a mistake of the configuration', async () => {
+  const cwd = folderWith('');
+  const folder = await runCli(['config', 'check', '-c', cwd], { cwd });
+  expect(folder.exitCode).toBe(78);
+  expect(folder.stderr).toContain(
+    `is a folder, and no configuration file\n  Name the file: --config ${cwd}/sqlsync.yml`,
+  );
+  const empty = await runCli(['config', 'check'], { cwd });
+  expect(empty.exitCode).toBe(78);
+  expect(empty.stderr).toContain('line 1: node: is missing');
 });
 
 test('the nearest command is suggested', async () => {

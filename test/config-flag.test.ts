@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { configFlag, withConfigFlag } from '../src/config-flag.js';
+import { configFlag, withConfigFlag, withDatabaseFlag } from '../src/config-flag.js';
 import { makeFolder } from './support/make-folder.js';
 
 test('a configuration is named unless it is the one that is found without', () => {
@@ -23,4 +23,14 @@ test('a hint names it in commands to type here, not in those for another node', 
     'stop it, or use it: `sqlsync status -c x.yml`',
   );
   expect(withConfigFlag('on lyon: sqlsync rejoin', flag)).toBe('on lyon: sqlsync rejoin');
+});
+
+test('a hint names the database in commands that are about one, unless they name it already', () => {
+  expect(withDatabaseFlag('Type `sqlsync conflicts` for those that there are.', 'shop')).toBe(
+    'Type `sqlsync conflicts -d shop` for those that there are.',
+  );
+  expect(withDatabaseFlag('`sqlsync sync` first; see `sqlsync members --database shop`', 'my shop')).toBe(
+    '`sqlsync sync` first; see `sqlsync members --database shop`',
+  );
+  expect(withDatabaseFlag('sqlsync rejoin', 'my shop')).toBe(`sqlsync rejoin -d 'my shop'`);
 });

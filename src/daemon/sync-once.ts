@@ -13,6 +13,7 @@ import { pausedPeers } from './file/paused-peers.js';
 import { exchange } from './peer/exchange.js';
 import { HttpPeer } from './peer/http-peer.js';
 import { credentialsFor } from './peer/peer-credentials.js';
+import { exchangePaused } from './peer/peer-failure.js';
 import { PeerProofs } from './peer/peer-proofs.js';
 import { PeerRecord } from './peer/peer-record.js';
 import { serveOnce } from './serve-once.js';
@@ -63,7 +64,7 @@ async function syncWith(
   const database = service.name;
   let error: SqlsyncError | null = null;
   try {
-    if (pausedPeers(service.side).includes(name)) throw paused(name);
+    if (pausedPeers(service.side).includes(name)) throw exchangePaused(name);
     const tell: Parameters<typeof exchange>[0]['onProgress'] = (progress) =>
       onProgress({ ...progress, database, peer: name });
     await exchange({ service, client, peer, signal, onProgress: tell });
@@ -75,8 +76,4 @@ async function syncWith(
   }
   const { rowsSent, rowsReceived, bytesSent, bytesReceived } = peer;
   return { database, peer: name, rowsSent, rowsReceived, bytesSent, bytesReceived, error: error?.toBody() ?? null };
-}
-
-function paused(name: string): SqlsyncError {
-  return new SqlsyncError('peer-paused', `exchange with ${name} is paused`, { hint: `sqlsync peers resume ${name}` });
 }

@@ -25,13 +25,18 @@ export interface ChangePeersDeps extends Pick<Machine, 'env'>, OperationDeps {
   readonly reloadDaemon: (pid: number) => void;
 }
 
-/** Adds a peer to the configuration, or gives one that is there another URL. */
-export function addPeer(
+/** Adds a peer to the configuration, or gives one that is there another URL. Throws `usage` for this node's own name. */
+export async function addPeer(
   config: Config,
   peer: { readonly name: string; readonly url: string },
   command: string,
   deps: ChangePeersDeps,
 ): Promise<PeerChange> {
+  if (peer.name === config.node) {
+    throw new SqlsyncError('usage', `"${peer.name}" is the name of this node`, {
+      hint: 'Name the other node: NAME is what its `sqlsync status` begins with.',
+    });
+  }
   const outcome = extendConfigFile(config.file, { peer }, deps.env);
   return tellDaemon(config, outcome, { command, detail: { peer: peer.name } }, deps);
 }

@@ -112,7 +112,7 @@ export function chooseDatabaseName(asked: string | undefined, path: string, targ
   const namesake = known ? undefined : existing?.databases.find((database) => database.name === name);
   if (namesake) {
     throw new SqlsyncError('usage', `${file} has a database ${name} already: ${namesake.path}`, {
-      hint: 'Give this one another name: --name NAME',
+      hint: 'That file is it. Another database has another name, the same on every node: --name NAME',
     });
   }
   return name;

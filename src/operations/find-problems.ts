@@ -315,10 +315,12 @@ function inLink(database: DatabaseStatus, peer: PeerStatus, facts: ProblemFacts)
   const isLate = exceeds(lagSeconds, facts.health.lagSecondsMax);
   if (state === 'offline') {
     const reason = lastError ? `: ${lastError.message}` : '';
+    // What the network says begins with the peer already.
+    const says = lastError?.message.startsWith(`${name} `) ? lastError.message : `${name} cannot be reached${reason}`;
     const waiting = peer.outbound.changes
       ? `; ${renderCount(peer.outbound.changes, 'change waits', 'changes wait')} for it`
       : '';
-    const message = `${name} cannot be reached${reason}${waiting}${advice}`;
+    const message = `${says}${waiting}${advice}`;
     return [{ code: 'peer-unreachable', severity: isLate ? 'error' : 'warning', message, command: null, since }];
   }
   if (!isLate) return [];

@@ -100,6 +100,6 @@ function tablesRefused({ refused }: Planned): SqlsyncError {
   const reasons = refused.map(({ table, reason }) => `${table}: ${reason}`).join('\n');
   const [first] = refused;
   return new SqlsyncError('table-refused', `these tables cannot replicate:\n${reasons}`, {
-    hint: `Give them a key, or leave them out first: sqlsync rules exclude '${first?.table.replaceAll("'", "'\\''")}'`,
+    hint: `Give them a key, or leave them out first: \`sqlsync rules exclude '${first?.table.replaceAll("'", "'\\''")}'\``,
   });
 }

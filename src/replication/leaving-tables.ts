@@ -53,7 +53,7 @@ export function refuseIfInQuestion(engine: Engine, names: readonly string[]): vo
   const open = names.find((name) => inbox.count({ table: name, states: ['open'] }) > 0);
   if (open !== undefined) {
     throw new SqlsyncError('conflicts-open', `conflicts of ${open} wait for a decision`, {
-      hint: `decide them while it replicates: sqlsync conflicts --table ${open} --state open`,
+      hint: `decide them while it replicates: \`sqlsync conflicts --table ${open} --state open\``,
     });
   }
 }

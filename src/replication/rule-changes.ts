@@ -191,7 +191,7 @@ export class RuleChanges {
     if (this.aborted.includes(change.id)) throw givenUp(change);
     if (base !== engine.schema.rulesHash) {
       throw new SqlsyncError('rules-differ', 'the change starts from rules that this node does not go by', {
-        hint: 'compare: sqlsync rules',
+        hint: 'compare: `sqlsync rules`',
       });
     }
     const leaving = leavingTables(engine, this.rows(), change);
@@ -225,7 +225,7 @@ export class RuleChanges {
     if (waiting?.change.id === change && waiting.coordinator === decider) this.adopt(waiting);
     else if (this.outcomeOf(change) !== 'adopted') {
       throw new SqlsyncError('rules-differ', `${engine.state.get('node')} did not wait for this change of the rules`, {
-        hint: 'compare: sqlsync rules',
+        hint: 'compare: `sqlsync rules`',
       });
     }
   }

@@ -8,6 +8,7 @@ import type { Answer, ComparedTable, Question } from '../../replication/compare-
 import { decidesNothing } from '../../replication/read-only.js';
 import type { Hello } from '../../replication/wire-messages.js';
 import type { Passage } from '../peer/greeting.js';
+import { exchangePaused } from '../peer/peer-failure.js';
 import type { PeerTarget } from '../peer/peer-target.js';
 import { chooseTables, comparableTables } from './comparable-tables.js';
 import { ask } from './compare-channel.js';
@@ -102,11 +103,7 @@ class PeerVerification {
   private refuseIfPaused(): void {
     const { peer } = this.target;
     const { mode } = this.options;
-    if (peer.isPaused) {
-      throw new SqlsyncError('peer-paused', `exchange with ${peer.name} is paused`, {
-        hint: `sqlsync peers resume ${peer.name}`,
-      });
-    }
+    if (peer.isPaused) throw exchangePaused(peer.name);
     const crosses = mode === 'use-here' ? peer.direction !== 'pull' : mode !== 'use-there' || peer.direction !== 'push';
     if (!crosses) {
       throw new SqlsyncError('peer-refused', `rows do not cross that way between this node and ${peer.name}`, {

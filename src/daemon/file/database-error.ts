@@ -4,6 +4,7 @@
  */
 import Sqlite from 'better-sqlite3';
 import { type ErrorCode, SqlsyncError } from '../../errors.js';
+import { shellWord } from '../../shell-word.js';
 
 interface Meaning {
   readonly code: ErrorCode;
@@ -39,7 +40,7 @@ const PERMISSION: Meaning = {
 const MISSING: Meaning = {
   code: 'database-missing',
   says: 'does not exist',
-  hint: 'check the path in the configuration',
+  hint: 'check the path: sqlsync creates no databases',
 };
 const FULL: Meaning = {
   code: 'disk-full',
@@ -86,7 +87,7 @@ export function databaseError(error: unknown, path: string): unknown {
   // What the file system says names the path, and the same once more.
   const words = error instanceof Sqlite.SqliteError ? `: ${error.message}` : '';
   return new SqlsyncError(meaning.code, `${path} ${meaning.says}${words}`, {
-    hint: meaning.hint,
+    hint: meaning.hint.replaceAll('FILE', shellWord(path)),
     cause: error,
   });
 }

@@ -76,7 +76,7 @@ export function checkDatabaseFile(path: string): string {
     const real = realpathSync(path);
     if (!statSync(real).isFile()) {
       throw new SqlsyncError('database-not-sqlite', `${path} is not a file`, {
-        hint: 'check the path in the configuration',
+        hint: 'check the path: it is to be an SQLite file',
       });
     }
     accessSync(real, constants.R_OK);

@@ -31,6 +31,11 @@ export function peerFailure(error: unknown, name: string, url: string): unknown 
   });
 }
 
+/** An operator has paused the exchange with this peer, and nothing crosses before it is resumed. */
+export function exchangePaused(name: string): SqlsyncError {
+  return new SqlsyncError('peer-paused', `exchange with ${name} is paused`, { hint: `sqlsync peers resume ${name}` });
+}
+
 /** The innermost cause says what happened; Node's errors for several addresses say it in the first of them. */
 function rootOf(error: unknown): { readonly code: string; readonly message: string } {
   let root = error as Error & { readonly code?: unknown; readonly errors?: readonly unknown[] };

@@ -17,6 +17,7 @@ import { type Scheduled, schedule } from '../timing/scheduler.js';
 import { type ExchangeProgress, exchange } from './exchange.js';
 import { HttpPeer } from './http-peer.js';
 import type { PeerAddress } from './peer-address.js';
+import { exchangePaused } from './peer-failure.js';
 import { type PeerConnection, PeerRecord } from './peer-record.js';
 import type { PeerTarget } from './peer-target.js';
 
@@ -79,7 +80,10 @@ export class PeerLink implements PeerTarget {
     return this.client.askRules(this.service.name, question, signal);
   }
 
-  /** One exchange now, over whatever there is; at most one at a time. Throws what the peer's record then shows. */
+  /**
+   * One exchange now, over whatever there is; at most one at a time. Throws what the peer's record then shows, and
+   * `peer-paused`: what an operator has paused nobody's `sync` goes past.
+   */
   exchange(onProgress?: (progress: ExchangeProgress) => void, signal?: AbortSignal): Promise<void> {
     this.syncing ??= this.syncNow(onProgress, signal).finally(() => {
       this.syncing = null;
@@ -90,6 +94,7 @@ export class PeerLink implements PeerTarget {
   private async syncNow(onProgress?: (progress: ExchangeProgress) => void, signal?: AbortSignal): Promise<void> {
     const { peer, client } = this;
     const { service } = this.options.served;
+    if (peer.isPaused) throw exchangePaused(peer.name);
     const done = peer.begin();
     try {
       if (peer.connection !== null) await peer.connection.sync();

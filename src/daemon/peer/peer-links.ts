@@ -6,6 +6,7 @@ import type { DatabaseService } from '../database/database-service.js';
 import type { ServedDatabase, ServedDatabases } from '../database/served-databases.js';
 import { pausedPeers, writePausedPeers } from '../file/paused-peers.js';
 import type { PeerAddress } from './peer-address.js';
+import { exchangePaused } from './peer-failure.js';
 import { PeerLink, type PeerLinkOptions } from './peer-link.js';
 import { PeerRecord } from './peer-record.js';
 import type { PeerTarget } from './peer-target.js';
@@ -178,9 +179,7 @@ function dialingTarget(service: DatabaseService, peer: PeerRecord): PeerTarget {
 }
 
 function notConnected({ name, isPaused, lastError }: PeerRecord): SqlsyncError {
-  if (isPaused) {
-    return new SqlsyncError('peer-paused', `exchange with ${name} is paused`, { hint: `sqlsync peers resume ${name}` });
-  }
+  if (isPaused) return exchangePaused(name);
   const why = lastError === null ? '' : `: ${lastError.message}`;
   return new SqlsyncError('peer-unreachable', `${name} dials this node, and is not connected now${why}`, {
     hint: `only ${name} can begin: see that its daemon runs, or type there: sqlsync sync`,

@@ -74,7 +74,7 @@ export class RuleAnswers {
     const { hash, previousHash, underWay } = this.rules;
     if ([hash, previousHash].includes(rulesHash) || ruleChange !== null || underWay !== null) return;
     throw new SqlsyncError('rules-differ', `${node} goes by other rules than this node`, {
-      hint: 'compare: sqlsync rules',
+      hint: 'compare: `sqlsync rules`',
     });
   }
 

@@ -4,7 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { SqlsyncError } from '../../errors.js';
+import { damagedBackup } from './store-errors.js';
+
+const NO_MANIFEST = 'is damaged, or no manifest of a backup';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.int().min(0);
@@ -56,9 +58,9 @@ export function renderManifest(contents: ManifestContents): string {
 /** Throws `backup-damaged` for a text that `renderManifest` has not written. */
 export function parseManifest(written: string, path: string): ManifestContents {
   const parsed = manifestSchema.safeParse(jsonOrNull(written));
-  if (!parsed.success) throw damaged(path);
+  if (!parsed.success) throw damagedBackup(path, NO_MANIFEST);
   const { checksum: _, ...contents } = parsed.data;
-  if (renderManifest(contents) !== written) throw damaged(path);
+  if (renderManifest(contents) !== written) throw damagedBackup(path, NO_MANIFEST);
   return contents;
 }
 
@@ -68,10 +70,4 @@ function jsonOrNull(written: string): unknown {
   } catch {
     return null;
   }
-}
-
-function damaged(path: string): SqlsyncError {
-  return new SqlsyncError('backup-damaged', `${path} is damaged, or no manifest of a backup`, {
-    hint: 'take another backup: `sqlsync backup list`',
-  });
 }

@@ -27,6 +27,7 @@ import type { BackupKey } from './backup-key.js';
 import type { ManifestContents } from './backup-manifest.js';
 import type { FoundBackup } from './open-store.js';
 import { assertReplaceable, clearSpentJournals } from './replaced-file.js';
+import { damagedBackup } from './store-errors.js';
 import { unpackBackup } from './unpack-backup.js';
 import { checkUnpacked } from './verify-backup.js';
 
@@ -159,9 +160,7 @@ async function prepareDraft(
   const { problems } = await checkUnpacked(lock.draftPath, manifest, machine, request.signal);
   if (problems.length > 0) {
     const path = request.backup.store.pathOf(request.backup.name);
-    throw new SqlsyncError('backup-damaged', `${path} does not hold what it should: ${problems.join('; ')}`, {
-      hint: 'take another backup: `sqlsync backup list`',
-    });
+    throw damagedBackup(path, `does not hold what it should: ${problems.join('; ')}`);
   }
   if (request.as === 'rollback' && manifest.catchingUp) throw halfApplied(request);
   const setAside = existsSync(lock.path) ? asidePathFor(lock.path, machine.now(), 'restore') : null;

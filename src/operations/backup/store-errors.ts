@@ -1,5 +1,7 @@
 /** Errors of the file system about backups, in the registry's words. Anything else passes through unchanged. */
+import { dirname } from 'node:path';
 import { SqlsyncError } from '../../errors.js';
+import { shellWord } from '../../shell-word.js';
 
 const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 const REFUSED = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ELOOP', 'ENAMETOOLONG', 'ESTALE', 'ETIMEDOUT'];
@@ -25,5 +27,14 @@ export function storeError(error: unknown, path: string): unknown {
 }
 
 export function missingBackup(path: string, cause?: unknown): SqlsyncError {
-  return new SqlsyncError('backup-missing', `there is no ${path}`, { hint: '`sqlsync backup list`', cause });
+  return new SqlsyncError('backup-missing', `there is no ${path}`, { hint: listBeside(path), cause });
+}
+
+export function damagedBackup(path: string, how: string): SqlsyncError {
+  return new SqlsyncError('backup-damaged', `${path} ${how}`, { hint: `take another backup: ${listBeside(path)}` });
+}
+
+/** What lists the backups that stand in the place of this one, whatever the configuration says. */
+function listBeside(path: string): string {
+  return `\`sqlsync backup list --to ${shellWord(dirname(path))}\``;
 }

@@ -13,7 +13,7 @@ import { type BackupKey, decrypt } from './backup-key.js';
 import { type ManifestContents, parseManifest } from './backup-manifest.js';
 import { manifestNameOf } from './backup-name.js';
 import type { BackupStore } from './backup-store.js';
-import { storeError } from './store-errors.js';
+import { damagedBackup, storeError } from './store-errors.js';
 
 export interface UnpackOptions {
   readonly store: BackupStore;
@@ -59,7 +59,7 @@ interface Measured {
 async function unpack(manifest: ManifestContents, options: UnpackOptions): Promise<void> {
   const { store, name, key, path, onBytes, signal } = options;
   const [stored, unpacked] = [measured(), measured()];
-  const outOf = `${store.pathOf(name)} is damaged`;
+  const backup = store.pathOf(name);
   const open = async function* (pieces: AsyncIterable<Buffer>) {
     yield* manifest.encryption === null ? pieces : await decrypt(Readable.from(pieces), key, store.pathOf(name));
   };
@@ -72,9 +72,10 @@ async function unpack(manifest: ManifestContents, options: UnpackOptions): Promi
     createWriteStream(path, { flags: 'wx', mode: 0o644 }),
     { signal },
   );
-  if (stored.bytes !== manifest.bytes || stored.hash.digest('hex') !== manifest.sha256) throw damaged(outOf);
+  if (stored.bytes !== manifest.bytes || stored.hash.digest('hex') !== manifest.sha256)
+    throw damagedBackup(backup, 'is damaged');
   const isWhole = unpacked.bytes === manifest.unpackedBytes && unpacked.hash.digest('hex') === manifest.unpackedSha256;
-  if (!isWhole) throw damaged(outOf);
+  if (!isWhole) throw damagedBackup(backup, 'is damaged');
 }
 
 function measured(): Measured {
@@ -102,11 +103,7 @@ function toldError(error: unknown, { store, name, path }: UnpackOptions): unknow
   const { code = '', message } = error as NodeJS.ErrnoException;
   const isBug = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
   const isContents = error instanceof TooLong || code.startsWith('Z_') || (code === '' && !isBug);
-  return isContents ? damaged(`${store.pathOf(name)} is damaged${message === '' ? '' : ` (${message})`}`) : error;
-}
-
-function damaged(message: string): SqlsyncError {
-  return new SqlsyncError('backup-damaged', message, { hint: 'take another backup: `sqlsync backup list`' });
+  return isContents ? damagedBackup(store.pathOf(name), `is damaged${message === '' ? '' : ` (${message})`}`) : error;
 }
 
 async function syncFile(path: string): Promise<void> {

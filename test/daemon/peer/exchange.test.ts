@@ -106,6 +106,11 @@ describe('an exchange over HTTP', () => {
     await lyon.start({ peers: [{ ...paris.asPeer, live: true }] });
     paris.insert(1, 'later');
     expect((await lyon.peer('paris'))?.state).toBe('paused');
+    const asked = await (await lyon.control()).sync(all);
+    expect(asked).toMatchObject([
+      { rowsReceived: 0, error: { code: 'peer-paused', hint: 'sqlsync peers resume paris' } },
+    ]);
+    expect((await lyon.peer('paris'))?.state).toBe('paused');
     expect(lyon.names()).toEqual([]);
     await (await lyon.control()).resume('paris');
     await vi.waitFor(() => expect(lyon.names()).toEqual(['later']));
