@@ -9,6 +9,7 @@ import { type MemberAccess, readMembers, updateMember } from '../replication/mem
 import { endOf } from '../replication/membership.js';
 import { OperatorWrites } from '../replication/operator-writes.js';
 import type { ReplicaStatus } from '../replication/replica-status.js';
+import { shellWord } from '../shell-word.js';
 import { type AskReplicaDeps, askReplica } from './ask-replica.js';
 import { identityIn } from './assert-initialised.js';
 import { type MemberReport, membersOf } from './list-members.js';
@@ -18,10 +19,19 @@ import { nodeThatDecides } from './node-that-decides.js';
 export interface MemberChange {
   readonly database: string;
   readonly member: string;
+  /** In a dry run: would it be? */
   readonly changed: boolean;
+  readonly dryRun: boolean;
 }
 
-export interface RemovalPlan extends MemberChange {
+/** How a change of membership was typed. */
+export interface MemberOrder {
+  readonly dryRun: boolean;
+  /** The command, for the record of operations. */
+  readonly command: string;
+}
+
+export interface RemovalPlan extends Omit<MemberChange, 'dryRun'> {
   /** The member as this node knows it. */
   readonly report: MemberReport;
 }
@@ -41,13 +51,12 @@ export async function planRemoval(database: DatabaseConfig, name: string, deps: 
 export function removeMember(
   database: DatabaseConfig,
   { report, changed }: RemovalPlan,
+  order: MemberOrder,
   machine: Machine,
 ): MemberChange {
-  const { name } = report;
-  if (!changed) return { database: database.name, member: name, changed };
+  if (!changed) return { database: database.name, member: report.name, changed, dryRun: order.dryRun };
   const removedAtMs = machine.now().getTime();
-  const command = `sqlsync members remove ${name}`;
-  return changeMember(database, report, { removedAtMs }, command, machine);
+  return changeMember(database, report, { removedAtMs }, order, machine);
 }
 
 /** Throws member-unknown. */
@@ -55,12 +64,13 @@ export async function setMemberAccess(
   database: DatabaseConfig,
   name: string,
   access: MemberAccess,
+  order: MemberOrder,
   deps: AskReplicaDeps & Machine,
 ): Promise<MemberChange> {
   const report = memberNamed(database, name, await askReplica(database, deps), deps.now());
   if (report.removedAt !== null) throw unknownMember(database.name, name, 'has been removed');
-  if (report.access === access) return { database: database.name, member: name, changed: false };
-  return changeMember(database, report, { access }, `sqlsync members set ${name} --access ${access}`, deps);
+  if (report.access === access) return { database: database.name, member: name, changed: false, dryRun: order.dryRun };
+  return changeMember(database, report, { access }, order, deps);
 }
 
 function memberNamed(database: DatabaseConfig, name: string, replica: ReplicaStatus, now: Date): MemberReport {
@@ -78,10 +88,11 @@ function changeMember(
   database: DatabaseConfig,
   { name, nodeId }: MemberReport,
   change: Parameters<typeof updateMember>[4],
-  command: string,
+  { command, dryRun }: MemberOrder,
   { files, now, random, operator }: Machine,
 ): MemberChange {
   files.withConnection(database.path, (db) => {
+    if (dryRun) return void nodeThatBelongs(db, database.path);
     const nowMs = now().getTime();
     OperatorWrites.transaction(db, nowMs, (writes) => {
       const node = nodeThatBelongs(db, database.path);
@@ -90,7 +101,7 @@ function changeMember(
       writes.recordOperation({ ...record, detail: { member: name, nodeId, ...change } });
     });
   });
-  return { database: database.name, member: name, changed: true };
+  return { database: database.name, member: name, changed: true, dryRun };
 }
 
 /** What a node decides that belongs no more would reach nobody. */
@@ -104,5 +115,7 @@ function nodeThatBelongs(db: Database, path: string): string {
 }
 
 function unknownMember(database: string, name: string, why: string): SqlsyncError {
-  return new SqlsyncError('member-unknown', `${name} ${why}`, { hint: `sqlsync members --database ${database}` });
+  return new SqlsyncError('member-unknown', `${name} ${why}`, {
+    hint: `sqlsync members --database ${shellWord(database)}`,
+  });
 }

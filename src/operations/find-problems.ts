@@ -3,7 +3,7 @@
  * not known is no reason to call a node healthy: silence counts as lag.
  */
 import type { Config } from '../config.js';
-import { withConfigFlag } from '../config-flag.js';
+import { withConfigFlag, withDatabaseFlag } from '../config-flag.js';
 import type { ErrorBody } from '../errors.js';
 import { renderBytes, renderCount, renderSeconds } from '../render-figures.js';
 import type { CaptureGap } from '../replication/capture-gap.js';
@@ -33,6 +33,8 @@ export interface ProblemFacts {
   readonly onlyDials: readonly string[] | null;
   /** What commands must end in to meet this configuration: see config-flag.ts. */
   readonly configFlag: string;
+  /** Are several databases configured, so that commands which are about one must name it? */
+  readonly namesDatabases: boolean;
   readonly uptimeSeconds: number | null;
   /** Keys of the configuration that the daemon has read anew, and does not take up while it runs. */
   readonly waitingForRestart: readonly string[];
@@ -110,12 +112,17 @@ function inConfiguration(waiting: readonly string[]): Finding[] {
 
 function toProblem(
   { code, severity, message, command, since = null }: Finding,
-  { configFlag }: ProblemFacts,
+  facts: ProblemFacts,
   database: string | null,
   peer: string | null,
 ): Problem {
-  const toType = command === null ? null : command + configFlag;
-  return { code, severity, database, peer, message, command: toType, since };
+  const toType = command === null ? null : named(command, facts, database) + facts.configFlag;
+  return { code, severity, database, peer, message: named(message, facts, database), command: toType, since };
+}
+
+/** Where several databases are configured, a command that is about one has to say about which. */
+function named(hint: string, { namesDatabases }: ProblemFacts, database: string | null): string {
+  return namesDatabases && database !== null ? withDatabaseFlag(hint, database) : hint;
 }
 
 function inDatabase(database: DatabaseStatus, facts: ProblemFacts): Finding[] {

@@ -54,6 +54,7 @@ export async function readStatus(
     node: config.node,
     onlyDials: config.listen === null ? config.peers.map(({ name }) => name) : null,
     configFlag: configFlag(config.file),
+    namesDatabases: config.databases.length > 1,
     uptimeSeconds,
     waitingForRestart: daemon?.waitingForRestart ?? [],
     databases: statuses,

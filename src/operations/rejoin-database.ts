@@ -193,7 +193,7 @@ function seedWithOwn(
 ): Seeded {
   return files.withReplica(lock.path, config.limits, (replica) => {
     while (replica.fold().more);
-    const operation = { id: random.hex(16), operator, command: `sqlsync rejoin ${peer}` };
+    const operation = { id: random.hex(16), operator, command: `rejoin ${peer}` };
     const kept = files.withConnection(lock.draftPath, (seed) =>
       replica.rejoinOn(seed, { nodeId, peer, formerPath: lock.path, operation }),
     );

@@ -11,6 +11,8 @@ import { credentialsOf, insertCredential, revokeCredential } from '../replicatio
 import { nextHlc } from '../replication/hlc.js';
 import { isMemberName } from '../replication/members.js';
 import { enterOperation } from '../replication/operation-record.js';
+import { shellWord } from '../shell-word.js';
+import type { MemberOrder } from './change-members.js';
 import type { Machine } from './machine.js';
 import { nodeThatDecides } from './node-that-decides.js';
 import { operationRecord } from './record-operation.js';
@@ -20,20 +22,20 @@ const KEYLESS_ID_BYTES = 16;
 export interface Revocation {
   readonly database: string;
   readonly member: string;
-  /** False: it was revoked before. */
+  /** False: it was revoked before. In a dry run: would it be? */
   readonly changed: boolean;
+  readonly dryRun: boolean;
   /** Did it have a key of its own? If not, it knows the shared secret, which it can use under another name. */
   readonly hadKey: boolean;
 }
 
 /**
  * Throws `usage` for this node itself, `member-unknown` for a name that is no member's and has no key.
- * @param command as it was typed, for the record of operations
  */
 export function revokeMember(
   { name: database, path }: DatabaseConfig,
   member: string,
-  command: string,
+  { command, dryRun }: MemberOrder,
   machine: Machine,
 ): Revocation {
   return machine.files.withConnection(path, (db) => {
@@ -46,12 +48,13 @@ export function revokeMember(
     const all = credentialsOf(db, member);
     if (all.length === 0 && !isMemberName(db, member)) {
       throw new SqlsyncError('member-unknown', `the data set has no member ${member}`, {
-        hint: 'see `sqlsync members`',
+        hint: `see \`sqlsync members --database ${shellWord(database)}\``,
       });
     }
     const good = all.filter(({ revokedAtMs }) => revokedAtMs === null);
-    const report = { database, member, hadKey: all.some(({ publicKey }) => publicKey !== null) };
+    const report = { database, member, hadKey: all.some(({ publicKey }) => publicKey !== null), dryRun };
     if (good.length === 0 && all.length > 0) return { ...report, changed: false };
+    if (dryRun) return { ...report, changed: true };
     const nowMs = machine.now().getTime();
     const record = operationRecord(node, { command, detail: { member } }, machine);
     const revoke = () => {

@@ -47,8 +47,20 @@ test('one that is removed is refused, says so, and comes back by rejoin with wha
   const unasked = await paris.run(['members', 'remove', 'lyon']);
   expect(unasked).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--yes') });
   expect((await members(paris))[0]?.removedAt).toBeNull();
+  for (const change of [
+    ['remove', 'lyon'],
+    ['revoke', 'lyon'],
+    ['set', 'lyon', '--access', 'read'],
+  ]) {
+    const dry = await paris.succeed(['members', ...change, '--dry-run']);
+    expect(dry).toMatchObject({ database: 'shop', member: 'lyon', changed: true, dryRun: true });
+  }
+  expect((await members(paris))[0]).toMatchObject({ removedAt: null, revoked: false, access: 'write' });
   expect(await paris.succeed(['members', 'remove', 'lyon', '--yes'])).toEqual({
-    ...{ database: 'shop', member: 'lyon', changed: true },
+    ...{ database: 'shop', member: 'lyon', changed: true, dryRun: false },
+  });
+  expect(await paris.succeed(['operations', '--limit', '1'])).toMatchObject({
+    items: [{ command: expect.stringMatching(/^members remove lyon --yes --json/) }],
   });
   expect(await paris.succeed(['members', 'remove', 'lyon'])).toMatchObject({ changed: false });
   expect((await members(paris))[0]?.removedAt).toMatch(/^\d{4}/);
@@ -71,8 +83,8 @@ test('one that is removed is refused, says so, and comes back by rejoin with wha
   const operations = (await paris.succeed(['operations'])) as { items: { command: string; node: string }[] };
   expect(operations.items.map(({ node, command }) => [node, command])).toEqual(
     expect.arrayContaining([
-      ['paris', expect.stringMatching(/^sqlsync members remove lyon/)],
-      ['lyon', expect.stringMatching(/^sqlsync rejoin paris/)],
+      ['paris', expect.stringMatching(/^members remove lyon/)],
+      ['lyon', expect.stringMatching(/^rejoin paris/)],
     ]),
   );
 });
@@ -119,6 +131,7 @@ test('a node does not remove itself, nor anybody who does not belong', async () 
   for (const args of [
     ['remove', 'nice', '--yes'],
     ['set', 'nice', '--access', 'read'],
+    ['revoke', 'nice'],
   ]) {
     const run = await paris.run(['members', ...args, '--json']);
     expect(JSON.parse(run.stdout).error).toMatchObject({ code: 'member-unknown', hint: expect.any(String) });

@@ -72,6 +72,10 @@ it('a unit is printed as it would be installed, and a template without a configu
   const { run } = await configured();
   const { items } = JSON.parse(await run('service', 'print', '--json'));
   expect(items).toEqual([{ name: 'sqlsync.service', text: await run('service', 'print') }]);
+  for (const verb of ['install', 'uninstall']) {
+    const report = JSON.parse(await run('service', verb, '--unit-dir', '.', '--json'));
+    expect(report.dryRun).toBe(false);
+  }
   const { exitCode, stdout } = await runCli(['service', 'print', '--template', '--program', '/usr/bin/sqlsync'], {
     cwd: makeFolder(),
   });

@@ -68,5 +68,6 @@ export async function joinBy(
 }
 
 export function revoke(by: TestNode, member: string): void {
-  revokeMember({ name: 'shop', path: by.path, identity: 'ask' }, member, `members revoke ${member}`, thisMachine);
+  const order = { dryRun: false, command: `members revoke ${member}` };
+  revokeMember({ name: 'shop', path: by.path, identity: 'ask' }, member, order, thisMachine);
 }

@@ -50,6 +50,7 @@ const WELL: ProblemFacts = {
   node: 'paris',
   onlyDials: null,
   configFlag: '',
+  namesDatabases: false,
   catchUps: new Map(),
   uptimeSeconds: 1000,
   waitingForRestart: [],
@@ -161,6 +162,29 @@ test('a link that is refused, stale or paused says so', () => {
   expect(withPeer({ state: 'error', lastError })).toEqual([['schema-differs', 'error', null]]);
   expect(withPeer({ state: 'stale' })).toEqual([['stale', 'error', 'sqlsync rejoin']]);
   expect(withPeer({ state: 'paused' })).toEqual([['peer-paused', 'warning', 'sqlsync peers resume lyon']]);
+});
+
+test('where several databases are configured a command that is about one names it', () => {
+  const problem = (peer: Partial<PeerStatus>) =>
+    findProblems({
+      ...{ ...WELL, namesDatabases: true, configFlag: ' -c x.yml' },
+      databases: [{ ...DATABASE, peers: [{ ...PEER, ...peer }] }],
+    })[0];
+  expect(problem({ state: 'stale' })?.command).toBe('sqlsync rejoin -d shop -c x.yml');
+  expect(problem({ state: 'paused' })?.command).toBe('sqlsync peers resume lyon -c x.yml');
+});
+
+test('what the network says of a peer is said once', () => {
+  const lastError = {
+    code: 'peer-unreachable' as const,
+    message: 'lyon at http://x cannot be reached: no',
+    hint: null,
+  };
+  const [problem] = findProblems({
+    ...WELL,
+    databases: [{ ...DATABASE, peers: [{ ...PEER, state: 'offline', lastError }] }],
+  });
+  expect(problem?.message).toBe('lyon at http://x cannot be reached: no');
 });
 
 test('ages count only where a limit is set, and what has never been is too old', () => {

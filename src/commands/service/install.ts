@@ -25,7 +25,8 @@ export default class ServiceInstall extends BaseCommand<typeof ServiceInstall> {
 
   async run(): Promise<ServiceReport> {
     const plan = planService(this.loadConfig(), serviceOptions(this.flags), serviceHost);
-    const { 'unit-dir': folder, 'dry-run': dryRun, now } = this.flags;
+    const { 'unit-dir': folder, now } = this.flags;
+    const dryRun = Boolean(this.flags['dry-run']);
     const report = await installService(plan, { folder, dryRun, now }, serviceHost);
     this.log(renderServiceChanges(report));
     for (const warning of report.warnings) this.note(`warning: ${warning}`);

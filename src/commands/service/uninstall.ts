@@ -17,7 +17,8 @@ export default class ServiceUninstall extends BaseCommand<typeof ServiceUninstal
   static override flags = { ...whichUnitsFlags, 'dry-run': dryRunFlag };
 
   async run(): Promise<ServiceReport> {
-    const { 'unit-dir': folder, 'dry-run': dryRun, instance = null } = this.flags;
+    const { 'unit-dir': folder, instance = null } = this.flags;
+    const dryRun = Boolean(this.flags['dry-run']);
     const report = await uninstallService(instance, { folder, dryRun }, serviceHost);
     this.log(renderServiceChanges(report));
     return report;

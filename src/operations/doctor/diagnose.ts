@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { type Config, loadConfig } from '../../config.js';
 import { type ErrorBody, SqlsyncError } from '../../errors.js';
 import { readSecrets } from '../../secrets.js';
+import { shellWord } from '../../shell-word.js';
 import { checkClock } from './clock-checks.js';
 import { checkConfiguration } from './configuration-checks.js';
 import type { DoctorDeps, DoctorTarget } from './doctor-deps.js';
@@ -99,7 +100,7 @@ function inConfiguration(config: Config, { host, env }: DoctorDeps): DatabaseFin
 }
 
 /** What is handed to the daemon alone, or is another user's, cannot be judged from here. */
-function inSecrets({ secretFile }: Config, { host, env }: Pick<DoctorDeps, 'host' | 'env'>): DatabaseFinding[] {
+function inSecrets({ file, secretFile }: Config, { host, env }: Pick<DoctorDeps, 'host' | 'env'>): DatabaseFinding[] {
   if (secretFile === null && !env.SQLSYNC_SECRET) {
     const message = 'the configuration names no secretFile: whether the daemon is handed SQLSYNC_SECRET is not known';
     return [found('secret-unknown', message, 'sqlsync start says if it is missing')];
@@ -107,7 +108,8 @@ function inSecrets({ secretFile }: Config, { host, env }: Pick<DoctorDeps, 'host
   const owner = secretFile === null ? null : (host.entryOf(secretFile)?.uid ?? null);
   if (owner !== null && host.user !== null && host.user.uid !== 0 && host.user.uid !== owner) {
     const message = `the secret file ${secretFile} is that of ${host.userName(owner)}, and was not read`;
-    return [found('secret-unknown', message, `look as that user: sudo -u '#${owner}' sqlsync doctor`)];
+    const command = `sudo -u '#${owner}' sqlsync doctor -c ${shellWord(file)}`;
+    return [found('secret-unknown', message, `look as that user: ${command}`)];
   }
   try {
     readSecrets({ secretFile }, env);

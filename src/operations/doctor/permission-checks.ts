@@ -105,5 +105,6 @@ function inKnowledge({ database, doctor, writers, daemon, userName }: Permission
   const others = [...writers, ...(daemon === null ? [] : [daemon])];
   if (doctor.uid === database.uid || others.some(({ uid }) => uid === doctor.uid)) return [];
   const message = `this was looked at as ${userName(doctor.uid)}, the file belongs to ${userName(database.uid)}: what that user meets is judged by permission bits alone`;
-  return [found('permissions-unknown', message, `run it as that user: sudo -u '#${database.uid}' sqlsync doctor`)];
+  const command = `sudo -u '#${database.uid}' sqlsync doctor ${shellWord(database.path)}`;
+  return [found('permissions-unknown', message, `run it as that user: ${command}`)];
 }

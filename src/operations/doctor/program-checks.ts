@@ -1,4 +1,6 @@
 /** The programs that have the file open: which SQLite each brings, and who of them is sqlsync. */
+
+import { shellWord } from '../../shell-word.js';
 import { type DatabaseFinding, found, listed } from './finding.js';
 import type { FileHolder, SqliteBuild } from './host.js';
 
@@ -79,7 +81,7 @@ function inSight({ path, applications, hidden }: ProgramFacts): DatabaseFinding[
   }
   if (hidden > 0) {
     const message = `${hidden} processes are other users', or those of other containers: whether they have ${path} open is not known`;
-    return [found('applications-unknown', message, 'look as root: sudo sqlsync doctor')];
+    return [found('applications-unknown', message, `look as root: sudo sqlsync doctor ${shellWord(path)}`)];
   }
   if (applications.length > 0) return [];
   const message = `no application has ${path} open just now: which SQLite it brings, and as whom it runs, is not known`;
