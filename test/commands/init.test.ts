@@ -189,7 +189,7 @@ const REFUSED: readonly [args: string[], exitCode: number, code: string, message
   [['other.db', '--name', 'shop'], 2, 'usage', 'has a database shop already'],
   [['other.db', '--listen', 'nowhere'], 2, 'usage', 'must be an address'],
   [['shop.db', '--key-collision', 'rekey'], 2, 'usage', 'has its rules already'],
-  [[], 2, 'usage', 'db'],
+  [[], 2, 'usage', 'DB is missing'],
 ];
 
 test('what contradicts the configuration or itself is refused before anything is touched', async () => {
