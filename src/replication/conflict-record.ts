@@ -98,12 +98,14 @@ export interface DetectedConflict {
  * records under one id one stays, and a node that saw only part of what was lost would take the other's rest with it.
  */
 export function conflictId(conflict: DetectedConflict): string {
-  const { table, key, kind } = conflict;
+  const { table, key, kind, winnerTable } = conflict;
   const collations = table.schema.identity.columns.map((column) => column.collation);
   const stamps = [...conflict.stamps].sort((x, y) => (isAfter(x, y) ? 1 : -1)).map(stampText);
   const parts = [table.name, canonicalKey(key, collations), kind, ...new Set(stamps)];
   // A row may have lost several parents at once.
   if (kind === 'orphan') parts.push(...columnNames(conflict));
+  // A row with more columns than its table here is kept whole, beside what has become of the others.
+  else if (winnerTable !== undefined) parts.push('whole');
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 

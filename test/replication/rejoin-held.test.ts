@@ -81,6 +81,21 @@ test('a row that waits for a column goes in without it, and stands whole in a re
   ]);
 });
 
+test.each([
+  ['was deleted there', 'item', `DELETE FROM item WHERE k = 'i1'`, `UPDATE item SET late = 'own' WHERE k = 'i1'`],
+  ['a CHECK keeps out there', 'span', `UPDATE span SET lo = 9`, `UPDATE span SET hi = 5, late = 'own'`],
+])('a row with a column that the seed lacks, and which %s, is kept with that column', (_, table, there, here) => {
+  const { nodes } = three();
+  const [seed, , late] = nodes;
+  loseAuthor(nodes);
+  seed.app.exec(there);
+  seed.foldAll();
+  late.app.exec(`ALTER TABLE ${table} ADD COLUMN late; ${here}`);
+  late.rejoin(seed);
+  settleTwo(nodes);
+  expect(records(seed)).toContainEqual(expect.objectContaining({ loser: expect.objectContaining({ late: 'own' }) }));
+});
+
 test('one that fits the seed’s table, since that has been migrated, goes in whole', () => {
   const { nodes } = three();
   const [seed, author, late] = nodes;
