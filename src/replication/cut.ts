@@ -188,18 +188,22 @@ export class Cut {
 
   private encode(index: number, table: SentTable, row: OutgoingRow, slice: Slice): void {
     const before = this.encoder.size;
-    const { columnIds, definition } = table;
-    const { name } = definition;
-    const version = versionIn(this.wireVersion, row.version, {
-      table: name,
-      columnIds,
-      isSameSchema: this.isSameSchema,
-    });
-    this.encoder.add(index, columnIds, { ...row, version });
+    const { columnIds } = table;
+    const { unsaid } = row.version;
+    const told = unsaid === undefined ? row : { ...row, version: this.told(row.version, table) };
+    this.encoder.add(index, columnIds, told);
     slice.bytes += this.encoder.size - before;
     slice.rows += 1;
     this.rowCount += 1;
     if (this.encoder.size >= PAYLOAD_BYTES) this.payloads.push(...this.encoder.take());
+  }
+
+  private told(version: RowVersion, { definition, columnIds }: SentTable): RowVersion {
+    return versionIn(this.wireVersion, version, {
+      table: definition.name,
+      columnIds,
+      isSameSchema: this.isSameSchema,
+    });
   }
 
   /** Versions that this node could not write are shipped on all the same. */

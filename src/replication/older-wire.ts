@@ -41,8 +41,8 @@ export interface OlderWireRow {
  * it otherwise than other nodes do. Of columns that the table has not, no node has any while all schemas are one.
  */
 export function versionIn(wireVersion: number, version: RowVersion, row: OlderWireRow): RowVersion {
+  if (version.unsaid === undefined || wireVersion >= UNSAID_SINCE) return version;
   const { unsaid, ...told } = version;
-  if (unsaid === undefined || wireVersion >= UNSAID_SINCE) return version;
   const isOthersOnly = !row.columnIds.some((id) => unsaid.has(id));
   if (isOthersOnly && (row.isSameSchema || !unsaid.has(OTHER_COLUMNS))) return told;
   throw new SqlsyncError(
