@@ -113,7 +113,10 @@ function ownStamps({ table: { columnIds }, version, image }: LeftRow): Stamp[] {
 
 /** What of the version is this node's alone is written by this stamp. */
 function stampedAnew(version: RowVersion, stamp: Stamp, isOwn: (stamp: Stamp) => boolean): RowVersion {
-  if (isOwn(version.life)) return { ...version, life: stamp, stamp, columnStamps: null };
+  // What it says from now on it leaves unsaid no more.
+  const unsaid =
+    version.unsaid && new Map([...version.unsaid].filter(([, rank]) => rank === null || !isOwn(rank.stamp)));
+  if (isOwn(version.life)) return { ...version, life: stamp, stamp, columnStamps: null, unsaid };
   const entries = [...(version.columnStamps ?? [])].map(([id, own]) => [id, isOwn(own) ? stamp : own] as const);
-  return { ...version, stamp, columnStamps: version.columnStamps && new Map(entries) };
+  return { ...version, stamp, columnStamps: version.columnStamps && new Map(entries), unsaid };
 }

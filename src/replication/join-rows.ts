@@ -194,7 +194,8 @@ function joinWhole(x: JoinSide, y: JoinSide, rules: JoinRules): JoinResult {
   const taken = takeUnsaid(winner.row, loser.row, rules);
   const row = withVector(taken, x, y);
   const lost = loser.row.version.stamp;
-  if (sideKnows(winner, lost) || isSameImage(row.image, loser.row.image)) return { row, conflict: null };
+  // Also what is taken from the loser: a later write to that column may take its place.
+  if (sideKnows(winner, lost) || isSameImage(winner.row.image, loser.row.image)) return { row, conflict: null };
   const conflict: JoinConflict = {
     kind: wholeRowKind(x, y, rules),
     winner: taken,

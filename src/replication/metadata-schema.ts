@@ -263,7 +263,8 @@ export const metadataTable = (tableId: number): string => `${PREFIX}meta_${table
  *   edits                       how many writes the row has had
  *   vector                      JSON [[session id, hlc], …] of all that went into it; NULL: the stamp alone
  *   cols                        JSON [[column id, session id, hlc], …] of columns written later than the life; NULL: none
- *   unsaid                      of columns of which the row's own writer says nothing; NULL: there are none
+ *   unsaid                      JSON [[column id, edits, session id, hlc], …] of columns of which the row's own writer says
+ *                               nothing, each with the write that its value is from, or alone: nobody's. NULL: none
  */
 export function createMetadata(tableId: number, identity: TableIdentity): string {
   const name = metadataTable(tableId);

@@ -139,4 +139,15 @@ describe.each(RULES)('$strategy', (rules) => {
     expect(joined.row.image).toEqual([ofD.image?.[0], ofD.image?.[1], ofA.image?.[NEW_COLUMN]]);
     expect(joined.conflict?.columns).toEqual([0, 1]);
   });
+
+  test('what was written to it is in a record, also where nothing else differs: a later write may take its place', () => {
+    const row = new Row(rules);
+    row.act({ node: A, kind: 'set', column: NEW_COLUMN, from: A });
+    for (const column of [0, 1]) row.act({ node: D, kind: 'set', column, from: D });
+    const [ofA, , ofD] = row.seen as [VersionedRow, VersionedRow, VersionedRow];
+    const alike = { ...ofD, image: [...(ofA.image ?? []).slice(0, NEW_COLUMN), null] };
+    const { row: joined, conflict } = joinRows({ row: ofA, horizon: 0 }, { row: alike, horizon: 0 }, rules);
+    expect(joined.image).toEqual(ofA.image);
+    expect(conflict?.loser.image).toEqual(ofA.image);
+  });
 });

@@ -339,13 +339,18 @@ test.each([
   expect(read(seed, `SELECT * FROM span WHERE k = 'bad'`)).toEqual(outcome);
 });
 
+/** The node's own write and the author's are no row together. */
+function keepOut(node: EngineNode, author: EngineNode): void {
+  node.app.exec('UPDATE span SET lo = 8');
+  node.foldAll();
+  author.app.exec('UPDATE span SET hi = 5');
+  node.pull(author);
+}
+
 test('a version that a CHECK keeps out goes into a record whole', () => {
   const { nodes } = three();
   const [seed, author, late] = nodes;
-  late.app.exec('UPDATE span SET lo = 8');
-  late.foldAll();
-  author.app.exec('UPDATE span SET hi = 5');
-  late.pull(author);
+  keepOut(late, author);
   expect(late.replica.status().quarantined).toBe(1);
   loseAuthor(nodes);
   expect(late.rejoin(seed)).toMatchObject({ conflicts: 1, refused: 1 });
@@ -356,10 +361,7 @@ test('a version that a CHECK keeps out goes into a record whole', () => {
 test('so does one that a CHECK has kept out of a table that is gone', () => {
   const { nodes } = three();
   const [seed, author, late] = nodes;
-  late.app.exec('UPDATE span SET lo = 8');
-  late.foldAll();
-  author.app.exec('UPDATE span SET hi = 5');
-  late.pull(author);
+  keepOut(late, author);
   for (const node of [seed, late]) node.app.exec('DROP TABLE span');
   for (const node of [seed, late]) node.foldAll();
   loseAuthor(nodes);
@@ -371,10 +373,7 @@ test('so does one that a CHECK has kept out of a table that is gone', () => {
 test('what a CHECK keeps out of the seed’s table is in the snapshot too, and meets what the rejoining node wrote', () => {
   const { nodes } = three();
   const [seed, author, late] = nodes;
-  seed.app.exec('UPDATE span SET lo = 8');
-  seed.foldAll();
-  author.app.exec('UPDATE span SET hi = 5');
-  seed.pull(author);
+  keepOut(seed, author);
   late.pull(author);
   late.app.exec('UPDATE span SET lo = 3');
   late.foldAll();

@@ -1,9 +1,9 @@
 /**
- * A random history of a table that gets two more columns, and in some loses one or has one renamed, on each node at
- * another time and in another order, while
- * applications write, rows cross in every state of that and engines are killed. Checked at every step and at the end:
- * nodes with equal vectors and the same columns hold the same rows; once all have migrated nobody keeps a row aside, all
- * hold the same, and every value that was written is there, or was overwritten where it could be seen, or is in a record.
+ * A random history of a table that gets two more columns, and in some loses one or has one renamed, on each node at another
+ * time and in another order, while applications write, rows cross in every state of that and engines are killed. Checked at
+ * every step and at the end: nodes with equal vectors and the same columns hold the same rows; once all have migrated nobody
+ * keeps a row aside, all hold the same, and every value that was written is there, or was overwritten where it could be
+ * seen, or is in a record.
  */
 import { EngineCluster, type EngineNode, steppingClock } from './engine-node.js';
 import { type Random, seededRandom } from './seeded-random.js';
